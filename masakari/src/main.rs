@@ -1,0 +1,2 @@
+//! masakari
+fn main() {}

@@ -1,0 +1,115 @@
+//! Why we believe that a host is dead, and signs that it is not.
+//!
+//! Evidence is append-only and speaks of one host at one moment. It is never taken back: a later
+//! [`Sighting`] makes it void.
+
+use crate::{HostName, Millis};
+use alloc::string::String;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// What was learnt, weakest first: the order is the order of strength.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A monitor sent `host_status: NORMAL`, as Python Masakari's do.
+    MonitorSaid,
+    /// A person said so, by name.
+    OperatorConfirmed,
+    /// The host feeds a watchdog only while it holds a lease, and lost it long enough ago.
+    LeaseExpired,
+    /// Pacemaker reports a successful fencing newer than the loss.
+    ClusterFenced,
+    /// The storage refuses all of the host's addresses, listed back.
+    StorageFenced,
+    /// A fence device answered "off" after we asked.
+    PoweredOff,
+}
+
+impl Kind {
+    /// The word in the database, the log and our API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MonitorSaid => "monitor_said",
+            Self::OperatorConfirmed => "operator_confirmed",
+            Self::LeaseExpired => "lease_expired",
+            Self::ClusterFenced => "cluster_fenced",
+            Self::StorageFenced => "storage_fenced",
+            Self::PoweredOff => "powered_off",
+        }
+    }
+
+    /// The kind that `word` stands for.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [
+            Self::MonitorSaid,
+            Self::OperatorConfirmed,
+            Self::LeaseExpired,
+            Self::ClusterFenced,
+            Self::StorageFenced,
+            Self::PoweredOff,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One piece of evidence that a host is dead.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Evidence {
+    pub host: HostName,
+    pub kind: Kind,
+    /// When it was true. A sign of life after this moment voids it.
+    pub at: Millis,
+    /// Who vouches for it: a monitor's report, a person, a device.
+    pub source: String,
+    /// What was said, as it was said.
+    pub raw: String,
+}
+
+/// A sign of life.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sighting {
+    pub host: HostName,
+    /// When the host showed it, by our clock.
+    pub at: Millis,
+    pub what: Sign,
+}
+
+/// What kind of life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// Its nova-compute reported to Nova.
+    Heartbeat,
+    /// A fence device says that it has power.
+    PowerOn,
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Heartbeat => "its nova-compute reported to Nova",
+            Self::PowerOn => "it has power",
+        })
+    }
+}
+
+/// The least that is accepted as proof: `[fencing] require`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Require {
+    /// A monitor's word is enough, as for Python Masakari.
+    #[default]
+    Monitor,
+    /// Only what is stronger than a monitor's word.
+    Proven,
+}

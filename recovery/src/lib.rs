@@ -1,0 +1,31 @@
+//! Decides: what is proven, what may be done, what is due. Does nothing itself.
+//!
+//! This is its own crate so that the compiler proves it pure: `no_std`, no clock (time is an
+//! argument), no chance, no I/O, no hash order. The same inputs give the same decision, in
+//! production, after a crash and in the simulator.
+//!
+//! The way through it, in the order things happen:
+//!
+//! ```text
+//!  report ──► evidence ──► permit ──► plan ──► due ──► (the engine acts) ──► log ──► fold ─┐
+//!             what is      may we     which    what                          the truth      │
+//!             known        act now?   VMs      may start   ◄────────────────────────────────┘
+//! ```
+//!
+//! * [`evidence`]: why we believe that a host is dead, and signs that it is not.
+//! * [`permit`](mod@permit): the only maker of a [`Permit`], without which no evacuation can be expressed.
+#![no_std]
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
+extern crate alloc;
+
+pub mod evidence;
+pub mod names;
+pub mod nouns;
+pub mod permit;
+pub mod seen;
+mod time;
+
+pub use names::{HostId, HostName, NotificationId, SegmentId, ServerId, ServiceId, VMoveId};
+pub use permit::{Evacuate, ForceDown, Missing, Permit, permit};
+pub use time::Millis;

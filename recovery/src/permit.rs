@@ -1,0 +1,268 @@
+//! The permit: proof, in a function's signature, that a host is dead *now*.
+//!
+//! What could start a second copy of a VM ([`Evacuate`]) or blind Nova's own guard ([`ForceDown`])
+//! cannot be built without a [`Permit`] of that VM's host, and [`permit`] is its only maker. A permit
+//! is neither cloned nor stored: it is computed anew after every restart and before every batch of
+//! acts, from evidence that the store restores and from what the world shows at that moment.
+
+use crate::evidence::{Evidence, Kind, Require, Sighting};
+use crate::{HostName, Millis, ServerId, ServiceId};
+use alloc::vec::Vec;
+
+/// How much later than the evidence a sign of life must be to void it. Nova tells its times in whole
+/// seconds, from two machines' clocks (the heartbeat's and the API's), and the monitor's report is
+/// often made within a second of the last heartbeat.
+pub const SKEW_MS: i64 = 2_000;
+
+/// What Nova says of the host's compute service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NovaSays {
+    Up,
+    Down,
+    /// Down because somebody (we, as a rule) forced it: says nothing about the host.
+    ForcedDown,
+    /// There is no such service.
+    Absent,
+}
+
+/// Proof that a host is dead at this moment.
+#[derive(Debug)]
+pub struct Permit {
+    host: HostName,
+    kind: Kind,
+    at: Millis,
+}
+
+/// Why there is no permit.
+#[derive(Clone, PartialEq, Eq, thiserror::Error, Debug)]
+pub enum Missing {
+    #[error("nothing says that it is dead")]
+    NoEvidence,
+    #[error("only {have} says that it is dead, and [fencing] require asks for proof")]
+    TooWeak { have: Kind },
+    #[error("it shows a sign of life, newer than the {evidence}: {}", .sighting.what)]
+    SignOfLife { evidence: Kind, sighting: Sighting },
+    #[error("Nova still takes it for alive, and only a monitor says that it is dead")]
+    NovaStillUp,
+}
+
+/// Judges whether `host` is dead at this moment. The only maker of a [`Permit`].
+///
+/// The strongest evidence that no sign of life outdates decides. With a monitor's word alone Nova
+/// itself must agree, so that its own guard (it refuses to evacuate from a host it takes for
+/// alive) stays on.
+///
+/// # Errors
+/// What is missing, for the person who has to decide.
+pub fn permit(
+    host: &HostName,
+    evidence: &[Evidence],
+    least: Require,
+    sightings: &[Sighting],
+    nova: NovaSays,
+) -> Result<Permit, Missing> {
+    let last_life = sightings.iter().filter(|s| s.host == *host).max_by_key(|s| s.at);
+    let ours: Vec<&Evidence> = evidence.iter().filter(|e| e.host == *host).collect();
+    let outdated = |e: &Evidence| last_life.is_some_and(|s| s.at.since(e.at) > SKEW_MS);
+    let best = ours.iter().filter(|e| !outdated(e)).max_by_key(|e| (e.kind, e.at));
+    let Some(best) = best else {
+        return Err(match (ours.iter().max_by_key(|e| (e.at, e.kind)), last_life) {
+            (Some(newest), Some(sighting)) => {
+                Missing::SignOfLife { evidence: newest.kind, sighting: sighting.clone() }
+            }
+            (Some(_) | None, None) | (None, Some(_)) => Missing::NoEvidence,
+        });
+    };
+    match (best.kind, least) {
+        (Kind::MonitorSaid, Require::Proven) => return Err(Missing::TooWeak { have: best.kind }),
+        (Kind::MonitorSaid, Require::Monitor) if nova == NovaSays::Up => {
+            return Err(Missing::NovaStillUp);
+        }
+        (
+            Kind::MonitorSaid
+            | Kind::OperatorConfirmed
+            | Kind::LeaseExpired
+            | Kind::ClusterFenced
+            | Kind::StorageFenced
+            | Kind::PoweredOff,
+            Require::Monitor | Require::Proven,
+        ) => {}
+    }
+    Ok(Permit { host: host.clone(), kind: best.kind, at: best.at })
+}
+
+impl Permit {
+    #[must_use]
+    pub fn host(&self) -> &HostName {
+        &self.host
+    }
+
+    /// The strength of the proof.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// When the evidence was true.
+    #[must_use]
+    pub fn at(&self) -> Millis {
+        self.at
+    }
+
+    /// The right to ask Nova, once, to rebuild `server` elsewhere.
+    #[must_use]
+    pub fn evacuate(&self, server: ServerId, target: Option<HostName>) -> Evacuate {
+        Evacuate { from: self.host.clone(), server, target }
+    }
+
+    /// The right to tell Nova that the host is down whatever its heartbeat says; not with a
+    /// monitor's word alone.
+    #[must_use]
+    pub fn force_down(&self, service: ServiceId) -> Option<ForceDown> {
+        (self.kind > Kind::MonitorSaid).then(|| ForceDown { host: self.host.clone(), service })
+    }
+}
+
+/// One evacuation that was permitted.
+#[derive(Debug)]
+pub struct Evacuate {
+    from: HostName,
+    server: ServerId,
+    target: Option<HostName>,
+}
+
+impl Evacuate {
+    /// The dead host.
+    #[must_use]
+    pub fn from(&self) -> &HostName {
+        &self.from
+    }
+
+    #[must_use]
+    pub fn server(&self) -> &ServerId {
+        &self.server
+    }
+
+    /// Where to; Nova chooses when `None`.
+    #[must_use]
+    pub fn target(&self) -> Option<&HostName> {
+        self.target.as_ref()
+    }
+}
+
+/// One forcing down of a compute service that was permitted.
+#[derive(Debug)]
+pub struct ForceDown {
+    host: HostName,
+    service: ServiceId,
+}
+
+impl ForceDown {
+    #[must_use]
+    pub fn host(&self) -> &HostName {
+        &self.host
+    }
+
+    #[must_use]
+    pub fn service(&self) -> &ServiceId {
+        &self.service
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Sign;
+    use alloc::vec;
+
+    fn host() -> HostName {
+        HostName::new("compute01")
+    }
+
+    fn said(kind: Kind, at: i64) -> Evidence {
+        Evidence { host: host(), kind, at: Millis(at), source: "test".into(), raw: "".into() }
+    }
+
+    fn seen(at: i64) -> Sighting {
+        Sighting { host: host(), at: Millis(at), what: Sign::Heartbeat }
+    }
+
+    fn judge(
+        evidence: &[Evidence],
+        sightings: &[Sighting],
+        nova: NovaSays,
+    ) -> Result<Kind, Missing> {
+        permit(&host(), evidence, Require::Monitor, sightings, nova).map(|p| p.kind())
+    }
+
+    #[test]
+    fn without_evidence_nobody_is_dead() {
+        assert_eq!(judge(&[], &[], NovaSays::Down), Err(Missing::NoEvidence));
+        let mut other = said(Kind::PoweredOff, 10_000);
+        other.host = HostName::new("compute02");
+        assert_eq!(judge(&[other], &[], NovaSays::Down), Err(Missing::NoEvidence));
+    }
+
+    #[test]
+    fn a_monitors_word_needs_nova_to_agree() {
+        let word = [said(Kind::MonitorSaid, 10_000)];
+        assert_eq!(judge(&word, &[], NovaSays::Up), Err(Missing::NovaStillUp));
+        assert_eq!(judge(&word, &[], NovaSays::Down), Ok(Kind::MonitorSaid));
+    }
+
+    #[test]
+    fn proof_does_not_wait_for_nova() {
+        let proof = [said(Kind::OperatorConfirmed, 10_000)];
+        assert_eq!(judge(&proof, &[], NovaSays::Up), Ok(Kind::OperatorConfirmed));
+    }
+
+    #[test]
+    fn a_monitors_word_is_too_weak_where_proof_is_required() {
+        let word = [said(Kind::MonitorSaid, 10_000)];
+        let judged = permit(&host(), &word, Require::Proven, &[], NovaSays::Down);
+        assert_eq!(judged.err(), Some(Missing::TooWeak { have: Kind::MonitorSaid }));
+        let proof = [said(Kind::OperatorConfirmed, 10_000)];
+        assert!(permit(&host(), &proof, Require::Proven, &[], NovaSays::Down).is_ok());
+    }
+
+    #[test]
+    fn a_later_sign_of_life_voids_any_evidence() {
+        for kind in [Kind::MonitorSaid, Kind::OperatorConfirmed, Kind::PoweredOff] {
+            let judged = judge(&[said(kind, 10_000)], &[seen(12_001)], NovaSays::Down);
+            let void = Missing::SignOfLife { evidence: kind, sighting: seen(12_001) };
+            assert_eq!(judged, Err(void));
+        }
+    }
+
+    #[test]
+    fn an_earlier_sign_of_life_or_one_within_the_clocks_error_voids_nothing() {
+        let proof = [said(Kind::PoweredOff, 10_000)];
+        assert_eq!(judge(&proof, &[seen(9_000)], NovaSays::Up), Ok(Kind::PoweredOff));
+        assert_eq!(judge(&proof, &[seen(12_000)], NovaSays::Up), Ok(Kind::PoweredOff));
+    }
+
+    #[test]
+    fn evidence_after_the_sign_of_life_counts_again() {
+        let both = [said(Kind::PoweredOff, 10_000), said(Kind::OperatorConfirmed, 60_000)];
+        assert_eq!(judge(&both, &[seen(30_000)], NovaSays::Up), Ok(Kind::OperatorConfirmed));
+    }
+
+    #[test]
+    fn a_monitors_word_never_blinds_novas_guard() {
+        let service = ServiceId::new("s");
+        let word =
+            permit(&host(), &[said(Kind::MonitorSaid, 1)], Require::Monitor, &[], NovaSays::Down);
+        assert!(word.unwrap().force_down(service.clone()).is_none());
+        let proof =
+            permit(&host(), &[said(Kind::LeaseExpired, 1)], Require::Monitor, &[], NovaSays::Up);
+        assert!(proof.unwrap().force_down(service).is_some());
+    }
+
+    #[test]
+    fn the_words_of_the_kinds_read_back() {
+        for kind in vec![Kind::MonitorSaid, Kind::StorageFenced, Kind::PoweredOff] {
+            assert_eq!(Kind::from_word(kind.as_str()), Some(kind));
+        }
+        assert_eq!(Kind::from_word("hearsay"), None);
+    }
+}

@@ -1,0 +1,157 @@
+//! What Nova shows of servers and of compute services (compute API reference), parsed once.
+
+use crate::evidence::{Sighting, Sign};
+use crate::permit::NovaSays;
+use crate::{HostName, Millis, ServerId, ServiceId};
+use alloc::{collections::BTreeMap, string::String};
+use serde::{Deserialize, Serialize};
+
+/// `OS-EXT-STS:vm_state`: the states that recovery treats each in its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VmState {
+    Active,
+    Stopped,
+    Error,
+    Paused,
+    Suspended,
+    Resized,
+    Rescued,
+    Building,
+    Shelved,
+    /// Has no host and is not recovered.
+    ShelvedOffloaded,
+    SoftDeleted,
+    Deleted,
+    /// A state that this version does not know; treated like `Paused`.
+    Unknown,
+}
+
+impl VmState {
+    /// The state that Nova calls `word`.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "active" => Self::Active,
+            "stopped" => Self::Stopped,
+            "error" => Self::Error,
+            "paused" => Self::Paused,
+            "suspended" => Self::Suspended,
+            "resized" => Self::Resized,
+            "rescued" => Self::Rescued,
+            "building" => Self::Building,
+            "shelved" => Self::Shelved,
+            "shelved_offloaded" => Self::ShelvedOffloaded,
+            "soft-delete" => Self::SoftDeleted,
+            "deleted" => Self::Deleted,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// `OS-EXT-STS:power_state`, as far as recovery cares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// 4.
+    Shutdown,
+    /// Any other number.
+    Other,
+}
+
+/// `OS-EXT-STS:task_state`: whether Nova is busy with the server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    None,
+    /// `rebuilding`, `rebuild_block_device_mapping`, `rebuild_spawning`: an evacuation (or a rebuild
+    /// that its owner asked for) is on its way.
+    Rebuilding,
+    /// Anything else, by Nova's word.
+    Other(String),
+}
+
+impl Task {
+    /// The task that Nova calls `word`; `None` and empty are no task.
+    #[must_use]
+    pub fn from_word(word: Option<&str>) -> Self {
+        match word {
+            None | Some("") => Self::None,
+            Some("rebuilding" | "rebuild_block_device_mapping" | "rebuild_spawning") => {
+                Self::Rebuilding
+            }
+            Some(other) => Self::Other(other.into()),
+        }
+    }
+}
+
+/// A server as a detailed list shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    pub id: ServerId,
+    pub name: String,
+    /// `OS-EXT-SRV-ATTR:host`.
+    pub host: Option<HostName>,
+    pub vm_state: VmState,
+    pub task: Task,
+    pub power: Power,
+    pub locked: bool,
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// One evacuation as `os-migrations` shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Evacuation {
+    /// The number of the migration: a later one has a greater number.
+    pub id: i64,
+    pub server: ServerId,
+    pub source: HostName,
+    pub dest: Option<HostName>,
+    pub status: EvacuationStatus,
+}
+
+/// The status of an evacuation's migration record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EvacuationStatus {
+    /// `accepted`, `pre-migrating`, …: on its way.
+    Running,
+    /// `done`, or `completed` once the source host has cleaned up.
+    Done,
+    /// `failed`, `error`, `cancelled`.
+    Failed,
+}
+
+/// A `nova-compute` service as `os-services` shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ComputeService {
+    pub id: ServiceId,
+    pub host: HostName,
+    pub enabled: bool,
+    pub disabled_reason: Option<String>,
+    /// `state: up`.
+    pub up: bool,
+    pub forced_down: bool,
+    /// Its last heartbeat, by our own clock (its age by Nova's clock, taken off our now).
+    pub heartbeat_at: Option<Millis>,
+}
+
+impl ComputeService {
+    /// What Nova says of the host.
+    #[must_use]
+    pub fn says(&self) -> NovaSays {
+        if self.forced_down {
+            NovaSays::ForcedDown
+        } else if self.up {
+            NovaSays::Up
+        } else {
+            NovaSays::Down
+        }
+    }
+
+    /// Its last heartbeat as a sign of life.
+    #[must_use]
+    pub fn sighting(&self) -> Option<Sighting> {
+        let sighting = |at| Sighting { host: self.host.clone(), at, what: Sign::Heartbeat };
+        self.heartbeat_at.map(sighting)
+    }
+}
