@@ -1,0 +1,202 @@
+# shellcheck shell=bash
+# Settings of the test cloud and the few functions its scripts share. Sourced, never run.
+#
+# Every value can be given in the environment; those that `up` used are kept in $CLOUD_DIR/cloud.env,
+# so that later commands see the same ones. Nothing is written beside this file.
+
+CLOUD_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+MASAKARI_CACHE=${MASAKARI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/masakari-rs}
+CLOUD_DIR=${CLOUD_DIR:-$MASAKARI_CACHE/cloud}  # etc/, log/, run/*.pid, state/
+if [ -f "$CLOUD_DIR/cloud.env" ] && [ -z "${CLOUD_ENV_LOADED:-}" ]; then
+    # shellcheck disable=SC1091
+    . "$CLOUD_DIR/cloud.env"; CLOUD_ENV_LOADED=1
+fi
+# The services' virtualenv; its name tells the pinned versions, so that a changed pin makes a new one.
+CLOUD_VENV=$MASAKARI_CACHE/cloud-venv-$(sha256sum "$CLOUD_HERE/requirements.txt" | cut -c1-12)
+CLOUD_COMPUTES=${CLOUD_COMPUTES:-4}               # number of fake nova-computes
+CLOUD_ADDR=${CLOUD_ADDR:-127.0.0.1}               # loopback only
+CLOUD_REGION=${CLOUD_REGION:-RegionOne}
+CLOUD_PASSWORD=${CLOUD_PASSWORD:-secret}          # one password for everything
+CLOUD_WORKERS=${CLOUD_WORKERS:-2}                 # uwsgi processes of nova/keystone
+CLOUD_REPORT_INTERVAL=${CLOUD_REPORT_INTERVAL:-3} # nova service heartbeat (s)
+CLOUD_SERVICE_DOWN_TIME=${CLOUD_SERVICE_DOWN_TIME:-10}
+# bcrypt rounds of Keystone's passwords. Its default is 12 (about 0.2 s of CPU per password login),
+# devstack uses 4. Python Masakari logs in once per call to Nova: 4 favours it.
+CLOUD_BCRYPT_ROUNDS=${CLOUD_BCRYPT_ROUNDS:-4}
+CLOUD_FAKE_DRIVER=${CLOUD_FAKE_DRIVER:-fake.FakeDriverWithoutFakeNodes}
+CLOUD_FAST_CLAIMS=${CLOUD_FAST_CLAIMS:-1}     # see nova_compute.py
+CLOUD_NICE=${CLOUD_NICE:--10}                 # priority over other work on the machine
+CLOUD_DEBUG=${CLOUD_DEBUG:-false}
+
+PORT_MYSQL=${PORT_MYSQL:-13306}
+PORT_AMQP=${PORT_AMQP:-35672}
+PORT_AMQP_DIST=${PORT_AMQP_DIST:-35673}
+PORT_EPMD=${PORT_EPMD:-24369}
+PORT_MEMCACHED=${PORT_MEMCACHED:-21211}
+PORT_KEYSTONE=${PORT_KEYSTONE:-5000}
+PORT_PLACEMENT=${PORT_PLACEMENT:-8778}
+PORT_GLANCE=${PORT_GLANCE:-9292}
+PORT_NOVA=${PORT_NOVA:-8774}
+PORT_NEUTRON=${PORT_NEUTRON:-9696}
+PORT_MASAKARI=${PORT_MASAKARI:-15868}
+
+ETC=$CLOUD_DIR/etc; LOG=$CLOUD_DIR/log; RUN=$CLOUD_DIR/run; STATE=$CLOUD_DIR/state
+BIN=$CLOUD_VENV/bin
+KEYSTONE_URL=http://$CLOUD_ADDR:$PORT_KEYSTONE/v3
+AMQP_URL=rabbit://openstack:$CLOUD_PASSWORD@$CLOUD_ADDR:$PORT_AMQP/
+MYSQL_SOCK=$RUN/mysql.sock
+
+CLOUD_VARS="CLOUD_COMPUTES CLOUD_ADDR CLOUD_REGION CLOUD_PASSWORD CLOUD_WORKERS
+ CLOUD_REPORT_INTERVAL CLOUD_SERVICE_DOWN_TIME CLOUD_BCRYPT_ROUNDS CLOUD_FAKE_DRIVER
+ CLOUD_FAST_CLAIMS CLOUD_NICE CLOUD_DEBUG PORT_MYSQL PORT_AMQP PORT_AMQP_DIST PORT_EPMD PORT_MEMCACHED
+ PORT_KEYSTONE PORT_PLACEMENT PORT_GLANCE PORT_NOVA PORT_NEUTRON PORT_MASAKARI"
+
+say()  { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
+die()  { say "ERROR: $*" >&2; exit 1; }
+
+save_env() {
+    local v
+    mkdir -p "$CLOUD_DIR" "$ETC" "$LOG" "$RUN" "$STATE"
+    # shellcheck disable=SC2086
+    for v in $CLOUD_VARS; do printf '%s=%q\n' "$v" "${!v}"; done > "$CLOUD_DIR/cloud.env"
+}
+
+db_url() { echo "mysql+pymysql://openstack:$CLOUD_PASSWORD@$CLOUD_ADDR:$PORT_MYSQL/$1?charset=utf8"; }
+sql()    { mariadb --no-defaults -S "$MYSQL_SOCK" -u root "$@"; }
+ensure_db() {
+    sql -e "CREATE DATABASE IF NOT EXISTS $1 CHARACTER SET utf8;
+            GRANT ALL ON $1.* TO 'openstack'@'%' IDENTIFIED BY '$CLOUD_PASSWORD';
+            GRANT ALL ON $1.* TO 'openstack'@'localhost' IDENTIFIED BY '$CLOUD_PASSWORD';"
+}
+
+alive() { # alive NAME: is the process of run/NAME.pid there?
+    local p; p=$(cat "$RUN/$1.pid" 2>/dev/null) || return 1
+    [ -n "$p" ] && kill -0 "$p" 2>/dev/null && [ "$(awk '{print $3}' "/proc/$p/stat" 2>/dev/null)" != Z ]
+}
+
+# start NAME CMD...: run in its own session, output to log/NAME.log.
+start() {
+    local name=$1; shift
+    if alive "$name"; then say "$name already running"; return 0; fi
+    setsid nice -n "$CLOUD_NICE" "$@" </dev/null >>"$LOG/$name.log" 2>&1 &
+    echo $! > "$RUN/$name.pid"
+}
+
+# stop NAME [SIGNAL]: signal the process group recorded for NAME, then wait.
+# Groups are safe: `start` made each service its own session leader.
+stop() {
+    local name=$1 sig=${2:-TERM} p i
+    p=$(cat "$RUN/$name.pid" 2>/dev/null) || return 0
+    if kill -0 "$p" 2>/dev/null; then
+        kill -"$sig" -- "-$p" 2>/dev/null || kill -"$sig" "$p" 2>/dev/null
+        for i in $(seq 100); do kill -0 -- "-$p" 2>/dev/null || break; sleep 0.1; done
+        if kill -0 -- "-$p" 2>/dev/null; then kill -KILL -- "-$p" 2>/dev/null; fi
+        say "stopped $name ($p)"
+    fi
+    rm -f "$RUN/$name.pid"
+}
+
+wait_tcp() { # wait_tcp PORT SECONDS WHAT
+    local i
+    for i in $(seq $(( $2 * 5 ))); do
+        (exec 3<>"/dev/tcp/$CLOUD_ADDR/$1") 2>/dev/null && return 0
+        sleep 0.2
+    done
+    die "$3 does not listen on port $1 after $2 s"
+}
+wait_http() { # wait_http URL SECONDS WHAT: any HTTP answer below 500 will do
+    local i c
+    for i in $(seq $(( $2 * 4 ))); do
+        c=$(curl -s -o /dev/null -w '%{http_code}' -m 5 "$1" || true)
+        [ "$c" != 000 ] && [ "$c" -lt 500 ] && return 0
+        sleep 0.25
+    done
+    die "$3 does not answer at $1 after $2 s (see $LOG)"
+}
+
+# uwsgi_app NAME PORT MODULE PROCESSES THREADS [ENV=VALUE...]. PYARGV becomes the application's
+# command line, LOG_FORMAT the line written of each request, which is none without it.
+uwsgi_app() {
+    local name=$1 port=$2 module=$3 procs=$4 threads=$5; shift 5
+    local log=(--disable-logging)
+    [ -z "${LOG_FORMAT:-}" ] || log=(--log-format "$LOG_FORMAT")
+    start "$name" env "$@" "$BIN/uwsgi" --http-socket "$CLOUD_ADDR:$port" \
+        --module "$module" --callable application --master --die-on-term \
+        --processes "$procs" --threads "$threads" --enable-threads \
+        --lazy-apps --thunder-lock --buffer-size 65535 --listen 100 \
+        --post-buffering 65536 --add-header 'Connection: close' \
+        --http-timeout 300 --socket-timeout 300 "${log[@]}" \
+        --procname-prefix "$name " --virtualenv "$CLOUD_VENV" \
+        ${PYARGV:+--pyargv "$PYARGV"}
+}
+
+authtoken() { # [keystone_authtoken] section for service user $1
+    cat <<E
+[keystone_authtoken]
+www_authenticate_uri = http://$CLOUD_ADDR:$PORT_KEYSTONE
+auth_url = $KEYSTONE_URL
+memcached_servers = $CLOUD_ADDR:$PORT_MEMCACHED
+auth_type = password
+project_domain_name = Default
+user_domain_name = Default
+project_name = service
+username = $1
+password = $CLOUD_PASSWORD
+service_token_roles_required = true
+interface = internal
+region_name = $CLOUD_REGION
+E
+}
+client_auth() { # generic keystoneauth section [$1] for user $2
+    cat <<E
+[$1]
+auth_url = $KEYSTONE_URL
+auth_type = password
+project_domain_name = Default
+user_domain_name = Default
+project_name = service
+username = $2
+password = $CLOUD_PASSWORD
+region_name = $CLOUD_REGION
+E
+}
+
+compute_name() { printf 'compute%02d' "$1"; }
+start_compute() { # start_compute N: (re)start fake nova-compute number N
+    local h; h=$(compute_name "$1")
+    mkdir -p "$STATE/$h"
+    cat > "$ETC/nova/$h.conf" <<E
+[DEFAULT]
+host = $h
+state_path = $STATE/$h
+lock_path = $STATE/$h
+[oslo_concurrency]
+lock_path = $STATE/$h
+E
+    start "$h" env CLOUD_FAST_CLAIMS="$CLOUD_FAST_CLAIMS" "$BIN/python" \
+        "$CLOUD_HERE/nova_compute.py" --config-file "$ETC/nova/nova.conf" \
+        --config-file "$ETC/nova/$h.conf"
+}
+
+# The options of [DEFAULT] that Python Masakari and ours read alike; $1 is the name under state/.
+masakari_defaults() {
+    cat <<E
+[DEFAULT]
+debug = $CLOUD_DEBUG
+os_privileged_user_name = masakari
+os_privileged_user_password = $CLOUD_PASSWORD
+os_privileged_user_tenant = service
+os_privileged_user_auth_url = $KEYSTONE_URL
+os_user_domain_name = Default
+os_project_domain_name = Default
+os_region_name = $CLOUD_REGION
+nova_catalog_admin_info = compute:nova:publicURL
+state_path = $STATE/$1
+E
+}
+start_rs_api() {
+    start masakari-rs-api "$RUN/bin/masakari-api" --config-file "$ETC/masakari-rs/masakari.conf"
+}
+start_rs_engine() { # start_rs_engine N: engine number N, all of one configuration
+    start "masakari-rs-engine$1" "$RUN/bin/masakari-engine" --config-file "$ETC/masakari-rs/masakari.conf"
+}
