@@ -20,9 +20,12 @@
 extern crate alloc;
 
 pub mod evidence;
+pub mod lease;
+pub mod log;
 pub mod names;
 pub mod nouns;
 pub mod permit;
+pub mod request;
 pub mod seen;
 mod time;
 

@@ -9,7 +9,9 @@ use crate::evidence::{Evidence, Kind, Require, Sighting};
 use crate::{HostName, Millis, ServerId, ServiceId};
 use alloc::vec::Vec;
 
-/// How much later than the evidence a sign of life must be to void it. Nova tells its times in whole
+/// How much later than the evidence a sign of life must be to void it.
+///
+/// Nova tells its times in whole
 /// seconds, from two machines' clocks (the heartbeat's and the API's), and the monitor's report is
 /// often made within a second of the last heartbeat.
 pub const SKEW_MS: i64 = 2_000;

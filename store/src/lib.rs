@@ -1,1 +1,19 @@
-//! store
+//! Remembers: the only room that knows SQL.
+//!
+//! The four tables of Masakari keep the names, columns and types that its newest migration gives
+//! them, so that an existing database is adopted in place and exporters that read it go on
+//! working. What we add (leases, logs, evidence, requests, fingerprints) lives in tables of our own
+//! whose names begin with `ha_`.
+//!
+//! Everybody else sees [`Store`]: whole transactions with a meaning, not queries. The SQL
+//! implementation and the memory one, which the simulator uses, pass one suite.
+
+mod error;
+mod port;
+
+pub use error::StoreError;
+pub use port::{
+    Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
+    NotificationFilter, OpenRecovery, Order, Page, SegmentFilter, SegmentUpdate, Sort, Store,
+    VMoveFilter,
+};

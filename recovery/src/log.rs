@@ -1,0 +1,182 @@
+//! Everything that happened in one recovery. The log is the truth; what the API shows is a
+//! summary of it.
+//!
+//! Intent is written before a dangerous act and the outcome after it, so that whoever reads the log
+//! after a crash knows what may have been done. An observation that decided something is an
+//! entry too. Entries name many servers at once, because hundreds move at once.
+
+use crate::evidence::{Evidence, Kind, Sighting};
+use crate::nouns::{NotificationStatus, VMove};
+use crate::seen::{Power, VmState};
+use crate::{HostId, HostName, Millis, ServerId, VMoveId};
+use alloc::{string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// One line of the log of one recovery.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// 1, 2, 3, … without a gap.
+    pub seq: u64,
+    pub at: Millis,
+    pub entry: Entry,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// An engine took the recovery, for the first time or over from another.
+    Claimed {
+        owner: String,
+        generation: u64,
+    },
+    /// The host was judged dead: the death certificate.
+    Proven {
+        kind: Kind,
+        at: Millis,
+        evidence: Vec<Evidence>,
+    },
+    /// There is no permit now: nothing more is done to the host until there is one.
+    Held {
+        why: String,
+        sighting: Option<Sighting>,
+    },
+    /// Something outside does not answer; the recovery goes on when it does.
+    Waiting {
+        why: String,
+    },
+    /// We are about to tell Nova that the host is down.
+    ForceDownIntended,
+    ForcedDown,
+    /// We are about to disable the host's compute service.
+    DisableIntended,
+    Disabled,
+    /// The servers that were found on the host, and what shall become of them.
+    Planned {
+        on_host: u32,
+        moves: Vec<Planned>,
+        skipped: Vec<Skipped>,
+    },
+    /// We are about to do `act` to `servers`.
+    Intended {
+        act: Act,
+        servers: Vec<ServerId>,
+    },
+    /// Nova accepted `act` for `servers`.
+    Did {
+        act: Act,
+        servers: Vec<ServerId>,
+    },
+    /// Nova refused, or cannot be understood: we look at the server before anything else.
+    Refused {
+        act: Act,
+        server: ServerId,
+        why: String,
+    },
+    /// The servers are on their new hosts.
+    Arrived {
+        servers: Vec<Arrival>,
+    },
+    /// The server is still where it was: asked again at `again_at`, given up without it.
+    NotMoved {
+        server: ServerId,
+        why: String,
+        again_at: Option<Millis>,
+        reset: Reset,
+    },
+    /// The servers are stopped on their new hosts, as they were before.
+    Stopped {
+        servers: Vec<ServerId>,
+    },
+    /// The server could not be brought to the state it was in: it stays as it is.
+    NotRestored {
+        server: ServerId,
+        why: String,
+    },
+    /// The server was deleted meanwhile.
+    Gone {
+        server: ServerId,
+    },
+    /// A fresh list from Nova has nothing left to move.
+    Confirmed {
+        on_host: u32,
+    },
+    /// The end.
+    Ended {
+        status: NotificationStatus,
+        message: Option<String>,
+    },
+}
+
+/// What is done to a server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Lock it (unless its owner has), reset its state if Nova would refuse it, evacuate it.
+    Evacuate,
+    /// Stop it on its new host.
+    Stop,
+    /// Set it back to error if it was, and unlock it if we locked it.
+    Settle,
+}
+
+/// Whether the server's state must be reset to error first, or Nova would refuse to evacuate it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    NotNeeded,
+    ToError,
+}
+
+/// The state in which a server is left on its new host: the one it was in, as near as can be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aftermath {
+    Running,
+    Stopped,
+    /// Stopped, and its state set to error again.
+    StoppedInError,
+}
+
+/// One server that shall move.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Planned {
+    pub server: ServerId,
+    pub vmove: VMoveId,
+    pub name: String,
+    pub vm_state: VmState,
+    pub power: Power,
+    pub reset: Reset,
+    pub aftermath: Aftermath,
+    /// Locked before we came: stays locked.
+    pub locked: bool,
+    pub ha_enabled: bool,
+    /// Nova was already evacuating it when it was planned.
+    pub under_way: bool,
+}
+
+/// One server that stays, and why.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Skipped {
+    pub server: ServerId,
+    pub why: String,
+}
+
+/// One server on its new host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Arrival {
+    pub server: ServerId,
+    pub host: HostName,
+    pub vm_state: VmState,
+}
+
+/// A change of Masakari's own tables, written together with the entries it follows from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Summary {
+    /// The notification's status. A terminal one closes the recovery for good.
+    Status { status: NotificationStatus, message: Option<String> },
+    /// A VM move, new or changed; its `uuid` tells which.
+    VMove(VMove),
+    /// The host goes on maintenance and is no reserved host any more.
+    OnMaintenance(HostId),
+}

@@ -1,0 +1,35 @@
+//! What a person asks of the engine by way of our own API: the API writes a row, an engine answers.
+
+use crate::{HostName, Millis};
+use alloc::string::String;
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// "This host is dead": becomes evidence of the kind `OperatorConfirmed`.
+    ConfirmDead { host: HostName, reason: String },
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RequestState {
+    Open,
+    Done,
+    Refused,
+}
+
+/// One request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// A UUID.
+    pub id: String,
+    pub asked: Asked,
+    /// Who asks: name and id of the Keystone user.
+    pub who: String,
+    pub created_at: Millis,
+    /// After this moment nobody answers it any more.
+    pub deadline: Millis,
+    pub state: RequestState,
+    /// What the engine said.
+    pub answer: Option<String>,
+}

@@ -1,0 +1,268 @@
+//! The port: what can be asked of the database.
+
+use crate::StoreError;
+use async_trait::async_trait;
+use recovery::{
+    HostId, HostName, Millis, NotificationId, SegmentId, VMoveId,
+    evidence::Evidence,
+    lease::{Lease, LeaseKey, LeaseRow, Owner},
+    log::{Line, Summary},
+    nouns::{
+        Host, Notification, NotificationStatus, NotificationType, RecoveryMethod, Segment, VMove,
+        VMoveStatus, VMoveType,
+    },
+    request::{Request, RequestState},
+};
+use std::fmt::Debug;
+
+/// The database, real or simulated.
+///
+/// Every method is one transaction, which is repeated as a whole, a bounded number of times, when
+/// it meets another writer. A commit whose answer is lost is looked up before it is repeated.
+#[async_trait]
+pub trait Store: Send + Sync + Debug {
+    // === segments
+    async fn segments(
+        &self,
+        filter: &SegmentFilter,
+        page: &Page,
+    ) -> Result<Vec<Segment>, StoreError>;
+    async fn segment(&self, uuid: &SegmentId) -> Result<Option<Segment>, StoreError>;
+    /// Fails with `Exists` when a segment (not deleted) has that name.
+    async fn create_segment(&self, new: NewSegment) -> Result<Segment, StoreError>;
+    /// `InUse` while a recovery of the segment is under way (a held one does not count).
+    async fn update_segment(
+        &self,
+        uuid: &SegmentId,
+        change: SegmentUpdate,
+    ) -> Result<Segment, StoreError>;
+    /// Deletes the segment and its hosts. `InUse` as above.
+    async fn delete_segment(&self, uuid: &SegmentId) -> Result<(), StoreError>;
+
+    // === hosts
+    async fn hosts(
+        &self,
+        segment: &SegmentId,
+        filter: &HostFilter,
+        page: &Page,
+    ) -> Result<Vec<Host>, StoreError>;
+    async fn host(&self, uuid: &HostId) -> Result<Option<Host>, StoreError>;
+    async fn host_named(&self, name: &HostName) -> Result<Option<Host>, StoreError>;
+    async fn create_host(&self, new: NewHost) -> Result<Host, StoreError>;
+    async fn update_host(&self, uuid: &HostId, change: HostUpdate) -> Result<Host, StoreError>;
+    async fn delete_host(&self, uuid: &HostId) -> Result<(), StoreError>;
+
+    // === notifications and vmoves
+    /// Accepts a report, or finds the one that it repeats: exactly one of any number of identical
+    /// concurrent reports is accepted. One transaction: the fingerprint's slot, the
+    /// notification, its open recovery, and the evidence that the report itself is.
+    async fn accept(&self, new: NewNotification) -> Result<Accepted, StoreError>;
+    async fn notifications(
+        &self,
+        filter: &NotificationFilter,
+        page: &Page,
+    ) -> Result<Vec<Notification>, StoreError>;
+    async fn notification(&self, uuid: &NotificationId)
+    -> Result<Option<Notification>, StoreError>;
+    async fn vmoves(
+        &self,
+        notification: &NotificationId,
+        filter: &VMoveFilter,
+        page: &Page,
+    ) -> Result<Vec<VMove>, StoreError>;
+    async fn vmove(&self, uuid: &VMoveId) -> Result<Option<VMove>, StoreError>;
+
+    // === recoveries: leases and logs
+    /// Recoveries that have not ended, oldest first, at most `limit`; those of an adopted database
+    /// included.
+    async fn open_recoveries(&self, limit: u32) -> Result<Vec<OpenRecovery>, StoreError>;
+    /// The rows of these leases; a key that was never taken has none.
+    async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError>;
+    /// Takes all of `claims`, or none (`None`): each row must still be what was seen.
+    async fn take(&self, claims: &[Claim], owner: &Owner)
+    -> Result<Option<Vec<Lease>>, StoreError>;
+    /// Bumps the beat of each; answers those that are still ours.
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError>;
+    /// Gives them back; those that are not ours any more are left alone.
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError>;
+    /// The whole log of one recovery, in order.
+    async fn log(&self, recovery: &NotificationId) -> Result<Vec<Line>, StoreError>;
+    /// Appends `lines` and writes the summaries that follow from them, all or nothing, if `lease`
+    /// (of this recovery) is still ours; else `LeaseLost`. A `Summary::Status` that is terminal closes
+    /// the recovery.
+    async fn append(
+        &self,
+        lease: &Lease,
+        recovery: &NotificationId,
+        lines: &[Line],
+        summaries: &[Summary],
+    ) -> Result<(), StoreError>;
+
+    // === evidence and requests
+    /// Everything known about the host, oldest first, at most the newest 100.
+    async fn evidence(&self, host: &HostName) -> Result<Vec<Evidence>, StoreError>;
+    async fn file_request(&self, request: &Request) -> Result<(), StoreError>;
+    async fn request(&self, id: &str) -> Result<Option<Request>, StoreError>;
+    /// Open requests, oldest first, at most `limit`.
+    async fn open_requests(&self, limit: u32) -> Result<Vec<Request>, StoreError>;
+    /// Answers an open request and adds the evidence that it brought, in one transaction. `false`:
+    /// somebody else has answered it.
+    async fn answer_request(
+        &self,
+        id: &str,
+        state: RequestState,
+        answer: &str,
+        evidence: Option<&Evidence>,
+    ) -> Result<bool, StoreError>;
+
+    /// Whether the database answers and has the schema that this program needs.
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Which part of a list, in which order (api-ref: `sort_key`, `sort_dir`, `limit`, `marker`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Page {
+    /// Sort keys, first the most important; the id breaks ties. Empty: newest first.
+    pub sort: Vec<Sort>,
+    /// The integer id of the last row of the page before.
+    pub marker: Option<i64>,
+    /// At most so many rows; the caller has bounded it.
+    pub limit: Option<u64>,
+}
+
+/// One sort key, by the name that the API gives it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sort {
+    pub key: String,
+    pub order: Order,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    Ascending,
+    Descending,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SegmentFilter {
+    pub recovery_method: Option<RecoveryMethod>,
+    pub service_type: Option<String>,
+    pub enabled: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HostFilter {
+    pub name: Option<String>,
+    pub kind: Option<String>,
+    pub control_attributes: Option<String>,
+    pub on_maintenance: Option<bool>,
+    pub reserved: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NotificationFilter {
+    pub source_host: Option<HostId>,
+    pub kind: Option<NotificationType>,
+    pub status: Option<NotificationStatus>,
+    /// `generated-since`: its generated time is at or after this.
+    pub generated_since: Option<Millis>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VMoveFilter {
+    pub kind: Option<VMoveType>,
+    pub status: Option<VMoveStatus>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewSegment {
+    pub uuid: SegmentId,
+    pub name: String,
+    pub service_type: String,
+    pub description: Option<String>,
+    pub recovery_method: RecoveryMethod,
+    pub enabled: bool,
+    pub now: Millis,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SegmentUpdate {
+    pub name: Option<String>,
+    pub service_type: Option<String>,
+    /// `Some(None)` clears it.
+    pub description: Option<Option<String>>,
+    pub recovery_method: Option<RecoveryMethod>,
+    pub enabled: Option<bool>,
+    pub now: Millis,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewHost {
+    pub uuid: HostId,
+    pub name: HostName,
+    pub segment: SegmentId,
+    pub kind: String,
+    pub control_attributes: String,
+    pub reserved: bool,
+    pub on_maintenance: bool,
+    pub now: Millis,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostUpdate {
+    pub name: Option<HostName>,
+    pub kind: Option<String>,
+    pub control_attributes: Option<String>,
+    pub reserved: Option<bool>,
+    pub on_maintenance: Option<bool>,
+    pub now: Millis,
+}
+
+/// A report as it came in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewNotification {
+    pub uuid: NotificationId,
+    pub kind: NotificationType,
+    pub generated_time: Millis,
+    /// JSON text of an object, keys in the order in which they came.
+    pub payload: String,
+    pub source_host: HostId,
+    pub segment: SegmentId,
+    /// Equal for reports that say the same of the same host: source host, type and payload, in a
+    /// form in which the order of the payload's keys does not matter.
+    pub fingerprint: String,
+    /// A report that repeats one accepted less than this ago is a duplicate:
+    /// `duplicate_notification_detection_interval`.
+    pub window_ms: i64,
+    /// What the report proves by itself.
+    pub evidence: Option<Evidence>,
+    pub now: Millis,
+}
+
+/// What became of a report.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Accepted {
+    New(Notification),
+    /// It repeats this one.
+    Duplicate(NotificationId),
+}
+
+/// A recovery that has not ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenRecovery {
+    pub notification: NotificationId,
+    pub source_host: HostId,
+    /// The host's name; `None` when it was deleted meanwhile.
+    pub host_name: Option<HostName>,
+    pub kind: NotificationType,
+    /// The lease `recovery:…`; `None` when it was never taken.
+    pub lease: Option<LeaseRow>,
+}
+
+/// A lease that shall be taken, as it was seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    pub key: LeaseKey,
+    /// `(generation, beat)`; `None` when there was no row.
+    pub seen: Option<(u64, u64)>,
+}
