@@ -19,14 +19,19 @@
 
 extern crate alloc;
 
+pub mod details;
+pub mod due;
 pub mod evidence;
 pub mod lease;
 pub mod log;
 pub mod names;
 pub mod nouns;
+pub mod pace;
 pub mod permit;
+pub mod plan;
 pub mod request;
 pub mod seen;
+pub mod state;
 mod time;
 
 pub use names::{HostId, HostName, NotificationId, SegmentId, ServerId, ServiceId, VMoveId};

@@ -73,6 +73,12 @@ pub enum Entry {
         server: ServerId,
         why: String,
     },
+    /// Nova cannot be asked now, and has certainly not begun: tried again at `until`.
+    Postponed {
+        act: Act,
+        servers: Vec<ServerId>,
+        until: Millis,
+    },
     /// The servers are on their new hosts.
     Arrived {
         servers: Vec<Arrival>,
@@ -153,6 +159,8 @@ pub struct Planned {
     pub ha_enabled: bool,
     /// Nova was already evacuating it when it was planned.
     pub under_way: bool,
+    /// The number of its last evacuation that was over by then; only later ones are ours to judge.
+    pub last_evacuation: i64,
 }
 
 /// One server that stays, and why.
@@ -175,8 +183,8 @@ pub struct Arrival {
 pub enum Summary {
     /// The notification's status. A terminal one closes the recovery for good.
     Status { status: NotificationStatus, message: Option<String> },
-    /// A VM move, new or changed; its `uuid` tells which.
-    VMove(VMove),
+    /// A VM move, new or changed; its `uuid` tells which (its `id` and times of writing are the store's).
+    VMove(alloc::boxed::Box<VMove>),
     /// The host goes on maintenance and is no reserved host any more.
     OnMaintenance(HostId),
 }

@@ -1,0 +1,218 @@
+//! The log of a recovery as Masakari's API shows it: `recovery_workflow_details`.
+//!
+//! The names of the tasks, their states and the sentences of the plain case are those that clients
+//! of Python Masakari know. What Python has no word for (what is missing, who is waited for,
+//! a second engine taking over) are further messages of the task that it delays.
+
+use crate::log::{Act, Entry, Line, Planned, Skipped};
+use crate::nouns::NotificationStatus;
+use crate::state::{Outcome, Stage, State};
+use crate::{HostName, Millis};
+use alloc::{format, string::String, vec::Vec};
+
+/// One task of the recovery.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Task {
+    pub name: &'static str,
+    /// `RUNNING`, `SUCCESS` or `FAILURE`.
+    pub state: &'static str,
+    /// 0 to 1.
+    pub progress: f64,
+    pub messages: Vec<Message>,
+}
+
+/// One line of a task's progress.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Message {
+    pub at: Millis,
+    /// 0 to 1.
+    pub progress: f64,
+    pub text: String,
+}
+
+impl Task {
+    fn begin(name: &'static str) -> Self {
+        Self { name, state: "RUNNING", progress: 0.0, messages: Vec::new() }
+    }
+
+    fn say(&mut self, at: Millis, progress: f64, text: String) {
+        self.progress = self.progress.max(progress);
+        self.messages.push(Message { at, progress, text });
+    }
+
+    fn succeed(&mut self) {
+        self.state = "SUCCESS";
+        self.progress = 1.0;
+    }
+}
+
+/// The tasks that have begun, in their order.
+#[must_use]
+pub fn details(lines: &[Line], host: &HostName) -> Vec<Task> {
+    let mut tasks: Vec<Task> = Vec::new();
+    for (i, line) in lines.iter().enumerate() {
+        tell(&mut tasks, line, lines.get(..=i).unwrap_or(lines), host);
+    }
+    tasks
+}
+
+fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
+    let at = line.at;
+    if tasks.is_empty() {
+        let mut disable = Task::begin("DisableComputeServiceTask");
+        disable.say(at, 0.0, format!("Disabling compute service on host: '{host}'"));
+        tasks.push(disable);
+    }
+    let Some(task) = tasks.last_mut() else { return };
+    match &line.entry {
+        Entry::Claimed { owner, generation } if *generation > 1 => {
+            task.say(at, task.progress, format!("Taken over by engine {owner}"));
+        }
+        Entry::Proven { kind, evidence, .. } if *kind > crate::evidence::Kind::MonitorSaid => {
+            let by = evidence.last().map_or("", |e| e.source.as_str());
+            task.say(at, task.progress, format!("Host '{host}' is proven dead: {kind}, {by}"));
+        }
+        Entry::Held { why, .. } => task.say(at, task.progress, format!("Held: {why}")),
+        Entry::Waiting { why } => task.say(at, task.progress, format!("Waiting: {why}")),
+        Entry::ForcedDown => {
+            task.say(at, task.progress, format!("Forced down compute service on host: '{host}'"));
+        }
+        Entry::Disabled => {
+            task.say(at, 1.0, format!("Disabled compute service on host: '{host}'"));
+            task.succeed();
+        }
+        Entry::Planned { on_host, moves, skipped } => {
+            task.succeed();
+            tasks.extend(prepared(at, host, *on_host, moves, skipped));
+        }
+        Entry::Intended { act: Act::Evacuate, servers } => {
+            for server in servers {
+                let text = format!("Evacuation of instance started: '{server}'");
+                if !task.messages.iter().any(|m| m.text == text) {
+                    task.say(at, 0.5, text);
+                }
+            }
+        }
+        Entry::NotMoved { server, why, again_at, .. } => {
+            let next = if again_at.is_some() { "; it will be tried again" } else { "" };
+            task.say(at, 0.5, format!("Instance '{server}' was not evacuated: {why}{next}"));
+        }
+        Entry::NotRestored { server, why } => {
+            task.say(at, 0.5, format!("Instance '{server}' was evacuated, but {why}"));
+        }
+        Entry::Ended { status, message } => ended(tasks, at, so_far, host, *status, message),
+        Entry::Claimed { .. }
+        | Entry::Proven { .. }
+        | Entry::ForceDownIntended
+        | Entry::DisableIntended
+        | Entry::Intended { .. }
+        | Entry::Did { .. }
+        | Entry::Refused { .. }
+        | Entry::Postponed { .. }
+        | Entry::Arrived { .. }
+        | Entry::Stopped { .. }
+        | Entry::Gone { .. }
+        | Entry::Confirmed { .. } => {}
+    }
+}
+
+/// Planning is one moment for us; clients know it as a task with five messages.
+fn prepared(
+    at: Millis,
+    host: &HostName,
+    on_host: u32,
+    moves: &[Planned],
+    skipped: &[Skipped],
+) -> Vec<Task> {
+    let mut task = Task::begin("PrepareHAEnabledInstancesTask");
+    let with_key = moves.iter().filter(|m| m.ha_enabled).count();
+    let without = moves.len() - with_key;
+    task.say(at, 0.0, "Preparing instances for evacuation".into());
+    task.say(at, 0.3, format!("Total instances running on failed host '{host}' is {on_host}"));
+    for Skipped { server, why } in skipped {
+        task.say(at, 0.4, format!("Instance '{server}' stays: {why}"));
+    }
+    task.say(at, 0.6, format!("Total HA Enabled instances count: '{with_key}'"));
+    let only_with_key = skipped.iter().any(|s| s.why.contains("HA_Enabled"));
+    if !only_with_key {
+        task.say(at, 0.7, format!("Total Non-HA Enabled instances count: '{without}'"));
+        let text = "All instances (HA Enabled/Non-HA Enabled) should be considered for evacuation.";
+        task.say(at, 0.8, format!("{text} Total count is: '{}'", moves.len()));
+    }
+    if moves.is_empty() {
+        let text = "recovery as no instances needs to be evacuated";
+        task.say(at, 1.0, format!("Skipped host '{host}' {text}"));
+        task.succeed();
+        return Vec::from([task]);
+    }
+    let ids = joined(moves.iter().map(|m| m.server.as_str()));
+    task.say(at, 1.0, format!("Instances to be evacuated are: '{ids}'"));
+    task.succeed();
+    let mut evacuate = Task::begin("EvacuateInstancesTask");
+    let text = "Start evacuation of instances from failed host";
+    evacuate.say(at, 0.0, format!("{text} '{host}', instance uuids are: '{ids}'"));
+    Vec::from([task, evacuate])
+}
+
+fn ended(
+    tasks: &mut [Task],
+    at: Millis,
+    lines: &[Line],
+    host: &HostName,
+    status: NotificationStatus,
+    message: &Option<String>,
+) {
+    let Some(task) = tasks.last_mut() else { return };
+    if task.name == "EvacuateInstancesTask" {
+        say_who_moved(task, at, lines, host);
+    }
+    match (status, message) {
+        (NotificationStatus::Finished | NotificationStatus::Ignored, _) => {
+            if task.name == "EvacuateInstancesTask" {
+                task.say(at, 1.0, "Evacuation process completed!".into());
+            }
+            task.succeed();
+        }
+        (
+            NotificationStatus::Failed
+            | NotificationStatus::Error
+            | NotificationStatus::New
+            | NotificationStatus::Running,
+            message,
+        ) => {
+            task.state = "FAILURE";
+            if let Some(message) = message {
+                task.say(at, task.progress, message.clone());
+            }
+        }
+    }
+}
+
+fn say_who_moved(task: &mut Task, at: Millis, lines: &[Line], host: &HostName) {
+    let Ok(state) = State::fold(lines) else { return };
+    let ids = |wanted: fn(&Outcome) -> bool| {
+        joined(state.moves.iter().filter_map(|(id, m)| match &m.stage {
+            Stage::Ended { outcome } if wanted(outcome) => Some(id.as_str()),
+            Stage::Ended { .. }
+            | Stage::Waiting { .. }
+            | Stage::Asking { .. }
+            | Stage::Moving { .. }
+            | Stage::Arrived { .. }
+            | Stage::Stopping { .. }
+            | Stage::Settling { .. } => None,
+        }))
+    };
+    let moved = ids(|o| matches!(o, Outcome::Succeeded { .. }));
+    let failed = ids(|o| matches!(o, Outcome::Failed { .. }));
+    if !moved.is_empty() {
+        let text = format!("Successfully evacuate instances '{moved}' from host '{host}'");
+        task.say(at, 0.7, text);
+    }
+    if !failed.is_empty() {
+        task.say(at, 0.7, format!("Failed to evacuate instances '{failed}' from host '{host}'"));
+    }
+}
+
+fn joined<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    ids.collect::<Vec<_>>().join(",")
+}

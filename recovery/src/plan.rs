@@ -1,0 +1,266 @@
+//! Which servers of a dead host move, in which order, and how each is left.
+//!
+//! The rules are those of Python Masakari's host recovery: Nova evacuates servers that are active,
+//! stopped or in error and have no task, so any other state is reset to error first; a server is
+//! stopped again on its new host unless it ran; one that was in error is set to error again.
+//! Different on purpose: a server that Nova is evacuating already is followed, not reset.
+
+use crate::log::{Aftermath, Planned, Reset, Skipped};
+use crate::seen::{Evacuation, EvacuationStatus, Power, Server, Task, VmState};
+use crate::{ServerId, VMoveId};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+
+/// What the operator wants moved: the options of `[host_failure]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Selection {
+    /// `ha_enabled_instance_metadata_key`.
+    pub ha_key: String,
+    /// `evacuate_all_instances`: also those without that key, after those with it.
+    pub evacuate_all: bool,
+    /// `ignore_instances_in_error_state`.
+    pub ignore_error: bool,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { ha_key: "HA_Enabled".into(), evacuate_all: true, ignore_error: false }
+    }
+}
+
+/// Chooses among the servers that Nova shows on the host. `new_vmove` gives a fresh id each time.
+pub fn select(
+    servers: &[Server],
+    evacuations: &[Evacuation],
+    rules: &Selection,
+    mut new_vmove: impl FnMut() -> VMoveId,
+) -> (Vec<Planned>, Vec<Skipped>) {
+    let newest = newest_evacuations(evacuations);
+    let (mut moves, mut skipped) = (Vec::new(), Vec::new());
+    for server in servers {
+        let ha_enabled = server.metadata.get(&rules.ha_key).is_some_and(|v| means_true(v));
+        match stays(server, ha_enabled, rules) {
+            Some(why) => skipped.push(Skipped { server: server.id.clone(), why: why.into() }),
+            None => moves.push(planned(server, newest.get(&server.id), ha_enabled, new_vmove())),
+        }
+    }
+    // Stable: within each half Nova's own order stays.
+    moves.sort_by_key(|m| !m.ha_enabled);
+    (moves, skipped)
+}
+
+/// The newest evacuation of each server.
+#[must_use]
+pub fn newest_evacuations(evacuations: &[Evacuation]) -> BTreeMap<ServerId, &Evacuation> {
+    let mut newest: BTreeMap<ServerId, &Evacuation> = BTreeMap::new();
+    for evacuation in evacuations {
+        let known = newest.entry(evacuation.server.clone()).or_insert(evacuation);
+        if known.id < evacuation.id {
+            *known = evacuation;
+        }
+    }
+    newest
+}
+
+fn planned(
+    server: &Server,
+    newest: Option<&&Evacuation>,
+    ha_enabled: bool,
+    vmove: VMoveId,
+) -> Planned {
+    let under_way = newest.is_some_and(|e| e.status == EvacuationStatus::Running);
+    let ready = matches!(server.vm_state, VmState::Active | VmState::Stopped | VmState::Error)
+        && server.task == Task::None;
+    Planned {
+        server: server.id.clone(),
+        vmove,
+        name: server.name.clone(),
+        vm_state: server.vm_state,
+        power: server.power,
+        reset: if ready || under_way { Reset::NotNeeded } else { Reset::ToError },
+        aftermath: aftermath(server),
+        locked: server.locked,
+        ha_enabled,
+        under_way,
+        last_evacuation: match newest {
+            Some(e) if e.status != EvacuationStatus::Running => e.id,
+            Some(_) | None => 0,
+        },
+    }
+}
+
+fn stays(server: &Server, ha_enabled: bool, rules: &Selection) -> Option<&'static str> {
+    match server.vm_state {
+        VmState::ShelvedOffloaded => return Some("it is shelved and has no host"),
+        VmState::SoftDeleted | VmState::Deleted => return Some("it is deleted"),
+        VmState::Error if rules.ignore_error => return Some("it is in 'error' state"),
+        VmState::Active
+        | VmState::Stopped
+        | VmState::Error
+        | VmState::Paused
+        | VmState::Suspended
+        | VmState::Resized
+        | VmState::Rescued
+        | VmState::Building
+        | VmState::Shelved
+        | VmState::Unknown => {}
+    }
+    (!ha_enabled && !rules.evacuate_all).then_some("it is not HA_Enabled")
+}
+
+fn aftermath(server: &Server) -> Aftermath {
+    match (server.vm_state, server.power) {
+        (VmState::Active, _) | (VmState::Resized, Power::Other) => Aftermath::Running,
+        (VmState::Error, _) => Aftermath::StoppedInError,
+        (
+            VmState::Stopped
+            | VmState::Paused
+            | VmState::Suspended
+            | VmState::Resized
+            | VmState::Rescued
+            | VmState::Building
+            | VmState::Shelved
+            | VmState::ShelvedOffloaded
+            | VmState::SoftDeleted
+            | VmState::Deleted
+            | VmState::Unknown,
+            _,
+        ) => Aftermath::Stopped,
+    }
+}
+
+/// The words that `oslo.utils` takes for true.
+fn means_true(word: &str) -> bool {
+    ["1", "t", "true", "on", "y", "yes"].iter().any(|w| word.trim().eq_ignore_ascii_case(w))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HostName;
+    use alloc::{format, vec};
+
+    fn server(id: &str, vm_state: VmState) -> Server {
+        Server {
+            id: ServerId::new(id),
+            name: format!("vm-{id}"),
+            host: Some(HostName::new("compute01")),
+            vm_state,
+            task: Task::None,
+            power: Power::Other,
+            locked: false,
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    fn with_key(mut s: Server, value: &str) -> Server {
+        s.metadata.insert("HA_Enabled".into(), value.into());
+        s
+    }
+
+    fn choose(servers: &[Server], rules: &Selection) -> (Vec<Planned>, Vec<Skipped>) {
+        select(servers, &[], rules, || VMoveId::new("v"))
+    }
+
+    fn order(moves: &[Planned]) -> Vec<&str> {
+        moves.iter().map(|m| m.server.as_str()).collect()
+    }
+
+    #[test]
+    fn ha_enabled_servers_come_first_and_the_rest_keep_their_order() {
+        let servers = [
+            server("a", VmState::Active),
+            with_key(server("b", VmState::Active), "True"),
+            server("c", VmState::Active),
+            with_key(server("d", VmState::Active), "yes"),
+            with_key(server("e", VmState::Active), "no"),
+        ];
+        let (moves, skipped) = choose(&servers, &Selection::default());
+        assert_eq!(order(&moves), ["b", "d", "a", "c", "e"]);
+        assert!(skipped.is_empty());
+    }
+
+    #[test]
+    fn only_ha_enabled_servers_move_where_the_operator_wants_that() {
+        let servers = [server("a", VmState::Active), with_key(server("b", VmState::Active), "1")];
+        let rules = Selection { evacuate_all: false, ..Selection::default() };
+        let (moves, skipped) = choose(&servers, &rules);
+        assert_eq!(order(&moves), ["b"]);
+        assert_eq!(skipped.len(), 1);
+    }
+
+    #[test]
+    fn servers_in_error_stay_where_the_operator_wants_that() {
+        let rules = Selection { ignore_error: true, ..Selection::default() };
+        let (moves, skipped) = choose(&[with_key(server("a", VmState::Error), "1")], &rules);
+        assert!(moves.is_empty());
+        assert_eq!(skipped[0].why, "it is in 'error' state");
+    }
+
+    #[test]
+    fn every_state_has_its_reset_and_its_aftermath() {
+        let shut = |mut s: Server| {
+            s.power = Power::Shutdown;
+            s
+        };
+        let busy = |mut s: Server| {
+            s.task = Task::Other("powering-off".into());
+            s
+        };
+        use {Aftermath as A, Reset as R, VmState as V};
+        let table = [
+            (server("x", V::Active), R::NotNeeded, A::Running),
+            (busy(server("x", V::Active)), R::ToError, A::Running),
+            (server("x", V::Stopped), R::NotNeeded, A::Stopped),
+            (busy(server("x", V::Stopped)), R::ToError, A::Stopped),
+            (server("x", V::Error), R::NotNeeded, A::StoppedInError),
+            (server("x", V::Paused), R::ToError, A::Stopped),
+            (server("x", V::Suspended), R::ToError, A::Stopped),
+            (server("x", V::Rescued), R::ToError, A::Stopped),
+            (server("x", V::Resized), R::ToError, A::Running),
+            (shut(server("x", V::Resized)), R::ToError, A::Stopped),
+            (server("x", V::Unknown), R::ToError, A::Stopped),
+        ];
+        for (server, reset, aftermath) in table {
+            let (moves, _) = choose(core::slice::from_ref(&server), &Selection::default());
+            assert_eq!((moves[0].reset, moves[0].aftermath), (reset, aftermath), "{server:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_nova_is_evacuating_is_followed_and_not_reset() {
+        let mut moving = server("a", VmState::Active);
+        moving.task = Task::Rebuilding;
+        let evacuation = |id, status| Evacuation {
+            id,
+            server: ServerId::new("a"),
+            source: HostName::new("compute01"),
+            dest: None,
+            status,
+        };
+        let records =
+            [evacuation(1, EvacuationStatus::Failed), evacuation(2, EvacuationStatus::Running)];
+        let planned = |records: &[Evacuation]| {
+            select(core::slice::from_ref(&moving), records, &Selection::default(), || {
+                VMoveId::new("v")
+            })
+            .0
+            .remove(0)
+        };
+        assert!(planned(&records).under_way);
+        assert_eq!(planned(&records).reset, Reset::NotNeeded);
+        // Its owner's own rebuild died with the host: nobody works on it.
+        assert!(!planned(&records[..1]).under_way);
+        assert_eq!(planned(&records[..1]).reset, Reset::ToError);
+        assert_eq!(planned(&records[..1]).last_evacuation, 1);
+    }
+
+    #[test]
+    fn what_has_no_host_or_is_deleted_stays() {
+        let servers = vec![
+            server("a", VmState::ShelvedOffloaded),
+            server("b", VmState::SoftDeleted),
+            server("c", VmState::Deleted),
+        ];
+        assert_eq!(choose(&servers, &Selection::default()).1.len(), 3);
+    }
+}

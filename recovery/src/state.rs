@@ -1,0 +1,530 @@
+//! The log folded up: where one recovery stands, and each of its servers.
+//!
+//! ```text
+//!             Intended        Did                    Arrived (ran)
+//!  Waiting ───────────► Asking ───► Moving ───────────────────────────► Settling ──► Ended
+//!     ▲                   │           │   Arrived (did not)   Stopped       ▲
+//!     │     NotMoved      │           └──► Arrived ──► Stopping ────────────┤
+//!     └───────────────────┴── again        (to be stopped)                  │
+//!                         └── no more, Gone, NotRestored ───────────────────┘
+//! ```
+//!
+//! `Asking` without an act in flight means: we do not know whether Nova took it. Nothing is asked
+//! again before a look at the server has told.
+
+use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
+use crate::nouns::{NotificationStatus, VMove, VMoveStatus, VMoveType};
+use crate::seen::VmState;
+use crate::{HostId, HostName, Millis, NotificationId, ServerId};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
+
+/// How the move of one server ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Succeeded { host: HostName },
+    Failed { host: Option<HostName>, why: String },
+    Ignored { why: String },
+}
+
+/// Where the move of one server stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// To be asked for, not before that moment.
+    Waiting {
+        not_before: Millis,
+    },
+    /// We meant to ask and may have done so.
+    Asking {
+        since: Millis,
+    },
+    /// Nova took it.
+    Moving {
+        since: Millis,
+    },
+    /// On its new host, to be stopped there.
+    Arrived {
+        host: HostName,
+        not_before: Millis,
+    },
+    /// We asked for the stop, or meant to.
+    Stopping {
+        host: HostName,
+        since: Millis,
+    },
+    /// Its end is known; it is still to be unlocked (and set to error).
+    Settling {
+        outcome: Outcome,
+        not_before: Millis,
+    },
+    Ended {
+        outcome: Outcome,
+    },
+}
+
+/// The move of one server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Move {
+    pub planned: Planned,
+    pub stage: Stage,
+    /// How often Nova was asked, not counting when it was away.
+    pub attempts: u32,
+    /// Whether the state must be reset before Nova is asked next.
+    pub reset: Reset,
+    /// We may have locked it: it must be unlocked at the end.
+    pub locked_by_us: bool,
+    pub started_at: Option<Millis>,
+    pub ended_at: Option<Millis>,
+}
+
+/// Something of which the intent is written before and the outcome after.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Once {
+    #[default]
+    NotYet,
+    Intended,
+    Done,
+}
+
+/// Where one recovery stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct State {
+    /// The number of the last line.
+    pub last_seq: u64,
+    /// When it was claimed first.
+    pub began: Option<Millis>,
+    /// The host was judged dead at least once.
+    pub proven: bool,
+    /// Why there is no permit now.
+    pub held: Option<String>,
+    /// What outside did not answer, when that was written last.
+    pub waiting: Option<String>,
+    pub forced_down: Once,
+    pub disabled: Once,
+    /// How many plans were made; a later one adds what was found later.
+    pub plans: u32,
+    pub moves: BTreeMap<ServerId, Move>,
+    /// The servers in the order in which they shall move.
+    pub order: Vec<ServerId>,
+    pub skipped: Vec<Skipped>,
+    /// A fresh list had nothing left to move.
+    pub confirmed: bool,
+    /// When a server last came further, or the first was asked for.
+    pub progress_at: Option<Millis>,
+    pub ended: Option<(NotificationStatus, Option<String>)>,
+}
+
+/// A log that no version of this program can have written.
+#[derive(Clone, PartialEq, Eq, thiserror::Error, Debug)]
+#[error("line {seq} of the log cannot follow what stands before it: {what}")]
+pub struct Illegal {
+    pub seq: u64,
+    pub what: &'static str,
+}
+
+impl State {
+    /// Folds a whole log.
+    ///
+    /// # Errors
+    /// [`Illegal`] when a line does not follow from those before it.
+    pub fn fold(lines: &[Line]) -> Result<Self, Illegal> {
+        let mut state = Self::default();
+        for line in lines {
+            state.apply(line)?;
+        }
+        Ok(state)
+    }
+
+    /// Folds one more line; at start-up as in the normal run.
+    ///
+    /// # Errors
+    /// [`Illegal`] when it does not follow from the lines before it; the state is as it was.
+    pub fn apply(&mut self, line: &Line) -> Result<(), Illegal> {
+        let illegal = |what| Err(Illegal { seq: line.seq, what });
+        if line.seq != self.last_seq + 1 {
+            return illegal("its number is not the next one");
+        }
+        if self.ended.is_some() {
+            return illegal("the recovery had ended");
+        }
+        self.apply_entry(&line.entry, line.at).or_else(illegal)?;
+        self.last_seq = line.seq;
+        Ok(())
+    }
+
+    fn apply_entry(&mut self, entry: &Entry, at: Millis) -> Result<(), &'static str> {
+        match entry {
+            Entry::Claimed { .. } => self.began = self.began.or(Some(at)),
+            Entry::Proven { .. } => (self.proven, self.held) = (true, None),
+            Entry::Held { why, .. } => self.held = Some(why.clone()),
+            Entry::Waiting { why } => self.waiting = Some(why.clone()),
+            Entry::ForceDownIntended => self.forced_down = Once::Intended,
+            Entry::ForcedDown => self.forced_down = Once::Done,
+            Entry::DisableIntended => self.disabled = Once::Intended,
+            Entry::Disabled => self.disabled = Once::Done,
+            Entry::Planned { moves, skipped, .. } => self.plan(moves, skipped, at)?,
+            Entry::Intended { act, servers } => self.each(servers, |m| m.intend(*act, at))?,
+            Entry::Did { act, servers } => self.each(servers, |m| m.did(*act, at))?,
+            // Its stage stays: a look at the server tells what became of it.
+            Entry::Refused { server, .. } => self.each([server], |_| Ok(()))?,
+            Entry::Postponed { act, servers, until } => {
+                self.each(servers, |m| m.postpone(*act, *until))?;
+            }
+            Entry::Arrived { servers } => {
+                for arrival in servers {
+                    self.each([&arrival.server], |m| m.arrive(arrival, at))?;
+                }
+            }
+            Entry::NotMoved { server, why, again_at, reset } => {
+                self.each([server], |m| m.not_moved(why, *again_at, *reset, at))?;
+            }
+            Entry::Stopped { servers } => self.each(servers, |m| m.stopped(at))?,
+            Entry::NotRestored { server, why } => {
+                self.each([server], |m| m.not_restored(why, at))?
+            }
+            Entry::Gone { server } => {
+                let outcome = Outcome::Ignored { why: "it was deleted meanwhile".into() };
+                self.each([server], |m| m.end(outcome.clone(), at))?;
+            }
+            Entry::Confirmed { .. } => self.confirmed = true,
+            Entry::Ended { status, message } => self.ended = Some((*status, message.clone())),
+        }
+        if matters_to_nova(entry) {
+            self.progress_at = Some(at);
+            self.waiting = None;
+        }
+        Ok(())
+    }
+
+    fn plan(
+        &mut self,
+        moves: &[Planned],
+        skipped: &[Skipped],
+        at: Millis,
+    ) -> Result<(), &'static str> {
+        self.plans += 1;
+        self.skipped = skipped.to_vec();
+        for planned in moves {
+            let fresh = Move::new(planned.clone(), at);
+            if self.moves.insert(planned.server.clone(), fresh).is_some() {
+                return Err("the server was planned before");
+            }
+            self.order.push(planned.server.clone());
+        }
+        Ok(())
+    }
+
+    fn each<'s>(
+        &mut self,
+        servers: impl IntoIterator<Item = &'s ServerId>,
+        mut step: impl FnMut(&mut Move) -> Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
+        for server in servers {
+            step(self.moves.get_mut(server).ok_or("the server was never planned")?)?;
+        }
+        Ok(())
+    }
+
+    /// The status of the notification, as the API shows it.
+    #[must_use]
+    pub fn status(&self) -> NotificationStatus {
+        match (&self.ended, self.proven, &self.held) {
+            (Some((status, _)), _, _) => *status,
+            (None, true, None) => NotificationStatus::Running,
+            (None, _, _) => NotificationStatus::New,
+        }
+    }
+
+    /// What Masakari's own tables show after `lines`, which this state has folded last.
+    #[must_use]
+    pub fn summaries(&self, before: &Self, lines: &[Line], of: &Subject) -> Vec<Summary> {
+        let mut summaries = Vec::new();
+        if self.proven && !before.proven {
+            summaries.push(Summary::OnMaintenance(of.host_id.clone()));
+        }
+        let touched: BTreeSet<&ServerId> =
+            lines.iter().flat_map(|l| servers_of(&l.entry)).collect();
+        for server in touched {
+            let after = self.moves.get(server);
+            if let Some(moved) = after.filter(|m| before.moves.get(server) != Some(*m)) {
+                summaries.push(Summary::VMove(Box::new(moved.row(of))));
+            }
+        }
+        if self.status() != before.status() {
+            let message = self.ended.as_ref().and_then(|(_, message)| message.clone());
+            summaries.push(Summary::Status { status: self.status(), message });
+        }
+        summaries
+    }
+}
+
+/// Whose recovery it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subject {
+    pub notification: NotificationId,
+    pub host_id: HostId,
+    pub host: HostName,
+}
+
+impl Move {
+    fn new(planned: Planned, at: Millis) -> Self {
+        let stage = if planned.under_way {
+            Stage::Moving { since: at }
+        } else {
+            Stage::Waiting { not_before: at }
+        };
+        let started_at = planned.under_way.then_some(at);
+        Self {
+            reset: planned.reset,
+            planned,
+            stage,
+            attempts: 0,
+            locked_by_us: false,
+            started_at,
+            ended_at: None,
+        }
+    }
+
+    fn intend(&mut self, act: Act, at: Millis) -> Result<(), &'static str> {
+        self.stage = match (act, &self.stage) {
+            (Act::Evacuate, Stage::Waiting { .. }) => {
+                self.attempts += 1;
+                self.locked_by_us = !self.planned.locked;
+                self.started_at = self.started_at.or(Some(at));
+                Stage::Asking { since: at }
+            }
+            (Act::Stop, Stage::Arrived { host, .. }) => {
+                Stage::Stopping { host: host.clone(), since: at }
+            }
+            // Unlocking and setting to error may be done twice: the intent changes nothing.
+            (Act::Settle, Stage::Settling { .. }) => self.stage.clone(),
+            (Act::Evacuate | Act::Stop | Act::Settle, _) => {
+                return Err("an act that is not due was intended");
+            }
+        };
+        Ok(())
+    }
+
+    fn did(&mut self, act: Act, at: Millis) -> Result<(), &'static str> {
+        self.stage = match (act, &self.stage) {
+            (Act::Evacuate, Stage::Asking { .. }) => Stage::Moving { since: at },
+            (Act::Stop, Stage::Stopping { host, .. }) => {
+                Stage::Stopping { host: host.clone(), since: at }
+            }
+            (Act::Settle, Stage::Settling { outcome, .. }) => {
+                self.ended_at = Some(at);
+                Stage::Ended { outcome: outcome.clone() }
+            }
+            (Act::Evacuate | Act::Stop | Act::Settle, _) => {
+                return Err("an act that was not intended was done");
+            }
+        };
+        Ok(())
+    }
+
+    fn postpone(&mut self, act: Act, until: Millis) -> Result<(), &'static str> {
+        self.stage = match (act, &self.stage) {
+            (Act::Evacuate, Stage::Asking { .. }) => {
+                self.attempts = self.attempts.saturating_sub(1);
+                Stage::Waiting { not_before: until }
+            }
+            (Act::Stop, Stage::Stopping { host, .. }) => {
+                Stage::Arrived { host: host.clone(), not_before: until }
+            }
+            (Act::Settle, Stage::Settling { outcome, .. }) => {
+                Stage::Settling { outcome: outcome.clone(), not_before: until }
+            }
+            (Act::Evacuate | Act::Stop | Act::Settle, _) => {
+                return Err("an act that was not intended was postponed");
+            }
+        };
+        Ok(())
+    }
+
+    fn arrive(&mut self, arrival: &Arrival, at: Millis) -> Result<(), &'static str> {
+        let (Stage::Asking { .. } | Stage::Moving { .. }) = self.stage else {
+            return Err("a server arrived that was not on its way");
+        };
+        let host = arrival.host.clone();
+        let as_before = match self.planned.aftermath {
+            Aftermath::Running => true,
+            Aftermath::Stopped => arrival.vm_state == VmState::Stopped,
+            Aftermath::StoppedInError => false,
+        };
+        self.stage = if as_before {
+            Stage::Settling { outcome: Outcome::Succeeded { host }, not_before: at }
+        } else {
+            Stage::Arrived { host, not_before: at }
+        };
+        Ok(())
+    }
+
+    fn not_moved(
+        &mut self,
+        why: &str,
+        again_at: Option<Millis>,
+        reset: Reset,
+        at: Millis,
+    ) -> Result<(), &'static str> {
+        let (Stage::Waiting { .. } | Stage::Asking { .. } | Stage::Moving { .. }) = self.stage
+        else {
+            return Err("a server did not move that was not on its way");
+        };
+        self.reset = reset;
+        self.stage = match again_at {
+            Some(not_before) => Stage::Waiting { not_before },
+            None => {
+                let outcome = Outcome::Failed { host: None, why: why.into() };
+                Stage::Settling { outcome, not_before: at }
+            }
+        };
+        Ok(())
+    }
+
+    fn stopped(&mut self, at: Millis) -> Result<(), &'static str> {
+        let (Stage::Arrived { host, .. } | Stage::Stopping { host, .. }) = &self.stage else {
+            return Err("a server was stopped that was not on its new host");
+        };
+        let outcome = Outcome::Succeeded { host: host.clone() };
+        self.stage = Stage::Settling { outcome, not_before: at };
+        Ok(())
+    }
+
+    fn not_restored(&mut self, why: &str, at: Millis) -> Result<(), &'static str> {
+        let host = match &self.stage {
+            Stage::Arrived { host, .. } | Stage::Stopping { host, .. } => Some(host.clone()),
+            Stage::Settling { outcome: Outcome::Succeeded { host }, .. } => Some(host.clone()),
+            Stage::Settling { outcome: Outcome::Failed { host, .. }, .. } => host.clone(),
+            Stage::Waiting { .. }
+            | Stage::Asking { .. }
+            | Stage::Moving { .. }
+            | Stage::Settling { outcome: Outcome::Ignored { .. }, .. }
+            | Stage::Ended { .. } => return Err("a server was not restored that had not arrived"),
+        };
+        self.end_or_settle(Outcome::Failed { host, why: why.into() }, at);
+        Ok(())
+    }
+
+    /// What could not be restored is still unlocked; what could not even be unlocked ends.
+    fn end_or_settle(&mut self, outcome: Outcome, at: Millis) {
+        self.stage = if let Stage::Settling { .. } = self.stage {
+            self.ended_at = Some(at);
+            Stage::Ended { outcome }
+        } else {
+            Stage::Settling { outcome, not_before: at }
+        };
+    }
+
+    fn end(&mut self, outcome: Outcome, at: Millis) -> Result<(), &'static str> {
+        if let Stage::Ended { .. } = self.stage {
+            return Err("a move ended twice");
+        }
+        self.ended_at = Some(at);
+        self.stage = Stage::Ended { outcome };
+        Ok(())
+    }
+
+    /// The row of Masakari's `vmoves` table.
+    fn row(&self, of: &Subject) -> VMove {
+        let (status, dest_host, message) = match &self.stage {
+            Stage::Waiting { .. } if self.started_at.is_none() => {
+                (VMoveStatus::Pending, None, None)
+            }
+            Stage::Waiting { .. } | Stage::Asking { .. } | Stage::Moving { .. } => {
+                (VMoveStatus::Ongoing, None, None)
+            }
+            Stage::Arrived { host, .. } | Stage::Stopping { host, .. } => {
+                (VMoveStatus::Ongoing, Some(host.clone()), None)
+            }
+            Stage::Settling { outcome, .. } | Stage::Ended { outcome } => outcome.row(),
+        };
+        // Until it is settled it is not over.
+        let over = matches!(self.stage, Stage::Ended { .. });
+        VMove {
+            id: 0,
+            uuid: self.planned.vmove.clone(),
+            notification: of.notification.clone(),
+            server: self.planned.server.clone(),
+            server_name: self.planned.name.clone(),
+            source_host: of.host.clone(),
+            dest_host,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            kind: VMoveType::Evacuation,
+            status: if over || status == VMoveStatus::Pending {
+                status
+            } else {
+                VMoveStatus::Ongoing
+            },
+            message,
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
+impl Outcome {
+    fn row(&self) -> (VMoveStatus, Option<HostName>, Option<String>) {
+        match self {
+            Self::Succeeded { host } => (VMoveStatus::Succeeded, Some(host.clone()), None),
+            Self::Failed { host, why } => (VMoveStatus::Failed, host.clone(), Some(why.clone())),
+            Self::Ignored { why } => (VMoveStatus::Ignored, None, Some(why.clone())),
+        }
+    }
+}
+
+/// The servers that an entry names.
+fn servers_of(entry: &Entry) -> Vec<&ServerId> {
+    match entry {
+        Entry::Claimed { .. }
+        | Entry::Proven { .. }
+        | Entry::Held { .. }
+        | Entry::Waiting { .. }
+        | Entry::ForceDownIntended
+        | Entry::ForcedDown
+        | Entry::DisableIntended
+        | Entry::Disabled
+        | Entry::Confirmed { .. }
+        | Entry::Ended { .. } => Vec::new(),
+        Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
+        Entry::Intended { servers, .. }
+        | Entry::Did { servers, .. }
+        | Entry::Postponed { servers, .. }
+        | Entry::Stopped { servers } => servers.iter().collect(),
+        Entry::Arrived { servers } => servers.iter().map(|a| &a.server).collect(),
+        Entry::Refused { server, .. }
+        | Entry::NotMoved { server, .. }
+        | Entry::NotRestored { server, .. }
+        | Entry::Gone { server } => Vec::from([server]),
+    }
+}
+
+/// Whether the entry shows that Nova works for us.
+fn matters_to_nova(entry: &Entry) -> bool {
+    match entry {
+        Entry::Planned { .. }
+        | Entry::Did { .. }
+        | Entry::Arrived { .. }
+        | Entry::NotMoved { .. }
+        | Entry::Stopped { .. }
+        | Entry::Gone { .. }
+        | Entry::Disabled
+        | Entry::ForcedDown
+        | Entry::Confirmed { .. } => true,
+        Entry::Claimed { .. }
+        | Entry::Proven { .. }
+        | Entry::Held { .. }
+        | Entry::Waiting { .. }
+        | Entry::ForceDownIntended
+        | Entry::DisableIntended
+        | Entry::Intended { .. }
+        | Entry::Refused { .. }
+        | Entry::Postponed { .. }
+        | Entry::NotRestored { .. }
+        | Entry::Ended { .. } => false,
+    }
+}
