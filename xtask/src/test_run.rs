@@ -1,0 +1,209 @@
+//! `cargo xtask test`: run suites, tell how each went, and end with the one line that counts.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::cases::{self, Cases};
+use crate::places;
+use crate::program::Ended;
+use crate::suites::{SUITES, Suite};
+
+const TAIL_LINES: usize = 60;
+/// For what a suite does at its end, after its budget.
+const AFTERWARDS: Duration = Duration::from_secs(120);
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Suites to run; all without a name
+    names: Vec<String>,
+    /// List the suites and run nothing
+    #[arg(long)]
+    list: bool,
+    /// When all passed, write down how many cases there were
+    #[arg(long)]
+    record: bool,
+}
+
+/// How one suite went.
+#[derive(Debug)]
+struct Report {
+    suite: &'static Suite,
+    cases: Cases,
+    took: Duration,
+    /// Why it failed; empty if it did not.
+    trouble: Vec<String>,
+    log: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.list {
+        list();
+        return Ok(ExitCode::SUCCESS);
+    }
+    let least = cases::recorded()?;
+    let mut reports = Vec::new();
+    for suite in chosen(&arguments.names)? {
+        print!("{:8} {} ... ", suite.name, suite.does);
+        std::io::stdout().flush()?;
+        let report =
+            run_suite(suite, least.get(suite.name).copied().unwrap_or(0), arguments.record)?;
+        tell(&report);
+        reports.push(report);
+    }
+    let all_well = reports.iter().all(|r| r.trouble.is_empty());
+    if arguments.record && all_well {
+        record(least, &reports)?;
+    }
+    close(&reports);
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn list() {
+    for suite in SUITES {
+        println!("{:8} {:3} min  {}", suite.name, suite.budget_min, suite.does);
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Suite>> {
+    if let Some(unknown) = names.iter().find(|n| SUITES.iter().all(|s| s.name != n.as_str())) {
+        let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
+        bail!("there is no suite {unknown}; there are {}", known.join(", "));
+    }
+    Ok(SUITES.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)).collect())
+}
+
+fn run_suite(suite: &'static Suite, least: u64, recording: bool) -> Result<Report> {
+    let log = places::logs()?.join(format!("{}.log", suite.name));
+    std::fs::write(&log, "").with_context(|| format!("cannot write {}", log.display()))?;
+    let start = Instant::now();
+    let deadline = start + Duration::from_secs(60 * suite.budget_min);
+    let mut trouble = Vec::new();
+    for program in (suite.programs)() {
+        match program.run_into(&log, deadline) {
+            Ok(Ended::Well) => continue,
+            Ok(Ended::Badly) => trouble.push(format!("`{}` failed", program.line())),
+            Ok(Ended::AtTheDeadline) => {
+                trouble.push(format!("`{}` was ended at {} min", program.line(), suite.budget_min))
+            }
+            Err(error) => trouble.push(format!("{error:#}")),
+        }
+        break;
+    }
+    let output = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
+    let mut cases = suite.counted_by.count(&output, trouble.is_empty());
+    for program in (suite.afterwards)() {
+        if program.run_into(&log, Instant::now() + AFTERWARDS)? != Ended::Well {
+            trouble.push(format!("`{}` failed", program.line()));
+        }
+    }
+    let ran = cases.passed + cases.failed;
+    if trouble.is_empty() && ran < least && !recording {
+        trouble.push(format!("only {ran} cases of {least} ran"));
+    }
+    if !trouble.is_empty() {
+        cases.failed = cases.failed.max(1);
+    } else if cases.failed > 0 {
+        trouble.push("cases failed".to_owned());
+    }
+    Ok(Report { suite, cases, took: start.elapsed(), trouble, log })
+}
+
+fn tell(report: &Report) {
+    println!("{}", outcome(report));
+    if report.trouble.is_empty() {
+        return;
+    }
+    let output = std::fs::read(&report.log).unwrap_or_default();
+    let output = String::from_utf8_lossy(&output);
+    let lines: Vec<&str> = output.lines().collect();
+    for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
+        println!("    | {line}");
+    }
+    println!("    {}; all of it: {}", report.trouble.join("; "), report.log.display());
+}
+
+fn outcome(report: &Report) -> String {
+    format!(
+        "{} in {} s, {} passed, {} failed",
+        if report.trouble.is_empty() { "ok" } else { "FAILED" },
+        report.took.as_secs(),
+        report.cases.passed,
+        report.cases.failed
+    )
+}
+
+fn record(mut counts: BTreeMap<String, u64>, reports: &[Report]) -> Result<()> {
+    for report in reports {
+        counts.insert(report.suite.name.to_owned(), report.cases.passed);
+    }
+    cases::record_these(&counts)
+}
+
+/// A table of all suites, and the last line.
+fn close(reports: &[Report]) {
+    println!();
+    let mut total = Cases::default();
+    for report in reports {
+        println!("{:8} {}", report.suite.name, outcome(report));
+        total += report.cases;
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cases::CountedBy;
+    use crate::program::Program;
+
+    /// A suite that a test makes up; leaked, since suites are constants.
+    fn suite(
+        name: &'static str,
+        counted_by: CountedBy,
+        programs: fn() -> Vec<Program>,
+    ) -> &'static Suite {
+        let does = "a test of the tests";
+        let afterwards = Vec::new;
+        Box::leak(Box::new(Suite { name, does, budget_min: 1, counted_by, programs, afterwards }))
+    }
+
+    #[test]
+    fn fewer_cases_than_recorded_is_a_failure_though_all_passed() {
+        let programs = || vec![Program::new("echo").and(["3 passed, 0 failed"])];
+        let lost = suite("test-lost", CountedBy::ClosingLine, programs);
+        assert!(run_suite(lost, 3, false).unwrap().trouble.is_empty());
+        let report = run_suite(lost, 4, false).unwrap();
+        assert_eq!(report.trouble, ["only 3 cases of 4 ran"]);
+        assert_eq!(report.cases, Cases { passed: 3, failed: 1 });
+    }
+
+    #[test]
+    fn a_suite_that_cannot_start_fails() {
+        let programs = || vec![Program::new("no-such-program-anywhere")];
+        let report = run_suite(suite("test-none", CountedBy::ClosingLine, programs), 0, false);
+        let report = report.unwrap();
+        assert_eq!(report.cases.failed, 1);
+        assert!(report.trouble[0].contains("cannot start"), "{:?}", report.trouble);
+    }
+
+    #[test]
+    fn the_first_program_that_fails_ends_the_suite() {
+        let programs = || vec![Program::new("false"), Program::new("echo later")];
+        let report =
+            run_suite(suite("test-first", CountedBy::ExitCode, programs), 1, false).unwrap();
+        assert_eq!(report.trouble, ["`false` failed"]);
+        assert_eq!(std::fs::read_to_string(report.log).unwrap(), "");
+    }
+
+    #[test]
+    fn an_unknown_suite_is_named_with_those_there_are() {
+        let error = chosen(&["unti".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("there is no suite unti; there are fmt, "), "{error}");
+    }
+}
