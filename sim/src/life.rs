@@ -1,0 +1,119 @@
+//! What happens by itself. Every event has its moment and happens in that order, whoever looks first:
+//! a look at the world first lets everything happen that is due ([`State::live`]), so the order in
+//! which tasks are polled changes nothing.
+
+use crate::fault::{Fault, Kind, Rule, Service};
+use crate::http::Question;
+use crate::nova::PowerAction;
+use crate::state::State;
+use ports::Ask;
+use recovery::{HostName, Millis, ServerId};
+
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A request reaches its server.
+    Arrive {
+        number: u64,
+        ask: Box<Ask>,
+    },
+    /// The conductor and the scheduler turn to an accepted evacuation.
+    Schedule {
+        server: ServerId,
+        target: Option<HostName>,
+        end_stopped: bool,
+    },
+    /// The destination goes on with an evacuation.
+    Build(u64),
+    /// nova-compute has done what a user asked.
+    Power {
+        server: ServerId,
+        action: PowerAction,
+    },
+    SyncPower(HostName),
+}
+
+/// What will become of a request.
+#[derive(Debug)]
+pub(crate) struct Journey {
+    pub(crate) number: u64,
+    pub(crate) there_ms: u64,
+    pub(crate) back_ms: u64,
+    pub(crate) fault: Option<Fault>,
+}
+
+impl State {
+    /// Lets everything happen that is due at `until`.
+    pub(crate) fn live(&mut self, until: Millis) {
+        while let Some(entry) = self.events.first_entry().filter(|e| e.key().0 <= until) {
+            let ((at, _), event) = entry.remove_entry();
+            self.now = self.now.max(at);
+            self.happen(event);
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// The moment of the next event.
+    pub(crate) fn next_event(&self) -> Option<Millis> {
+        self.events.keys().next().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn after(&mut self, wait_ms: u64, event: Event) {
+        let at = self.now.plus(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+        let number = self.number();
+        self.events.insert((at, number), event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Arrive { number, ask } => {
+                let reply = self.reply(&ask);
+                let hold_ms = reply.hold_ms;
+                let answer = reply.answer(self.now);
+                // Whoever gave up meanwhile has taken the slot away; what was asked is done.
+                if let Some(slot) = self.inbox.get_mut(&number) {
+                    *slot = Some((answer, hold_ms));
+                }
+            }
+            Event::Schedule { server, target, end_stopped } => {
+                self.schedule(&server, target.as_ref(), end_stopped);
+            }
+            Event::Build(job) => self.build(job),
+            Event::Power { server, action } => self.finish_power(&server, action),
+            Event::SyncPower(host) => self.sync_power(&host),
+        }
+    }
+
+    /// Sends a request on its way; the seed decides what becomes of it.
+    pub(crate) fn depart(&mut self, ask: Ask) -> Journey {
+        let fault = self.draw_fault(&ask);
+        let latency = self.shape.pace.latency_ms.clone();
+        let (mut there_ms, mut back_ms) = (self.between(&latency), self.between(&latency));
+        let number = self.number();
+        let arrives = match &fault {
+            None | Some(Fault::Rubbish | Fault::HalfBody) => true,
+            Some(Fault::Slow { ms }) => {
+                let slow = if self.happens(500) { &mut there_ms } else { &mut back_ms };
+                *slow += ms;
+                true
+            }
+            Some(Fault::Away | Fault::Status(_) | Fault::TooMany { .. } | Fault::Lost) => false,
+        };
+        if arrives {
+            self.inbox.insert(number, None);
+            self.after(there_ms, Event::Arrive { number, ask: Box::new(ask) });
+        }
+        Journey { number, there_ms, back_ms, fault }
+    }
+
+    fn draw_fault(&self, ask: &Ask) -> Option<Fault> {
+        let question = Question::new(ask);
+        let service = match question.path.first().map(String::as_str) {
+            Some("identity") => Service::Identity,
+            Some(_) | None => Service::Compute,
+        };
+        let kind = if question.method.is_safe() { Kind::Reads } else { Kind::Writes };
+        let hits =
+            |rule: &&Rule| rule.is_about(service, kind, self.now) && self.happens(rule.permille);
+        self.plan.rules.iter().find(hits).map(|rule| rule.fault.clone())
+    }
+}

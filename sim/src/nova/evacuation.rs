@@ -1,0 +1,349 @@
+//! Evacuation: what the API accepts, where the scheduler sends it, and how a destination does it.
+//!
+//! Three things are as in Nova although one may not expect them. The API looks at the `vm_state` but
+//! not at the `task_state`: a second request for a server whose evacuation is on its way is accepted.
+//! The server keeps its old host in the database until the destination has finished. And a destination
+//! that finds that somebody else has changed the task state under it gives up *after* it
+//! has started the server, if that was as far as it had come.
+
+use super::instance::Action;
+use super::migrations::MigrationStatus;
+use super::{Call, Migration, TaskState, VmState, refuse};
+use crate::host::{Condition, EvacuateCall, Verdict};
+use crate::http::{Answered, Reply};
+use crate::life::Event;
+use crate::state::State;
+use recovery::{HostName, ServerId};
+use serde_json::{Value, json};
+
+/// How much of the building time each of the three parts takes, in percent.
+const PARTS_PERCENT: [u64; 3] = [10, 20, 70];
+
+/// An evacuation in the hands of a destination.
+#[derive(Debug)]
+pub(crate) struct Job {
+    server: ServerId,
+    dest: HostName,
+    migration: Option<usize>,
+    /// Whether the server is stopped again at the end.
+    end_stopped: bool,
+    stage: Stage,
+    build_ms: u64,
+}
+
+/// What the destination does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Claim,
+    MapVolumes,
+    Spawn,
+    Finish,
+    Stop,
+}
+
+/// Why the destination gave up.
+enum GaveUp {
+    /// Not enough resources: the server keeps its state.
+    Claim,
+    /// The hypervisor failed.
+    Build,
+    /// Somebody else has changed the task state.
+    Preempted { expected: TaskState },
+}
+
+impl State {
+    pub(super) fn evacuate(&mut self, call: &Call<'_>, id: &ServerId, body: &Value) -> Answered {
+        let from = self.servers.get(id).map(|server| server.host.clone());
+        let from = from.ok_or_else(super::no_such_resource)?;
+        let target = body["host"].as_str().map(HostName::new);
+        let judged = self.judge_evacuation(call, id, body, target.as_ref());
+        let verdict = match &judged {
+            Ok(()) => Verdict::Accepted,
+            Err(refusal) => Verdict::Refused { status: refusal.status },
+        };
+        let host_was = self.condition(&from);
+        self.tell(format!("{id}: evacuate from {from} ({host_was:?}): {verdict:?}"));
+        self.records.evacuate_calls.push(EvacuateCall {
+            server: id.clone(),
+            from: from.clone(),
+            target: target.clone(),
+            at: self.now,
+            verdict,
+            host_was,
+        });
+        judged?;
+        self.accept_evacuation(call, id, from, target);
+        Ok(match call.version.0 {
+            ..14 => Reply::json(200, json!({ "adminPass": "MySecretPass" })),
+            _ => Reply::empty(200),
+        })
+    }
+
+    fn judge_evacuation(
+        &self,
+        call: &Call<'_>,
+        id: &ServerId,
+        body: &Value,
+        target: Option<&HostName>,
+    ) -> Result<(), Reply> {
+        call.admin_only("os_compute_api:os-evacuate")?;
+        let known = |key: &str| match key {
+            "host" | "adminPass" => true,
+            "onSharedStorage" => call.version.0 < 14,
+            "force" => (29..68).contains(&call.version.0),
+            _ => false,
+        };
+        let keys = body.as_object().into_iter().flat_map(|object| object.keys());
+        if let Some(key) = keys.into_iter().find(|key| !known(key)) {
+            return Err(refuse(
+                400,
+                &format!(
+                    "Invalid input for field/attribute evacuate. Value: {body}. Additional properties \
+                 are not allowed ('{key}' was unexpected)"
+                ),
+            ));
+        }
+        let server = self.servers.get(id).ok_or_else(super::no_such_resource)?;
+        if let Some(target) = target {
+            if !self.hosts.contains_key(target) {
+                return Err(refuse(404, &format!("Compute host {target} not found.")));
+            }
+            if *target == server.host {
+                return Err(refuse(400, "The target host can't be the same one."));
+            }
+        }
+        match server.vm_state {
+            VmState::Active | VmState::Stopped | VmState::Error => {}
+            VmState::Paused => {
+                return Err(super::actions::conflict(server, "evacuate", "vm_state"));
+            }
+        }
+        if self.hosts.get(&server.host).is_some_and(|host| self.is_up(host)) {
+            let host = &server.host;
+            return Err(refuse(400, &format!("Compute service of {host} is still in use.")));
+        }
+        Ok(())
+    }
+
+    fn accept_evacuation(
+        &mut self,
+        call: &Call<'_>,
+        id: &ServerId,
+        source: HostName,
+        target: Option<HostName>,
+    ) {
+        let now = self.now;
+        let Some(server) = self.servers.get_mut(id) else { return };
+        server.task = Some(TaskState::Rebuilding);
+        server.updated = now;
+        server.actions.push(Action::new("evacuate", call, now));
+        let stopped = server.vm_state == VmState::Stopped;
+        let end_stopped = stopped || (call.version.0 >= 95 && server.vm_state != VmState::Error);
+        let migration = Migration {
+            id: self.migrations.len() + 1,
+            uuid: self.uuid(),
+            server: id.clone(),
+            source,
+            dest: target.clone(),
+            status: MigrationStatus::Accepted,
+            created: now,
+            updated: None,
+            user: call.caller.user.clone(),
+            project: call.caller.project.clone(),
+        };
+        self.migrations.push(migration);
+        let wait_ms = self.between(&self.shape.pace.schedule_ms);
+        self.after(wait_ms, Event::Schedule { server: id.clone(), target, end_stopped });
+    }
+
+    /// The conductor's part: a destination, or the server ends in `error`.
+    pub(crate) fn schedule(&mut self, id: &ServerId, target: Option<&HostName>, end_stopped: bool) {
+        let accepted = |m: &&Migration| m.server == *id && m.status == MigrationStatus::Accepted;
+        let migration = self.migrations.iter().find(accepted).map(|m| m.id);
+        let Some(dest) = self.choose(id, target) else {
+            self.set_status(migration, MigrationStatus::Error);
+            self.error_out(id, "No valid host was found. There are not enough hosts available.");
+            if let Some(server) = self.servers.get_mut(id) {
+                server.task = None;
+            }
+            return;
+        };
+        let number = self.number();
+        let build_ms = self.between(&self.shape.pace.build_ms);
+        let (server, stage) = (id.clone(), Stage::Claim);
+        let job = Job { server, dest: dest.clone(), migration, end_stopped, stage, build_ms };
+        self.jobs.insert(number, job);
+        if let Some(host) = self.hosts.get_mut(&dest) {
+            host.waiting.push_back(number);
+        }
+        self.build_next(&dest);
+    }
+
+    /// The scheduler: enabled, up, with room, not the old host; the emptiest of those.
+    fn choose(&self, id: &ServerId, target: Option<&HostName>) -> Option<HostName> {
+        let old = self.servers.get(id).map(|server| server.host.clone())?;
+        let load = |name: &HostName| {
+            self.servers.values().filter(|s| s.host == *name).count()
+                + self.jobs.values().filter(|job| job.dest == *name).count()
+        };
+        let fits = |name: &&HostName| {
+            self.hosts.get(*name).is_some_and(|host| !host.disabled && self.is_up(host))
+                && **name != old
+                && target.is_none_or(|target| target == *name)
+                && load(name) < self.shape.vms_per_host_max
+        };
+        self.hosts.keys().filter(fits).min_by_key(|name| load(name)).cloned()
+    }
+
+    /// Lets a destination begin as many builds as it may do at once.
+    pub(crate) fn build_next(&mut self, dest: &HostName) {
+        while let Some(host) = self.hosts.get_mut(dest)
+            && host.condition == Condition::Alive
+            && host.building.len() < self.shape.pace.builds_per_host
+            && let Some(job) = host.waiting.pop_front()
+        {
+            host.building.insert(job);
+            self.after(0, Event::Build(job));
+        }
+    }
+
+    /// One step of a destination.
+    pub(crate) fn build(&mut self, number: u64) {
+        let Some(mut job) = self.jobs.remove(&number) else { return };
+        let dest = job.dest.clone();
+        if self.condition(&dest) != Condition::Alive {
+            // Cut off: its calls to the conductor hang. (The jobs of a dead host are gone.)
+            self.jobs.insert(number, job);
+            if let Some(host) = self.hosts.get_mut(&dest) {
+                host.parked.push(number);
+            }
+            return;
+        }
+        match self.step(&mut job) {
+            Ok(Some(wait_ms)) => {
+                self.jobs.insert(number, job);
+                self.after(wait_ms, Event::Build(number));
+                return;
+            }
+            Ok(None) => {}
+            Err(why) => self.give_up(&job, &why),
+        }
+        if let Some(host) = self.hosts.get_mut(&dest) {
+            host.building.remove(&number);
+        }
+        self.build_next(&dest);
+    }
+
+    /// Does what is next and says when to come again; `None` when all is done.
+    fn step(&mut self, job: &mut Job) -> Result<Option<u64>, GaveUp> {
+        let [claim, map, spawn] = PARTS_PERCENT.map(|percent| job.build_ms * percent / 100);
+        let (next, wait_ms) = match job.stage {
+            Stage::Claim => {
+                if self.happens(self.plan.claim_fails_permille) {
+                    return Err(GaveUp::Claim);
+                }
+                if let Some(migration) = job.migration.and_then(|id| self.migration_mut(id)) {
+                    migration.dest = Some(job.dest.clone());
+                    migration.status = MigrationStatus::PreMigrating;
+                }
+                self.task_from(job, TaskState::Rebuilding, TaskState::Rebuilding)?;
+                (Stage::MapVolumes, claim)
+            }
+            Stage::MapVolumes => {
+                let to = TaskState::RebuildBlockDeviceMapping;
+                self.task_from(job, TaskState::Rebuilding, to)?;
+                (Stage::Spawn, map)
+            }
+            Stage::Spawn => {
+                let from = TaskState::RebuildBlockDeviceMapping;
+                self.task_from(job, from, TaskState::RebuildSpawning)?;
+                (Stage::Finish, spawn)
+            }
+            Stage::Finish => {
+                if self.happens(self.plan.build_fails_permille) {
+                    return Err(GaveUp::Build);
+                }
+                // A server that is to be stopped runs for a moment too.
+                self.start_guest(&job.dest, &job.server);
+                self.task_from(job, TaskState::RebuildSpawning, TaskState::RebuildSpawning)?;
+                if !job.end_stopped {
+                    self.finish(job);
+                    return Ok(None);
+                }
+                if let Some(server) = self.servers.get_mut(&job.server) {
+                    server.started();
+                    server.task = Some(TaskState::PoweringOff);
+                }
+                (Stage::Stop, self.between(&self.shape.pace.power_ms))
+            }
+            Stage::Stop => {
+                self.stop_guest(&job.dest, &job.server);
+                self.finish(job);
+                return Ok(None);
+            }
+        };
+        job.stage = next;
+        Ok(Some(wait_ms))
+    }
+
+    /// Writes a task state if the one before is what this destination expects.
+    fn task_from(&mut self, job: &Job, from: TaskState, to: TaskState) -> Result<(), GaveUp> {
+        let now = self.now;
+        match self.servers.get_mut(&job.server) {
+            Some(server) if server.task == Some(from) => {
+                server.task = Some(to);
+                server.updated = now;
+                Ok(())
+            }
+            Some(_) | None => Err(GaveUp::Preempted { expected: from }),
+        }
+    }
+
+    fn finish(&mut self, job: &Job) {
+        let now = self.now;
+        let Some(server) = self.servers.get_mut(&job.server) else { return };
+        if job.end_stopped {
+            server.stopped();
+        } else {
+            server.started();
+        }
+        server.host = job.dest.clone();
+        server.updated = now;
+        server.fault = None;
+        self.set_status(job.migration, MigrationStatus::Done);
+        self.tell(format!("{} is evacuated to {}", job.server, job.dest));
+    }
+
+    fn give_up(&mut self, job: &Job, why: &GaveUp) {
+        self.set_status(job.migration, MigrationStatus::Failed);
+        match why {
+            GaveUp::Claim => {}
+            GaveUp::Build => self.error_out(&job.server, "Build of instance aborted."),
+            GaveUp::Preempted { expected } => {
+                let expected = expected.as_str();
+                let fault = format!("Conflict updating instance. Expected: {expected}.");
+                self.error_out(&job.server, &fault);
+                return;
+            }
+        }
+        if let Some(server) = self.servers.get_mut(&job.server) {
+            server.task = None;
+        }
+    }
+
+    fn set_status(&mut self, migration: Option<usize>, status: MigrationStatus) {
+        if let Some(migration) = migration.and_then(|id| self.migration_mut(id)) {
+            migration.status = status;
+        }
+    }
+
+    fn error_out(&mut self, id: &ServerId, fault: &str) {
+        let now = self.now;
+        if let Some(server) = self.servers.get_mut(id) {
+            server.vm_state = VmState::Error;
+            server.updated = now;
+            server.fault = Some((now, fault.into()));
+        }
+        self.tell(format!("{id} ends in error: {fault}"));
+    }
+}

@@ -1,0 +1,100 @@
+//! How large the simulated cloud is and how fast its Nova works.
+
+use std::ops::RangeInclusive;
+
+/// A cloud to begin with. Every `…_every: n` marks each n-th server; 0 marks none.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub hosts: usize,
+    pub vms_per_host: usize,
+    /// How many servers fit on a host, as far as the scheduler is concerned.
+    pub vms_per_host_max: usize,
+    /// Servers with the metadata `HA_Enabled=True`.
+    pub ha_enabled_every: usize,
+    pub stopped_every: usize,
+    pub error_every: usize,
+    pub paused_every: usize,
+    /// Servers that their owner has locked.
+    pub locked_every: usize,
+    /// `service_down_time` of nova.conf.
+    pub service_down_time_ms: i64,
+    /// `report_interval` of nova.conf.
+    pub report_interval_ms: i64,
+    /// How long nova-api waits for a compute service that does not answer.
+    pub rpc_response_timeout_ms: u64,
+    /// `resume_guests_state_on_host_boot` of nova.conf.
+    pub resume_guests: bool,
+    /// `[api] max_limit` of nova.conf: the longest page of a list.
+    pub page_max: usize,
+    /// Keystone's `[token] expiration`.
+    pub token_life_ms: i64,
+    pub pace: Pace,
+    pub endpoints: Endpoints,
+}
+
+/// How fast Nova works.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// Evacuated servers that one destination builds at once; the others wait.
+    pub builds_per_host: usize,
+    pub build_ms: RangeInclusive<u64>,
+    /// From the accepted request to the scheduler's choice.
+    pub schedule_ms: RangeInclusive<u64>,
+    /// Starting, stopping, rebooting.
+    pub power_ms: RangeInclusive<u64>,
+    /// The network and the API's work, one way.
+    pub latency_ms: RangeInclusive<u64>,
+}
+
+/// What Keystone's catalogue and the links in answers say.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// What comes before `/identity` and `/compute`, without a slash at the end.
+    pub base: String,
+    /// Masakari's API.
+    pub instance_ha: String,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            hosts: 3,
+            vms_per_host: 4,
+            vms_per_host_max: 100,
+            ha_enabled_every: 2,
+            stopped_every: 4,
+            error_every: 0,
+            paused_every: 0,
+            locked_every: 0,
+            service_down_time_ms: 60_000,
+            report_interval_ms: 10_000,
+            rpc_response_timeout_ms: 60_000,
+            resume_guests: false,
+            page_max: 1000,
+            token_life_ms: 3_600_000,
+            pace: Pace::default(),
+            endpoints: Endpoints::default(),
+        }
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            builds_per_host: 10,
+            build_ms: 4_000..=15_000,
+            schedule_ms: 100..=800,
+            power_ms: 500..=3_000,
+            latency_ms: 1..=20,
+        }
+    }
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self {
+            base: "http://cloud.test".into(),
+            instance_ha: "http://cloud.test/instance-ha/v1".into(),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The simulated cloud, judged by its own API and by the truth behind it.
+
+mod client;
+mod evacuation;
+mod hosts;
+mod keystone;
+mod network;
+mod servers;
+mod services;
