@@ -9,9 +9,12 @@
 //! implementation and the memory one, which the simulator uses, pass one suite.
 
 mod error;
+mod memory;
 mod port;
+mod rules;
 
 pub use error::StoreError;
+pub use memory::{Gate, Memory};
 pub use port::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, OpenRecovery, Order, Page, SegmentFilter, SegmentUpdate, Sort, Store,

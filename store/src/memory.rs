@@ -1,0 +1,263 @@
+//! A database that is gone when the process is: for the simulator and for tests.
+//!
+//! It keeps the rules of the real one, whole seconds included, and can do what a real one does only
+//! on a bad day: every transaction passes a [`Gate`], before its effect and after it.
+
+mod data;
+mod order;
+mod recoveries;
+
+use crate::{
+    Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
+    NotificationFilter, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store, StoreError,
+    VMoveFilter,
+};
+use async_trait::async_trait;
+use data::Data;
+use recovery::{
+    HostId, HostName, NotificationId, SegmentId, VMoveId,
+    evidence::Evidence,
+    lease::{Lease, LeaseKey, LeaseRow, Owner},
+    log::{Line, Summary},
+    nouns::{Host, Notification, Segment, VMove},
+    request::{Request, RequestState},
+};
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What stands between an engine and its database: faults come in here.
+#[async_trait]
+pub trait Gate: Send + Sync + Debug {
+    /// An error means: the database was not reached, nothing has happened.
+    async fn before(&self, doing: &'static str) -> Result<(), StoreError>;
+    /// An error means: it has happened, and the answer is lost. Never to return means: the caller
+    /// died.
+    async fn after(&self, doing: &'static str) -> Result<(), StoreError>;
+}
+
+/// The database in memory. A clone is another door to the same data.
+#[derive(Clone, Default, Debug)]
+pub struct Memory {
+    data: Arc<Mutex<Data>>,
+    gate: Option<Arc<dyn Gate>>,
+}
+
+impl Memory {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A door to the same data whose transactions pass `gate`.
+    #[must_use]
+    pub fn handle(&self, gate: Arc<dyn Gate>) -> Self {
+        Self { data: Arc::clone(&self.data), gate: Some(gate) }
+    }
+
+    /// The log of a recovery, past any gate.
+    #[must_use]
+    pub fn lines(&self, recovery: &NotificationId) -> Vec<Line> {
+        self.lock().log(recovery)
+    }
+
+    /// Every notification, oldest first, past any gate.
+    #[must_use]
+    pub fn all_notifications(&self) -> Vec<Notification> {
+        self.lock().notifications.values().cloned().collect()
+    }
+
+    /// Every VM move, oldest first, past any gate.
+    #[must_use]
+    pub fn all_vmoves(&self) -> Vec<VMove> {
+        self.lock().vmoves.values().cloned().collect()
+    }
+
+    /// Every lease that was ever taken, by its key, past any gate.
+    #[must_use]
+    pub fn all_leases(&self) -> Vec<LeaseRow> {
+        self.lock().leases.values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One transaction.
+    async fn run<T: Send>(
+        &self,
+        doing: &'static str,
+        effect: impl FnOnce(&mut Data) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        if let Some(gate) = &self.gate {
+            gate.before(doing).await?;
+        }
+        let done = effect(&mut self.lock());
+        if let Some(gate) = &self.gate {
+            gate.after(doing).await?;
+        }
+        done
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn segments(&self, of: &SegmentFilter, page: &Page) -> Result<Vec<Segment>, StoreError> {
+        self.run("listing segments", |data| data.segments(of, page)).await
+    }
+
+    async fn segment(&self, uuid: &SegmentId) -> Result<Option<Segment>, StoreError> {
+        self.run("reading a segment", |data| Ok(data.segment(uuid))).await
+    }
+
+    async fn create_segment(&self, new: NewSegment) -> Result<Segment, StoreError> {
+        self.run("creating a segment", |data| data.create_segment(new)).await
+    }
+
+    async fn update_segment(
+        &self,
+        uuid: &SegmentId,
+        change: SegmentUpdate,
+    ) -> Result<Segment, StoreError> {
+        self.run("changing a segment", |data| data.update_segment(uuid, change)).await
+    }
+
+    async fn delete_segment(&self, uuid: &SegmentId) -> Result<(), StoreError> {
+        self.run("deleting a segment", |data| data.delete_segment(uuid)).await
+    }
+
+    async fn hosts(
+        &self,
+        segment: &SegmentId,
+        filter: &HostFilter,
+        page: &Page,
+    ) -> Result<Vec<Host>, StoreError> {
+        self.run("listing hosts", |data| data.hosts(segment, filter, page)).await
+    }
+
+    async fn host(&self, uuid: &HostId) -> Result<Option<Host>, StoreError> {
+        self.run("reading a host", |data| Ok(data.host(uuid))).await
+    }
+
+    async fn host_named(&self, name: &HostName) -> Result<Option<Host>, StoreError> {
+        self.run("reading a host", |data| Ok(data.host_named(name))).await
+    }
+
+    async fn create_host(&self, new: NewHost) -> Result<Host, StoreError> {
+        self.run("creating a host", |data| data.create_host(new)).await
+    }
+
+    async fn update_host(&self, uuid: &HostId, change: HostUpdate) -> Result<Host, StoreError> {
+        self.run("changing a host", |data| data.update_host(uuid, change)).await
+    }
+
+    async fn delete_host(&self, uuid: &HostId) -> Result<(), StoreError> {
+        self.run("deleting a host", |data| data.delete_host(uuid)).await
+    }
+
+    async fn accept(&self, new: NewNotification) -> Result<Accepted, StoreError> {
+        self.run("accepting a report", |data| Ok(data.accept(new))).await
+    }
+
+    async fn notifications(
+        &self,
+        filter: &NotificationFilter,
+        page: &Page,
+    ) -> Result<Vec<Notification>, StoreError> {
+        self.run("listing notifications", |data| data.notifications(filter, page)).await
+    }
+
+    async fn notification(
+        &self,
+        uuid: &NotificationId,
+    ) -> Result<Option<Notification>, StoreError> {
+        self.run("reading a notification", |data| Ok(data.notification(uuid))).await
+    }
+
+    async fn vmoves(
+        &self,
+        notification: &NotificationId,
+        filter: &VMoveFilter,
+        page: &Page,
+    ) -> Result<Vec<VMove>, StoreError> {
+        self.run("listing VM moves", |data| data.vmoves(notification, filter, page)).await
+    }
+
+    async fn vmove(&self, uuid: &VMoveId) -> Result<Option<VMove>, StoreError> {
+        self.run("reading a VM move", |data| Ok(data.vmove(uuid))).await
+    }
+
+    async fn open_recoveries(&self, limit: u32) -> Result<Vec<OpenRecovery>, StoreError> {
+        self.run("listing open recoveries", |data| Ok(data.open_recoveries(limit))).await
+    }
+
+    async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {
+        self.run("reading leases", |data| Ok(data.leases_of(keys))).await
+    }
+
+    async fn take(
+        &self,
+        claims: &[Claim],
+        owner: &Owner,
+    ) -> Result<Option<Vec<Lease>>, StoreError> {
+        self.run("taking leases", |data| Ok(data.take(claims, owner))).await
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        self.run("renewing leases", |data| Ok(data.renew(leases))).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.run("giving leases back", |data| {
+            data.release(leases);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn log(&self, recovery: &NotificationId) -> Result<Vec<Line>, StoreError> {
+        self.run("reading a log", |data| Ok(data.log(recovery))).await
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        recovery: &NotificationId,
+        lines: &[Line],
+        summaries: &[Summary],
+    ) -> Result<(), StoreError> {
+        self.run("writing a log", |data| data.append(lease, recovery, lines, summaries)).await
+    }
+
+    async fn evidence(&self, host: &HostName) -> Result<Vec<Evidence>, StoreError> {
+        self.run("reading evidence", |data| Ok(data.evidence_of(host))).await
+    }
+
+    async fn file_request(&self, request: &Request) -> Result<(), StoreError> {
+        self.run("filing a request", |data| data.file_request(request)).await
+    }
+
+    async fn request(&self, id: &str) -> Result<Option<Request>, StoreError> {
+        self.run("reading a request", |data| Ok(data.requests.get(id).cloned())).await
+    }
+
+    async fn open_requests(&self, limit: u32) -> Result<Vec<Request>, StoreError> {
+        self.run("listing requests", |data| Ok(data.open_requests(limit))).await
+    }
+
+    async fn answer_request(
+        &self,
+        id: &str,
+        state: RequestState,
+        answer: &str,
+        evidence: Option<&Evidence>,
+    ) -> Result<bool, StoreError> {
+        self.run("answering a request", |data| Ok(data.answer(id, state, answer, evidence))).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.run("looking at the database", |_| Ok(())).await
+    }
+}

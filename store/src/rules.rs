@@ -1,0 +1,104 @@
+//! What both implementations must decide alike.
+
+use crate::{Claim, Order, Page, StoreError};
+use recovery::{
+    HostId, Millis, NotificationId, SegmentId,
+    lease::{Lease, Owner},
+    log::{Entry, Line},
+    request::Request,
+};
+
+pub(crate) const SEGMENT: &str = "segment";
+pub(crate) const HOST: &str = "host";
+
+/// How much evidence of one host is shown.
+pub(crate) const EVIDENCE_SHOWN: usize = 100;
+
+/// Masakari's columns hold no fractions of seconds.
+pub(crate) fn whole_second(at: Millis) -> Millis {
+    Millis(at.0.div_euclid(1000).saturating_mul(1000))
+}
+
+pub(crate) fn no_segment(uuid: &SegmentId) -> StoreError {
+    StoreError::NotFound { noun: SEGMENT, id: uuid.as_str().into() }
+}
+
+pub(crate) fn no_host(uuid: &HostId) -> StoreError {
+    StoreError::NotFound { noun: HOST, id: uuid.as_str().into() }
+}
+
+pub(crate) fn no_marker(marker: i64) -> StoreError {
+    StoreError::NotFound { noun: "marker", id: marker.to_string() }
+}
+
+pub(crate) fn no_sort_key(key: &str) -> StoreError {
+    StoreError::NotFound { noun: "sort key", id: key.into() }
+}
+
+pub(crate) fn segment_in_use(uuid: &SegmentId) -> StoreError {
+    StoreError::InUse { noun: SEGMENT, id: uuid.as_str().into() }
+}
+
+pub(crate) fn host_in_use(uuid: &HostId) -> StoreError {
+    StoreError::InUse { noun: HOST, id: uuid.as_str().into() }
+}
+
+/// The whole order of a list: what was asked for, then the newest or, as the first key goes, the
+/// oldest.
+pub(crate) fn sort_of(page: &Page) -> Vec<(&str, Order)> {
+    let mut sort: Vec<(&str, Order)> =
+        page.sort.iter().map(|sort| (sort.key.as_str(), sort.order)).collect();
+    let rest = sort.first().map_or(Order::Descending, |(_, order)| *order);
+    for key in ["created_at", "id"] {
+        if !sort.iter().any(|(there, _)| *there == key) {
+            sort.push((key, rest));
+        }
+    }
+    sort
+}
+
+/// The leases that `claims` come to when they succeed.
+pub(crate) fn leases_for(claims: &[Claim], owner: &Owner) -> Vec<Lease> {
+    let lease = |claim: &Claim| Lease {
+        key: claim.key.clone(),
+        owner: owner.clone(),
+        generation: claim.seen.map_or(0, |(generation, _)| generation) + 1,
+    };
+    claims.iter().map(lease).collect()
+}
+
+/// Refuses lines that are not the next ones of the log.
+pub(crate) fn follows(
+    recovery: &NotificationId,
+    ends_at: u64,
+    lines: &[Line],
+) -> Result<(), StoreError> {
+    for (expected, line) in (ends_at + 1..).zip(lines) {
+        if line.seq != expected {
+            let seq = line.seq;
+            let what = format!(
+                "the log of recovery {recovery} goes on with line {expected}, not with line {seq}"
+            );
+            return Err(StoreError::Unreadable { what });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the recovery is held after these lines; `None` when they say nothing of it.
+pub(crate) fn held_after(lines: &[Line]) -> Option<bool> {
+    lines.iter().rev().find_map(|line| {
+        let held = matches!(line.entry, Entry::Held { .. });
+        (held || matches!(line.entry, Entry::Proven { .. })).then_some(held)
+    })
+}
+
+/// A request that is filed a second time: fine when it is the same one, whose answer was lost.
+pub(crate) fn filed_again(there: &Request, request: &Request) -> Result<(), StoreError> {
+    let same = (&there.asked, &there.who, there.created_at, there.deadline)
+        == (&request.asked, &request.who, request.created_at, request.deadline);
+    match same {
+        true => Ok(()),
+        false => Err(StoreError::Exists { noun: "request", name: request.id.clone() }),
+    }
+}
