@@ -1,0 +1,155 @@
+//! Our own two APIs, from the outside: Masakari's `/v1` (the bodies as its API reference has them) and
+//! `/ha/v1` beside it. For monitors, the command line and handlers; the server has its own bodies.
+
+mod bodies;
+
+pub use bodies::{
+    Details, Host, NewHost, NewNotification, NewSegment, Notification, Progress, RequestAnswer,
+    RequestState, Segment, VMove,
+};
+
+use crate::{AskError, Interface, Request, Service, Session, Under};
+use http::Method;
+use recovery::{HostName, NotificationId, SegmentId};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// For one question. The API answers a request to an engine within 10 s.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// `recovery_workflow_details` in a notification.
+const DETAILS: &str = "1.1";
+const VMOVES: &str = "1.3";
+/// Nobody looks at more in one go.
+const PAGE: &str = "1000";
+const PAGES_MAX: usize = 1000;
+
+/// A client of a Masakari, ours or Python's; `/ha/v1` is only ours.
+#[derive(Clone, Debug)]
+pub struct Client {
+    session: Session,
+    service: Service,
+}
+
+impl Client {
+    /// The Masakari of the session's catalogue.
+    #[must_use]
+    pub fn new(session: Session) -> Self {
+        // `ha` and `masakari` are what older deployments registered.
+        let types = ["instance-ha", "ha", "masakari"].map(ToOwned::to_owned).to_vec();
+        let service = Service { types, version: "v1", api: "instance-ha", ..Service::default() };
+        Self { session, service }
+    }
+
+    /// The same on another interface than the session's.
+    #[must_use]
+    pub fn on(mut self, interface: Interface) -> Self {
+        self.service.interface = Some(interface);
+        self
+    }
+
+    pub async fn segments(&self) -> Result<Vec<Segment>, AskError> {
+        self.list(&["segments"], &[], "segments", "1.0", |segment: &Segment| segment.id).await
+    }
+
+    pub async fn create_segment(&self, segment: &NewSegment) -> Result<Segment, AskError> {
+        self.create(&["segments"], json!({ "segment": segment }), "segment").await
+    }
+
+    pub async fn hosts(&self, segment: &SegmentId) -> Result<Vec<Host>, AskError> {
+        let path = ["segments", segment.as_str(), "hosts"];
+        self.list(&path, &[], "hosts", "1.0", |host: &Host| host.id).await
+    }
+
+    pub async fn create_host(&self, segment: &SegmentId, host: &NewHost) -> Result<Host, AskError> {
+        let path = ["segments", segment.as_str(), "hosts"];
+        self.create(&path, json!({ "host": host }), "host").await
+    }
+
+    /// Reports a failure. A [`AskError::Conflict`] means that it is known already.
+    pub async fn notify(&self, report: &NewNotification) -> Result<Notification, AskError> {
+        self.create(&["notifications"], json!({ "notification": report }), "notification").await
+    }
+
+    /// Notifications that match `filter`, by the API's own names (`status`, `type`, `source_host_uuid`, …).
+    pub async fn notifications(
+        &self,
+        filter: &[(&str, &str)],
+    ) -> Result<Vec<Notification>, AskError> {
+        let path = ["notifications"];
+        self.list(&path, filter, "notifications", "1.0", |notification: &Notification| {
+            notification.id
+        })
+        .await
+    }
+
+    /// One notification, with the progress of its recovery.
+    pub async fn notification(&self, id: &NotificationId) -> Result<Notification, AskError> {
+        self.get(&["notifications", id.as_str()], &[], "notification", DETAILS).await
+    }
+
+    pub async fn vmoves(&self, id: &NotificationId) -> Result<Vec<VMove>, AskError> {
+        let path = ["notifications", id.as_str(), "vmoves"];
+        self.list(&path, &[], "vmoves", VMOVES, |vmove: &VMove| vmove.id).await
+    }
+
+    /// Says, as a person who knows, that `host` is dead. The answer is not there yet when the state is
+    /// [`RequestState::Pending`].
+    pub async fn confirm_dead(
+        &self,
+        host: &HostName,
+        reason: &str,
+    ) -> Result<RequestAnswer, AskError> {
+        let path = ["ha", "v1", "hosts", host.as_str(), "confirm-dead"];
+        let body = json!({ "reason": reason });
+        let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under("request")
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        name: &'static str,
+        microversion: &str,
+    ) -> Result<T, AskError> {
+        let request = Request::get(&self.service, path, DEADLINE);
+        let request = Request { query, microversion: Some(microversion), ..request };
+        self.session.ask(request).await?.read_under(name)
+    }
+
+    /// Masakari gives no `next` link, so the end is an empty page.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        filter: &[(&str, &str)],
+        name: &'static str,
+        microversion: &str,
+        number_of: impl Fn(&T) -> i64,
+    ) -> Result<Vec<T>, AskError> {
+        let mut items: Vec<T> = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let marker = items.last().map(|item| number_of(item).to_string());
+            let order = [("sort_key", "id"), ("sort_dir", "asc"), ("limit", PAGE)];
+            let mut query = [filter, &order].concat();
+            query.extend(marker.as_deref().map(|marker| ("marker", marker)));
+            let page: Vec<T> = self.get(path, &query, name, microversion).await?;
+            if page.is_empty() {
+                break;
+            }
+            items.extend(page);
+        }
+        Ok(items)
+    }
+
+    async fn create<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: Value,
+        name: &'static str,
+    ) -> Result<T, AskError> {
+        let request = Request::change(Method::POST, &self.service, path, body, DEADLINE);
+        self.session.ask(request).await?.read_under(name)
+    }
+}

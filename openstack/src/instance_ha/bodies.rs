@@ -1,0 +1,151 @@
+//! Bodies of `/v1` and `/ha/v1`. Times are text as the server wrote it; words that a newer server may
+//! add to are text too.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A failover segment.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Segment {
+    pub id: i64,
+    pub uuid: String,
+    pub name: String,
+    pub service_type: String,
+    /// Since 1.2.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    pub description: Option<String>,
+    pub recovery_method: String,
+    pub created_at: Option<String>,
+    pub updated_at: Option<String>,
+}
+
+/// A segment to create.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NewSegment {
+    pub name: String,
+    pub recovery_method: String,
+    pub service_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// A host of a segment.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Host {
+    pub id: i64,
+    pub uuid: String,
+    pub name: String,
+    pub failover_segment_id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub control_attributes: String,
+    pub reserved: bool,
+    pub on_maintenance: bool,
+    pub created_at: Option<String>,
+    pub updated_at: Option<String>,
+}
+
+/// A host to put into a segment.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NewHost {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub control_attributes: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_maintenance: Option<bool>,
+}
+
+/// A report of a failure.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Notification {
+    pub id: i64,
+    pub notification_uuid: String,
+    pub generated_time: String,
+    pub source_host_uuid: String,
+    #[serde(default)]
+    pub failover_segment_uuid: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub payload: Map<String, Value>,
+    pub status: String,
+    #[serde(default)]
+    pub message: Option<String>,
+    pub created_at: Option<String>,
+    pub updated_at: Option<String>,
+    /// The recovery's steps; only where one notification is shown, since 1.1.
+    #[serde(default)]
+    pub recovery_workflow_details: Vec<Details>,
+}
+
+/// One step of a recovery.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Details {
+    pub name: String,
+    pub state: String,
+    pub progress: f64,
+    #[serde(default)]
+    pub progress_details: Vec<Progress>,
+}
+
+/// One line of a step.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Progress {
+    pub timestamp: String,
+    pub message: String,
+    /// A number from 0 to 1, as text.
+    pub progress: String,
+}
+
+/// A report to send.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NewNotification {
+    /// `COMPUTE_HOST`, `PROCESS` or `VM`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub hostname: String,
+    pub generated_time: String,
+    pub payload: Map<String, Value>,
+}
+
+/// The move of one server.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct VMove {
+    pub id: i64,
+    pub uuid: String,
+    pub notification_uuid: String,
+    pub instance_uuid: String,
+    pub instance_name: String,
+    pub source_host: String,
+    pub dest_host: Option<String>,
+    pub start_time: Option<String>,
+    pub end_time: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub status: String,
+    pub message: Option<String>,
+}
+
+/// `/ha/v1`: a request that an engine answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RequestAnswer {
+    pub id: String,
+    pub state: RequestState,
+    /// What the engine said.
+    #[serde(default)]
+    pub answer: Option<String>,
+}
+
+/// How far a request is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestState {
+    /// No engine has answered yet.
+    Pending,
+    Done,
+    /// An engine looked and said no.
+    Refused,
+}

@@ -1,0 +1,59 @@
+//! Evacuations, as Nova's migrations show them.
+
+use super::{Microversion, Nova};
+use crate::AskError;
+use recovery::{
+    HostName, ServerId,
+    seen::{Evacuation, EvacuationStatus},
+};
+use serde::Deserialize;
+
+const EVACUATION: &str = "evacuation";
+
+#[derive(Deserialize)]
+struct Row {
+    id: i64,
+    /// What pages are marked by.
+    #[serde(default)]
+    uuid: String,
+    instance_uuid: String,
+    source_compute: Option<String>,
+    dest_compute: Option<String>,
+    status: String,
+    migration_type: Option<String>,
+}
+
+impl Nova {
+    /// Every evacuation from `host` that Nova remembers, of any age.
+    pub async fn evacuations_from(&self, host: &HostName) -> Result<Vec<Evacuation>, AskError> {
+        let path = ["os-migrations"];
+        let query = [("source_compute", host.as_str()), ("migration_type", EVACUATION)];
+        let paged = Microversion::PAGED_MIGRATIONS;
+        let rows = if self.versions().await?.at_most(paged) == paged {
+            self.list(&path, &query, "migrations", |row: &Row| &row.uuid).await?.items
+        } else {
+            self.get(&path, &query).await?.read_under("migrations")?
+        };
+        let is_ours = |row: &Row| {
+            row.source_compute.as_deref() == Some(host.as_str())
+                && row.migration_type.as_deref() == Some(EVACUATION)
+        };
+        Ok(rows.into_iter().filter(is_ours).map(|row| row.read(host)).collect())
+    }
+}
+
+impl Row {
+    fn read(self, source: &HostName) -> Evacuation {
+        Evacuation {
+            id: self.id,
+            server: ServerId::new(self.instance_uuid),
+            source: source.clone(),
+            dest: self.dest_compute.map(HostName::new),
+            status: match self.status.as_str() {
+                "done" | "completed" => EvacuationStatus::Done,
+                "failed" | "error" | "cancelled" => EvacuationStatus::Failed,
+                _ => EvacuationStatus::Running,
+            },
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Servers: lists of them, and what is done to one.
+
+use super::{Listed, Microversion, Nova};
+use crate::{AskError, Asked, moment};
+use http::Method;
+use recovery::{
+    Evacuate, HostName, Millis, ServerId,
+    seen::{Power, Server, Task, VmState},
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// How far a cursor goes back before the moment that it stands for: what Nova wrote while it listed.
+const OVERLAP_MS: i64 = 5_000;
+/// `OS-EXT-STS:power_state` of a server that is off.
+const POWER_SHUTDOWN: i64 = 4;
+/// Nova takes no longer reason.
+const REASON_CHARS_MAX: usize = 255;
+
+/// Up to when the changes are known, by Nova's clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cursor(Millis);
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    #[serde(default)]
+    name: String,
+    /// Not there in the row of a server whose cell is down.
+    #[serde(rename = "OS-EXT-STS:vm_state")]
+    vm_state: Option<String>,
+    #[serde(rename = "OS-EXT-STS:task_state")]
+    task_state: Option<String>,
+    #[serde(rename = "OS-EXT-STS:power_state")]
+    power_state: Option<i64>,
+    /// Not there when the policy hides it; `null` when the server has no host.
+    #[serde(rename = "OS-EXT-SRV-ATTR:host", default, deserialize_with = "there")]
+    host: Option<Option<String>>,
+    #[serde(default)]
+    locked: bool,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+fn there<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+impl Row {
+    fn read(self, asked: &Asked) -> Result<Server, AskError> {
+        let partial = |why| AskError::PartialAnswer { asked: Box::new(asked.clone()), why };
+        let Some(vm_state) = self.vm_state else {
+            return Err(partial(format!("Nova's cell of server {} does not answer", self.id)));
+        };
+        let Some(host) = self.host else {
+            let field = "OS-EXT-SRV-ATTR:host";
+            return Err(partial(format!("Nova's policy does not show us {field} of servers")));
+        };
+        Ok(Server {
+            id: ServerId::new(self.id),
+            name: self.name,
+            host: host.filter(|host| !host.is_empty()).map(HostName::new),
+            vm_state: VmState::from_word(&vm_state),
+            task: Task::from_word(self.task_state.as_deref()),
+            power: match self.power_state {
+                Some(POWER_SHUTDOWN) => Power::Shutdown,
+                Some(_) | None => Power::Other,
+            },
+            locked: self.locked,
+            metadata: self.metadata,
+        })
+    }
+}
+
+impl Nova {
+    /// Every server that Nova counts to `host`, of all projects.
+    ///
+    /// A filtered list leaves out, without a word, what a cell has that is down. So the host's service
+    /// is looked at too: it is `UNKNOWN` then.
+    pub async fn servers_on(&self, host: &HostName) -> Result<Vec<Server>, AskError> {
+        let listed = self.list_servers(&[("host", host.as_str())]).await?;
+        let asked = listed.asked.clone();
+        let mut servers = listed.read()?;
+        // Nova ignores the filter for who is no admin to it.
+        servers.retain(|server| server.host.as_ref() == Some(host));
+        let service = self.compute_service(host).await?;
+        let shows = self.versions().await?.at_most(Microversion::DOWN_CELLS_SHOW);
+        if service.is_none() && shows < Microversion::DOWN_CELLS_SHOW {
+            let why = format!("host {host} has no compute service, or its cell does not answer");
+            return Err(AskError::PartialAnswer { asked: Box::new(asked), why });
+        }
+        Ok(servers)
+    }
+
+    /// The servers of all projects that changed since `cursor`, deleted ones too, and the cursor to go on
+    /// from. A change may come twice.
+    pub async fn servers_changed_since(
+        &self,
+        cursor: &Cursor,
+    ) -> Result<(Vec<Server>, Cursor), AskError> {
+        let started = self.0.session.clock().wall();
+        let since = moment::write(cursor.0);
+        let listed = self.list_servers(&[("changes-since", &since)]).await?;
+        // By the clock that the answer has just told, but as of before the question.
+        Ok((listed.read()?, self.cursor_at(started)))
+    }
+
+    /// The cursor of our moment `ours`. Nova's clock is known from its last answer; ask something before.
+    #[must_use]
+    pub fn cursor_at(&self, ours: Millis) -> Cursor {
+        Cursor(self.by_novas_clock(ours).plus(-OVERLAP_MS))
+    }
+
+    /// One server; `None` when there is none of this id.
+    pub async fn server(&self, id: &ServerId) -> Result<Option<Server>, AskError> {
+        #[derive(Deserialize)]
+        struct Body {
+            server: Row,
+        }
+        let reply = match self.get(&["servers", id.as_str()], &[]).await {
+            Err(AskError::NotFound { .. }) => return Ok(None),
+            outcome => outcome?,
+        };
+        let asked = reply.asked.clone();
+        reply.read::<Body>("a server")?.server.read(&asked).map(Some)
+    }
+
+    /// Rebuilds a server of a dead host elsewhere, once.
+    pub async fn evacuate(&self, permitted: &Evacuate) -> Result<(), AskError> {
+        let target = match permitted.target() {
+            Some(host) => json!({ "host": host.as_str() }),
+            None => json!({}),
+        };
+        let at = self.versions().await?.at_most(Microversion::EVACUATE);
+        self.act(permitted.server(), json!({ "evacuate": target }), at).await
+    }
+
+    /// Keeps the server's owner from changing it; `reason` is kept where Nova can (2.73).
+    pub async fn lock(&self, id: &ServerId, reason: &str) -> Result<(), AskError> {
+        let at = self.versions().await?.at_most(Microversion::LOCK_REASON);
+        let lock = if at == Microversion::LOCK_REASON {
+            let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+            json!({ "locked_reason": reason })
+        } else {
+            Value::Null
+        };
+        self.act(id, json!({ "lock": lock }), at).await
+    }
+
+    pub async fn unlock(&self, id: &ServerId) -> Result<(), AskError> {
+        self.simple_act(id, json!({ "unlock": null })).await
+    }
+
+    /// Sets the server's state to `error`, from which Nova evacuates what it otherwise refuses to.
+    pub async fn reset_to_error(&self, id: &ServerId) -> Result<(), AskError> {
+        self.simple_act(id, json!({ "os-resetState": { "state": "error" } })).await
+    }
+
+    pub async fn stop(&self, id: &ServerId) -> Result<(), AskError> {
+        self.simple_act(id, json!({ "os-stop": null })).await
+    }
+
+    pub async fn start(&self, id: &ServerId) -> Result<(), AskError> {
+        self.simple_act(id, json!({ "os-start": null })).await
+    }
+
+    async fn simple_act(&self, id: &ServerId, body: Value) -> Result<(), AskError> {
+        self.act(id, body, Microversion::SERVICES_BY_UUID).await
+    }
+
+    async fn act(&self, id: &ServerId, body: Value, at: Microversion) -> Result<(), AskError> {
+        let (path, deadline) = (["servers", id.as_str(), "action"], self.0.config.act_deadline);
+        self.change(Method::POST, &path, body, at, deadline).await.map(|_| ())
+    }
+
+    async fn list_servers(&self, filter: &[(&str, &str)]) -> Result<Listed<Row>, AskError> {
+        let query = [filter, &[("all_tenants", "1")]].concat();
+        self.list(&["servers", "detail"], &query, "servers", |row: &Row| &row.id).await
+    }
+}
+
+impl Listed<Row> {
+    fn read(self) -> Result<Vec<Server>, AskError> {
+        self.items.into_iter().map(|row| row.read(&self.asked)).collect()
+    }
+}

@@ -1,0 +1,204 @@
+//! Compute services, their heartbeats, and how not to take our own writes for one.
+//!
+//! Nova keeps the time of the last heartbeat (`last_seen_up`) to itself. What `os-services` shows is
+//! `updated_at`, which moves with every heartbeat, also of a service that is forced down, and also when
+//! anybody disables the service or forces it down. Without care, the first step of a recovery would
+//! look like a sign of life of the dead host. So a time that is our own write is not a heartbeat: this
+//! process remembers what Nova answered to its writes, and another one, after a crash, reads the time
+//! that we put at the end of the reason for disabling.
+
+use super::{Microversion, Nova};
+use crate::{AskError, Asked, moment};
+use http::Method;
+use recovery::{ForceDown, HostName, Millis, ServiceId, seen::ComputeService};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+/// Nova's databases keep whole seconds, rounded or cut; its answer to a write has fractions.
+const OWN_WRITE_MS: i64 = 1_000;
+/// The time in a reason is ours, brought to Nova's clock by a `Date` header.
+const STAMP_MS: i64 = 2_000;
+/// Nova takes no longer reason.
+const REASON_CHARS_MAX: usize = 255;
+
+/// When we last wrote each service, by Nova's clock.
+#[derive(Default, Debug)]
+pub(super) struct OwnWrites(Mutex<BTreeMap<ServiceId, Millis>>);
+
+impl OwnWrites {
+    fn note(&self, id: &ServiceId, at: Millis) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), at);
+    }
+
+    fn last(&self, id: &ServiceId) -> Option<Millis> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    }
+}
+
+/// A row of `os-services`. Of a host whose cell is down there is only the name, and `UNKNOWN`.
+#[derive(Deserialize)]
+struct Row {
+    host: String,
+    #[serde(default)]
+    id: Option<String>,
+    status: String,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    forced_down: Option<bool>,
+    #[serde(default)]
+    updated_at: Option<String>,
+    #[serde(default)]
+    disabled_reason: Option<String>,
+}
+
+impl Nova {
+    /// The compute service of `host`; `None` when Nova has none.
+    pub async fn compute_service(
+        &self,
+        host: &HostName,
+    ) -> Result<Option<ComputeService>, AskError> {
+        let services =
+            self.services(&[("binary", "nova-compute"), ("host", host.as_str())]).await?;
+        Ok(services.into_iter().find(|service| service.host == *host))
+    }
+
+    /// All compute services. Fails when a cell is down: ask for single hosts then.
+    pub async fn compute_services(&self) -> Result<Vec<ComputeService>, AskError> {
+        self.services(&[("binary", "nova-compute")]).await
+    }
+
+    async fn services(&self, query: &[(&str, &str)]) -> Result<Vec<ComputeService>, AskError> {
+        let reply = self.get(&["os-services"], query).await?;
+        let ours = self.0.session.clock().wall();
+        let (asked, novas) = (reply.asked.clone(), reply.date());
+        let rows: Vec<Row> = reply.read_under("services")?;
+        rows.into_iter().map(|row| self.read_service(row, &asked, novas.unwrap_or(ours))).collect()
+    }
+
+    fn read_service(
+        &self,
+        row: Row,
+        asked: &Asked,
+        novas_now: Millis,
+    ) -> Result<ComputeService, AskError> {
+        let partial = |why| AskError::PartialAnswer { asked: Box::new(asked.clone()), why };
+        let (Some(id), Some(state)) = (row.id, row.state) else {
+            return Err(partial(format!("Nova's cell of host {} does not answer", row.host)));
+        };
+        let id = ServiceId::new(id);
+        let (reason, stamp) = row.disabled_reason.as_deref().map_or((None, None), unstamp);
+        let ours = self.0.session.clock().wall();
+        let heartbeat = row.updated_at.as_deref().and_then(moment::read).filter(|&at| {
+            let near = |write: Option<Millis>, ms| write.is_some_and(|w| at.since(w).abs() <= ms);
+            !near(self.0.own_writes.last(&id), OWN_WRITE_MS) && !near(stamp, STAMP_MS)
+        });
+        Ok(ComputeService {
+            id,
+            host: HostName::new(row.host),
+            enabled: row.status == "enabled",
+            disabled_reason: reason.map(ToOwned::to_owned),
+            up: state == "up",
+            forced_down: row.forced_down.unwrap_or(false),
+            heartbeat_at: heartbeat.map(|at| ours.plus(-novas_now.since(at))),
+        })
+    }
+
+    /// Keeps Nova from starting anything on the service's host.
+    pub async fn disable_service(&self, id: &ServiceId, reason: &str) -> Result<(), AskError> {
+        let now = self.by_novas_clock(self.0.session.clock().wall());
+        let reason = stamped(reason, now);
+        self.update_service(
+            id,
+            json!({ "status": "disabled", "disabled_reason": reason }),
+            |service| !service.enabled,
+        )
+        .await
+    }
+
+    pub async fn enable_service(&self, id: &ServiceId) -> Result<(), AskError> {
+        self.update_service(id, json!({ "status": "enabled" }), |service| service.enabled).await
+    }
+
+    /// Tells Nova that a host that is proven dead is down, whatever its heartbeat says.
+    pub async fn force_down(&self, permitted: &ForceDown) -> Result<(), AskError> {
+        let body = json!({ "forced_down": true });
+        self.update_service(permitted.service(), body, |service| service.forced_down).await
+    }
+
+    /// Believes the heartbeat again. Nova refuses until the restarted nova-compute has taken note of
+    /// the evacuations from its host.
+    pub async fn unforce_down(&self, id: &ServiceId) -> Result<(), AskError> {
+        let body = json!({ "forced_down": false });
+        self.update_service(id, body, |service| !service.forced_down).await
+    }
+
+    /// Nova refuses an update that would change nothing, by a 400 like any other; so after a 400 we look.
+    async fn update_service(
+        &self,
+        id: &ServiceId,
+        body: Value,
+        is_so: impl Fn(&ComputeService) -> bool,
+    ) -> Result<(), AskError> {
+        let (at, deadline) = (Microversion::SERVICES_BY_UUID, self.0.config.service_deadline);
+        let path = ["os-services", id.as_str()];
+        match self.change(Method::PUT, &path, body, at, deadline).await {
+            Ok(reply) => {
+                let written = reply.body.pointer("/service/updated_at").and_then(Value::as_str);
+                if let Some(written) = written.and_then(moment::read) {
+                    self.0.own_writes.note(id, written);
+                }
+                Ok(())
+            }
+            Err(refused @ AskError::BadRequest { .. }) => {
+                let services = self.compute_services().await?;
+                match services.iter().find(|service| service.id == *id) {
+                    Some(service) if is_so(service) => Ok(()),
+                    Some(_) | None => Err(refused),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// `reason (2026-11-21T08:08:18Z)`
+fn stamped(reason: &str, now: Millis) -> String {
+    let stamp = format!(" ({})", moment::write(now));
+    let room = REASON_CHARS_MAX - stamp.len();
+    reason.chars().take(room).chain(stamp.chars()).collect()
+}
+
+/// The reason as it was given, and the time that we put behind it.
+fn unstamp(reason: &str) -> (Option<&str>, Option<Millis>) {
+    let stamped = reason.strip_suffix(')').and_then(|rest| rest.rsplit_once(" ("));
+    match stamped.and_then(|(reason, stamp)| Some((reason, moment::read(stamp)?))) {
+        Some((reason, at)) => (Some(reason), Some(at)),
+        None => (Some(reason), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_reads_back_with_its_time() {
+        let text = stamped("host failed (again)", Millis(1_795_248_498_000));
+        assert_eq!(text, "host failed (again) (2026-11-21T08:08:18Z)");
+        let at = Some(Millis(1_795_248_498_000));
+        assert_eq!(unstamp(&text), (Some("host failed (again)"), at));
+        assert_eq!(unstamp("under repair (Bob)"), (Some("under repair (Bob)"), None));
+    }
+
+    #[test]
+    fn a_long_reason_loses_its_end_and_not_its_time() {
+        let text = stamped(&"ö".repeat(400), Millis(0));
+        assert_eq!(text.chars().count(), 255);
+        assert_eq!(unstamp(&text).1, Some(Millis(0)));
+    }
+}
