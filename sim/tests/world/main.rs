@@ -1,4 +1,5 @@
 //! The simulated cloud, judged by its own API and by the truth behind it.
+#![cfg(test)]
 
 mod client;
 mod evacuation;
@@ -7,3 +8,4 @@ mod keystone;
 mod network;
 mod servers;
 mod services;
+mod wire;

@@ -1,0 +1,182 @@
+//! What must be true at every step, and at the end.
+
+use crate::tale::Stage;
+use recovery::{
+    HostName, ServerId,
+    evidence::Kind,
+    log::{Act, Entry, Line},
+    permit::SKEW_MS,
+    seen::Server,
+    seen::VmState,
+};
+use sim::{Condition, Verdict};
+use std::collections::BTreeMap;
+
+/// How a history went wrong.
+#[derive(Debug)]
+pub struct Broken {
+    pub what: String,
+    pub story: String,
+}
+
+/// A look at the host may be this old when an act is sent, and the act takes its time to arrive.
+const STALE_MS: i64 = 1_000 + 1_000;
+
+pub fn at_every_step(stage: &Stage) -> Result<(), String> {
+    stage.world.check().map_err(|broken| broken.to_string())?;
+    for call in stage.world.evacuate_calls() {
+        if call.verdict != Verdict::Accepted {
+            continue;
+        }
+        let died = stage.scene.dies_at_ms;
+        if call.host_was != Condition::Dead && stage.scene.revived_after_ms.is_none() {
+            return Err(format!("{} was evacuated from {}, which lives", call.server, call.from));
+        }
+        let _ = died;
+    }
+    for forced in stage.world.forced_downs() {
+        if forced.to && forced.host_was == Condition::Alive && stage.scene.revived_after_ms.is_none() {
+            return Err(format!("{} was forced down while it lived", forced.host));
+        }
+    }
+    acts_follow_the_law(stage)
+}
+
+/// In each log: no act on the host without a judgement that it is dead, none after the judgement
+/// that it is not; and no intent of an evacuation long after the host was heard again.
+fn acts_follow_the_law(stage: &Stage) -> Result<(), String> {
+    for notification in stage.memory.all_notifications() {
+        let lines = stage.memory.lines(&notification.uuid);
+        let mut permitted: Option<&Line> = None;
+        for line in &lines {
+            match &line.entry {
+                Entry::Proven { .. } => permitted = Some(line),
+                Entry::Held { .. } => permitted = None,
+                Entry::Intended { act: Act::Evacuate, .. }
+                | Entry::ForceDownIntended
+                | Entry::DisableIntended => {
+                    let Some(Line { entry: Entry::Proven { kind, .. }, .. }) = permitted else {
+                        return Err(format!("#{} acts without a permit", line.seq));
+                    };
+                    let blinds = matches!(line.entry, Entry::ForceDownIntended);
+                    if blinds && *kind == Kind::MonitorSaid {
+                        return Err(format!("#{} blinds Nova on a monitor's word", line.seq));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    no_evacuation_after_life(stage)
+}
+
+/// Once Nova has heard from the host again, nothing more is asked: what Nova accepts later than a look
+/// can be old was sent against the law.
+fn no_evacuation_after_life(stage: &Stage) -> Result<(), String> {
+    let Some(after) = stage.scene.revived_after_ms else { return Ok(()) };
+    let host = stage.host(0);
+    let Some(beat) = stage.world.service(&host).and_then(|s| s.heartbeat_at) else { return Ok(()) };
+    let revived = stage.began.plus(i64::try_from(stage.scene.dies_at_ms + after).unwrap());
+    if beat < revived {
+        return Ok(());
+    }
+    // The first beat after the boot; later ones only make the bound later.
+    let first_beat = revived.plus(5_000 + stage.scene.shape.report_interval_ms);
+    let slowest = i64::try_from(*stage.scene.shape.pace.latency_ms.end()).unwrap() * 8;
+    let bound = first_beat.plus(SKEW_MS + STALE_MS + slowest + slow_faults(stage));
+    for call in stage.world.evacuate_calls() {
+        if call.from == host && call.verdict == Verdict::Accepted && call.at > bound {
+            return Err(format!("{} was evacuated after {host} showed life", call.server));
+        }
+    }
+    Ok(())
+}
+
+/// A fault that delays requests lets them land late; nobody can take them back.
+fn slow_faults(stage: &Stage) -> i64 {
+    let rules = stage.scene.faults.iter().flat_map(|f| &f.rules);
+    rules
+        .map(|(_, _, fault, _)| match fault {
+            sim::Fault::Slow { ms } => i64::try_from(*ms).unwrap(),
+            _ => 0,
+        })
+        .sum()
+}
+
+pub fn all_over(stage: &Stage) -> bool {
+    let all = stage.memory.all_notifications();
+    !all.is_empty() && all.iter().all(|n| n.status.is_terminal())
+}
+
+pub fn open(stage: &Stage) -> String {
+    let open = stage.memory.all_notifications().into_iter().filter(|n| !n.status.is_terminal());
+    open.map(|n| format!("{} is {}", n.uuid, n.status)).collect::<Vec<_>>().join(", ")
+}
+
+pub fn at_the_end(stage: &Stage) -> Result<(), String> {
+    nothing_left_locked(stage)?;
+    for notification in stage.memory.all_notifications() {
+        let lines = stage.memory.lines(&notification.uuid);
+        let ends = lines.iter().filter(|l| matches!(l.entry, Entry::Ended { .. })).count();
+        if ends != 1 {
+            return Err(format!("{} ended {ends} times", notification.uuid));
+        }
+    }
+    let troubled = stage.scene.faults.as_ref().is_some_and(|f| f.build_fails_permille > 0);
+    let refused = stage.scene.faults.as_ref().is_some_and(|f| {
+        f.rules.iter().any(|(_, _, fault, _)| matches!(fault, sim::Fault::Status(403 | 404 | 409)))
+    });
+    if troubled || refused || stage.scene.false_alarm || stage.scene.revived_after_ms.is_some() {
+        return Ok(());
+    }
+    all_brought_back(stage)
+}
+
+fn nothing_left_locked(stage: &Stage) -> Result<(), String> {
+    let ours = stage.world.locked().into_iter().find(|(_, why)| {
+        why.as_ref().is_some_and(|why| why.starts_with("masakari"))
+    });
+    ours.map_or(Ok(()), |(server, _)| Err(format!("{server} was left locked")))
+}
+
+/// No server is on a dead host any more, and each is as it was.
+fn all_brought_back(stage: &Stage) -> Result<(), String> {
+    let dead: Vec<HostName> = stage
+        .world
+        .hosts()
+        .into_iter()
+        .filter(|h| stage.world.condition(h) == Condition::Dead)
+        .collect();
+    let mut times: BTreeMap<ServerId, usize> = BTreeMap::new();
+    for call in stage.world.evacuate_calls() {
+        if call.verdict == Verdict::Accepted {
+            *times.entry(call.server).or_default() += 1;
+        }
+    }
+    // A VM may be evacuated again when its second host dies too.
+    let hosts_died = if stage.scene.second_after_ms.is_some() { 2 } else { 1 };
+    if let Some((server, times)) = times.iter().find(|(_, times)| **times > hosts_died) {
+        return Err(format!("{server} was evacuated {times} times"));
+    }
+    for server in stage.world.servers() {
+        brought_back(stage, &server, &dead, times.contains_key(&server.id))?;
+    }
+    Ok(())
+}
+
+fn brought_back(
+    stage: &Stage,
+    server: &Server,
+    dead: &[HostName],
+    moved: bool,
+) -> Result<(), String> {
+    if server.host.as_ref().is_some_and(|host| dead.contains(host)) {
+        return Err(format!("{} is still on {:?}", server.id, server.host));
+    }
+    let runs = stage.world.running(&server.id).len();
+    match server.vm_state {
+        VmState::Active if runs != 1 => Err(format!("{} is active and runs {runs} times", server.id)),
+        VmState::Paused if moved => Err(format!("{} was moved and is still paused", server.id)),
+        _ => Ok(()),
+    }
+}

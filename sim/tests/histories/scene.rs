@@ -1,0 +1,162 @@
+//! What one seed means: the cloud, who dies when, and what fails.
+
+use ports::{Entropy, SeededEntropy};
+use sim::{Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
+
+/// Everything that is decided before a history begins.
+#[derive(Debug)]
+pub struct Scene {
+    pub seed: u64,
+    pub shape: Shape,
+    /// When the host dies, after the beginning.
+    pub dies_at_ms: u64,
+    /// When the monitor reports it, after that.
+    pub reported_after_ms: u64,
+    /// The monitor is wrong: the host lives.
+    pub false_alarm: bool,
+    /// A person confirms the death.
+    pub confirmed: bool,
+    /// The host has power again so long after its death.
+    pub revived_after_ms: Option<u64>,
+    /// A second host dies so long after the first.
+    pub second_after_ms: Option<u64>,
+    pub engines: Vec<EngineScript>,
+    pub faults: Option<Faults>,
+}
+
+/// What happens to one engine: how many crossings of its ports each of its lives has.
+#[derive(Debug)]
+pub struct EngineScript {
+    pub deaths: Vec<(usize, When)>,
+    /// At which crossing of the first life it stands still, and how long.
+    pub pause: Option<(usize, u64)>,
+}
+
+/// What fails for a while.
+#[derive(Debug)]
+pub struct Faults {
+    pub rules: Vec<(Service, Kind, Fault, u64)>,
+    pub from_ms: u64,
+    pub until_ms: u64,
+    /// Of 1000 transactions, how many do not reach the database, or lose their answer.
+    pub store_permille: u64,
+    pub build_fails_permille: u64,
+}
+
+struct Dice(SeededEntropy);
+
+impl Dice {
+    fn below(&self, n: u64) -> u64 {
+        self.0.bits() % n.max(1)
+    }
+
+    fn between(&self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
+    }
+
+    fn percent(&self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+}
+
+impl Scene {
+    pub fn from_seed(seed: u64) -> Self {
+        let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let false_alarm = dice.percent(10);
+        let lives = !false_alarm;
+        Self {
+            seed,
+            shape: shape(&dice),
+            dies_at_ms: dice.between(5_000, 60_000),
+            reported_after_ms: dice.between(0, 90_000),
+            false_alarm,
+            confirmed: lives && dice.percent(40),
+            revived_after_ms: (lives && dice.percent(20)).then(|| dice.between(60_000, 400_000)),
+            second_after_ms: (lives && dice.percent(25)).then(|| dice.between(0, 120_000)),
+            engines: (0..if dice.percent(50) { 2 } else { 1 }).map(|_| engine(&dice)).collect(),
+            faults: dice.percent(60).then(|| faults(&dice)),
+        }
+    }
+}
+
+fn shape(dice: &Dice) -> Shape {
+    let every = |dice: &Dice, n| usize::try_from(dice.below(n)).unwrap();
+    Shape {
+        hosts: usize::try_from(dice.between(3, 5)).unwrap(),
+        vms_per_host: usize::try_from(dice.between(1, 8)).unwrap(),
+        ha_enabled_every: every(dice, 3),
+        stopped_every: every(dice, 5),
+        error_every: every(dice, 6),
+        paused_every: every(dice, 6),
+        locked_every: every(dice, 6),
+        service_down_time_ms: 60_000,
+        report_interval_ms: 10_000,
+        resume_guests: dice.percent(50),
+        page_max: usize::try_from(dice.between(2, 50)).unwrap(),
+        token_life_ms: i64::try_from(dice.between(40_000, 3_600_000)).unwrap(),
+        pace: Pace { latency_ms: 1..=dice.between(5, 400), ..Pace::default() },
+        ..Shape::default()
+    }
+}
+
+fn engine(dice: &Dice) -> EngineScript {
+    let deaths = if dice.percent(70) { dice.between(1, 4) } else { 0 };
+    let when = |dice: &Dice| if dice.percent(50) { When::Before } else { When::After };
+    let crossing = |dice: &Dice| usize::try_from(dice.between(200, 1_200)).unwrap();
+    EngineScript {
+        deaths: (0..deaths).map(|_| (crossing(dice), when(dice))).collect(),
+        pause: dice.percent(35).then(|| (crossing(dice), dice.between(2_000, 45_000))),
+    }
+}
+
+fn faults(dice: &Dice) -> Faults {
+    let from_ms = dice.between(0, 120_000);
+    let rules = (0..dice.between(1, 3)).map(|_| rule(dice)).collect();
+    Faults {
+        rules,
+        from_ms,
+        until_ms: from_ms + dice.between(5_000, 180_000),
+        store_permille: if dice.percent(40) { dice.between(5, 300) } else { 0 },
+        build_fails_permille: if dice.percent(30) { dice.between(50, 300) } else { 0 },
+    }
+}
+
+fn rule(dice: &Dice) -> (Service, Kind, Fault, u64) {
+    let service = if dice.percent(75) { Service::Compute } else { Service::Identity };
+    let kind = [Kind::Any, Kind::Reads, Kind::Writes][usize::try_from(dice.below(3)).unwrap()];
+    let fault = match dice.below(13) {
+        0 => Fault::Away,
+        1 => Fault::Slow { ms: dice.between(500, 90_000) },
+        2 => Fault::Status(401),
+        3 => Fault::Status(403),
+        4 => Fault::Status(404),
+        5 => Fault::Status(409),
+        6 => Fault::TooMany { status: 413, retry_after_s: dice.between(1, 20) },
+        7 => Fault::TooMany { status: 429, retry_after_s: dice.between(1, 20) },
+        8 => Fault::Status(500),
+        9 => Fault::Status(503),
+        10 => Fault::Rubbish,
+        11 => Fault::HalfBody,
+        _ => Fault::Lost,
+    };
+    let permille = if dice.percent(30) { 1000 } else { dice.between(50, 700) };
+    (service, kind, fault, permille)
+}
+
+impl Faults {
+    /// The plan for a world that began at `began`.
+    pub fn plan(&self, began: recovery::Millis) -> Plan {
+        let at = |ms: u64| began.plus(i64::try_from(ms).unwrap());
+        let rules = self.rules.iter().map(|(service, kind, fault, permille)| {
+            Rule::always(*service, fault.clone())
+                .only(*kind)
+                .permille(*permille)
+                .between(at(self.from_ms), at(self.until_ms))
+        });
+        Plan {
+            rules: rules.collect(),
+            build_fails_permille: self.build_fails_permille,
+            claim_fails_permille: 0,
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Tells one history: runs the engines against the world, and lets the scene happen.
+
+use crate::{
+    checks::{self, Broken},
+    scene::{EngineScript, Scene},
+};
+use async_trait::async_trait;
+use engine::{Config, Engine, Ports, Wake};
+use futures::future::{join_all, select};
+use openstack::{AuthConfig, Nova, NovaConfig, Secret, Session};
+use ports::{Clock, Entropy, SeededEntropy};
+use recovery::{
+    HostId, HostName, Millis, NotificationId, SegmentId,
+    due::Limits,
+    evidence::{Evidence, Kind},
+    nouns::{NotificationType, RecoveryMethod},
+    request::{Asked, Request, RequestState},
+};
+use sim::{Process, SimClock, World};
+use std::{pin::pin, sync::Arc, time::Duration};
+use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store, StoreError};
+
+/// How long after the last trouble everything must be over.
+const HEALED_WITHIN_MS: i64 = 1_500_000;
+/// A recovery that cannot go on is given up after this.
+pub const EXPIRY_MS: i64 = 900_000;
+/// How often the checks look.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Everything in which one history happens.
+#[derive(Clone)]
+pub struct Stage {
+    pub scene: Arc<Scene>,
+    pub world: World,
+    pub clock: Arc<dyn Clock>,
+    pub memory: Memory,
+    pub began: Millis,
+}
+
+/// Tells the history of `scene`.
+pub fn tell(scene: Scene) -> Result<(), Broken> {
+    in_virtual_time(async move {
+        let stage = Stage::new(scene);
+        let outcome = stage.happen().await;
+        outcome.map_err(|what| Broken { what, story: stage.story() })
+    })
+}
+
+/// The story of the history of `scene`, however it ends.
+pub fn story(scene: Scene) -> String {
+    in_virtual_time(async move {
+        let stage = Stage::new(scene);
+        let outcome = stage.happen().await;
+        format!("{}\n{outcome:?}", stage.story())
+    })
+}
+
+fn in_virtual_time<T>(history: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(history)
+}
+
+impl Stage {
+    fn new(scene: Scene) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SimClock::new());
+        let world = World::new(scene.seed, clock.clone(), scene.shape.clone());
+        let began = clock.wall();
+        Self { scene: Arc::new(scene), world, clock, memory: Memory::new(), began }
+    }
+
+    pub fn host(&self, n: usize) -> HostName {
+        self.world.hosts()[n].clone()
+    }
+
+    async fn happen(&self) -> Result<(), String> {
+        self.build_segment().await;
+        if let Some(faults) = &self.scene.faults {
+            self.world.faults(faults.plan(self.began));
+        }
+        let engines = self.scene.engines.iter().enumerate().map(|(n, s)| self.engine(n, s));
+        let events = pin!(async {
+            futures::join!(self.events(), join_all(engines));
+        });
+        let world = pin!(self.world.run());
+        let acting = select(events, world);
+        let watching = pin!(self.watch());
+        match select(watching, acting).await {
+            futures::future::Either::Left((outcome, _)) => outcome,
+            futures::future::Either::Right(_) => Err("the engines ended".into()),
+        }
+    }
+
+    /// Looks again and again, until everything is over or too late.
+    async fn watch(&self) -> Result<(), String> {
+        loop {
+            self.clock.sleep(LOOK_EVERY).await;
+            checks::at_every_step(self)?;
+            let now_ms = self.clock.wall().since(self.began);
+            if now_ms > self.last_trouble_ms() && checks::all_over(self) {
+                return checks::at_the_end(self);
+            }
+            if now_ms > self.last_trouble_ms() + HEALED_WITHIN_MS {
+                return Err(format!("not over in time: {}", checks::open(self)));
+            }
+        }
+    }
+
+    fn last_trouble_ms(&self) -> i64 {
+        let s = &self.scene;
+        let death = s.dies_at_ms + s.second_after_ms.unwrap_or(0);
+        let faults = s.faults.as_ref().map_or(0, |f| f.until_ms);
+        let last = (death + s.reported_after_ms).max(faults).max(
+            s.dies_at_ms + s.revived_after_ms.unwrap_or(0),
+        );
+        i64::try_from(last + 1_000).unwrap()
+    }
+
+    async fn build_segment(&self) {
+        let segment = NewSegment {
+            uuid: SegmentId::new("segment"),
+            name: "segment".into(),
+            service_type: "COMPUTE".into(),
+            description: None,
+            recovery_method: RecoveryMethod::Auto,
+            enabled: true,
+            now: self.clock.wall(),
+        };
+        self.memory.create_segment(segment).await.unwrap();
+        for name in self.world.hosts() {
+            let host = NewHost {
+                uuid: HostId::new(format!("id-{name}")),
+                name,
+                segment: SegmentId::new("segment"),
+                kind: "COMPUTE".into(),
+                control_attributes: "none".into(),
+                reserved: false,
+                on_maintenance: false,
+                now: self.clock.wall(),
+            };
+            self.memory.create_host(host).await.unwrap();
+        }
+    }
+
+    async fn at(&self, ms: u64) {
+        let now_ms = u64::try_from(self.clock.wall().since(self.began)).unwrap();
+        self.clock.sleep(Duration::from_millis(ms.saturating_sub(now_ms))).await;
+    }
+
+    /// What the scene lets happen, each at its time.
+    async fn events(&self) {
+        let s = &self.scene;
+        let first = self.one_host(0, s.dies_at_ms);
+        let second = async {
+            if let Some(after) = s.second_after_ms {
+                self.one_host(1, s.dies_at_ms + after).await;
+            }
+        };
+        let revived = async {
+            if let Some(after) = s.revived_after_ms {
+                self.at(s.dies_at_ms + after).await;
+                self.world.revive_host(&self.host(0));
+            }
+        };
+        futures::join!(first, second, revived);
+        std::future::pending::<()>().await;
+    }
+
+    async fn one_host(&self, n: usize, dies_at_ms: u64) {
+        let host = self.host(n);
+        self.at(dies_at_ms).await;
+        if !self.scene.false_alarm {
+            self.world.kill_host(&host);
+        }
+        self.at(dies_at_ms + self.scene.reported_after_ms).await;
+        self.report(&host).await;
+        if self.scene.confirmed {
+            self.confirm(&host).await;
+        }
+    }
+
+    async fn report(&self, host: &HostName) {
+        let now = self.clock.wall();
+        let payload =
+            r#"{"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}"#;
+        let evidence = Evidence {
+            host: host.clone(),
+            kind: Kind::MonitorSaid,
+            at: now,
+            source: "monitor".into(),
+            raw: payload.into(),
+        };
+        let report = NewNotification {
+            uuid: NotificationId::new(format!("report-{host}")),
+            kind: NotificationType::ComputeHost,
+            generated_time: now,
+            payload: payload.into(),
+            source_host: HostId::new(format!("id-{host}")),
+            segment: SegmentId::new("segment"),
+            fingerprint: format!("{host}"),
+            window_ms: 180_000,
+            evidence: Some(evidence),
+            now,
+        };
+        self.memory.accept(report).await.unwrap();
+    }
+
+    /// A person looks first: a host that has come back is not confirmed dead.
+    async fn confirm(&self, host: &HostName) {
+        if self.world.condition(host) != sim::Condition::Dead {
+            return;
+        }
+        let now = self.clock.wall();
+        let request = Request {
+            id: format!("request-{host}"),
+            asked: Asked::ConfirmDead { host: host.clone(), reason: "no power".into() },
+            who: "operator".into(),
+            created_at: now,
+            // So short that the host cannot have come back before it is answered.
+            deadline: now.plus(5_000),
+            state: RequestState::Open,
+            answer: None,
+        };
+        self.memory.file_request(&request).await.unwrap();
+    }
+
+    /// One engine, all its lives.
+    async fn engine(&self, n: usize, script: &EngineScript) {
+        for (life, death) in script.deaths.iter().map(Some).chain([None]).enumerate() {
+            let process = Process::new(format!("engine-{n}.{life}"), self.clock.clone());
+            if let Some((crossing, when)) = death {
+                process.die_at(*crossing, *when);
+            }
+            if let Some((crossing, ms)) = script.pause.filter(|_| life == 0) {
+                process.pause_at(crossing, Duration::from_millis(ms));
+            }
+            self.one_life(n, life, &process).await;
+            let rest = SeededEntropy::new(self.scene.seed + 31 * life as u64).bits() % 30_000;
+            self.clock.sleep(Duration::from_millis(rest)).await;
+        }
+    }
+
+    async fn one_life(&self, n: usize, life: usize, process: &Process) {
+        let seed = self.scene.seed.wrapping_mul(1_000) + 10 * n as u64 + life as u64;
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
+        let auth = AuthConfig {
+            auth_url: format!("{}/identity/v3", self.scene.shape.endpoints.base),
+            username: Some(sim::USER.into()),
+            password: Secret::new(sim::PASSWORD),
+            project_name: Some(sim::PROJECT.into()),
+            user_domain_name: Some("Default".into()),
+            project_domain_name: Some("Default".into()),
+            ..AuthConfig::default()
+        };
+        let transport = process.transport(self.world.transport());
+        let session = Session::new(auth, transport, self.clock.clone(), entropy.clone());
+        let gate = StoreGate {
+            process: process.clone(),
+            stage: self.clone(),
+            dice: SeededEntropy::new(seed + 5),
+        };
+        let ports = Ports {
+            store: Arc::new(self.memory.handle(Arc::new(gate))),
+            nova: Nova::new(session, NovaConfig::default()),
+            clock: self.clock.clone(),
+            entropy,
+        };
+        let limits = Limits { expiry_ms: EXPIRY_MS, ..Limits::default() };
+        let config = Config { name: process.id().into(), limits, ..Config::default() };
+        let engine = Engine::new(ports, config, Wake::default());
+        // The process's death drops the engine wherever it is.
+        let running = pin!(engine.run(std::future::pending()));
+        select(running, pin!(process.died())).await;
+    }
+
+    pub fn story(&self) -> String {
+        let mut lines: Vec<(i64, String)> = Vec::new();
+        for line in self.world.story() {
+            let (at, what) = line.split_once(' ').unwrap_or(("0", &line));
+            lines.push((at.parse().unwrap_or(0), what.to_owned()));
+        }
+        for notification in self.memory.all_notifications() {
+            for line in self.memory.lines(&notification.uuid) {
+                let entry = serde_json::to_string(&line.entry).unwrap_or_default();
+                lines.push((line.at.0, format!("{} #{} {entry}", notification.uuid, line.seq)));
+            }
+        }
+        lines.sort_by_key(|(at, _)| *at);
+        let began = self.began.0;
+        let shown = lines.iter().map(|(at, what)| format!("  {:>8} {what}", at - began));
+        format!("{:?}\n{}", self.scene, shown.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// The database's gate: the process's life, and the database's bad days.
+struct StoreGate {
+    process: Process,
+    stage: Stage,
+    dice: SeededEntropy,
+}
+
+impl std::fmt::Debug for StoreGate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoreGate")
+    }
+}
+
+impl StoreGate {
+    fn unlucky(&self, doing: &'static str) -> Result<(), StoreError> {
+        let Some(faults) = &self.stage.scene.faults else { return Ok(()) };
+        let now_ms = self.stage.clock.wall().since(self.stage.began).unsigned_abs();
+        let now = (faults.from_ms..faults.until_ms).contains(&now_ms);
+        if now && self.dice.bits() % 1000 < faults.store_permille {
+            return Err(StoreError::Away { doing, source: "the simulated database is away".into() });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Gate for StoreGate {
+    async fn before(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.process.cross(doing, async {}).await;
+        // A transaction takes time, in which others act.
+        self.stage.clock.sleep(Duration::from_millis(1 + self.dice.bits() % 5)).await;
+        self.unlucky(doing)
+    }
+
+    async fn after(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.process.cross(doing, async {}).await;
+        self.unlucky(doing)
+    }
+}
