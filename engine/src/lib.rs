@@ -1,1 +1,165 @@
-//! engine
+//! Acts: claims reports, looks at the world, does what is due, writes it down, until nothing is left.
+//!
+//! The only room that changes a cloud. It decides nothing: what is due, what a look means and
+//! whether the host is dead is judged in `recovery`. Here is the loop around it:
+//!
+//! ```text
+//!   claim ──► fold the log ──► due? ──► write intents ──► act ──► write outcomes ─┐
+//!  (lease)         ▲                                                              │
+//!                  └──────────────── look at the world ◄──────────────────────────┘
+//! ```
+//!
+//! Start, crash and normal run are this one loop. Everything runs in one task: dropping the future
+//! of [`Engine::run`] ends every act at once, as a crash does, and no `Drop` acts.
+//!
+//! * [`mod@claim`]: which recoveries are ours. * [`mod@tenure`]: how long we may act.
+//! * [`mod@turn`]: the loop of one recovery. * [`mod@acts`]: every call that changes the cloud.
+//! * [`mod@requests`]: what persons ask for.
+
+mod acts;
+mod claim;
+mod config;
+mod error;
+mod look;
+mod requests;
+mod subject;
+mod tenure;
+mod turn;
+mod wake;
+
+pub use config::Config;
+pub use wake::Wake;
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use openstack::Nova;
+use ports::{Clock, Entropy};
+use recovery::{Millis, lease::Owner, pace::Pace};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+use store::Store;
+use tenure::Tenures;
+
+/// What an engine needs of the world.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    pub store: Arc<dyn Store>,
+    pub nova: Nova,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// One run of one engine.
+#[derive(Debug)]
+pub struct Engine {
+    ports: Ports,
+    config: Config,
+    wake: Wake,
+    owner: Owner,
+    tenures: Tenures,
+    pace: RefCell<Pace>,
+    /// Calls to Nova in flight that change a server.
+    acting: Cell<usize>,
+    recovering: Cell<usize>,
+    /// The wall clock when we started, and the boot clock then: see [`Engine::now`].
+    anchor: (Millis, ports::Boot),
+}
+
+impl Engine {
+    /// A new engine; its name in leases is `config.name` with chance added, so that a restarted
+    /// engine is another owner.
+    #[must_use]
+    pub fn new(ports: Ports, config: Config, wake: Wake) -> Self {
+        let owner = Owner(format!("{}:{:08x}", config.name, ports.entropy.bits() >> 32));
+        let anchor = (ports.clock.wall(), ports.clock.boot());
+        Self {
+            tenures: Tenures::new(config.lease_term),
+            pace: RefCell::new(Pace::new(config.calls_most)),
+            acting: Cell::new(0),
+            recovering: Cell::new(0),
+            ports,
+            config,
+            wake,
+            owner,
+            anchor,
+        }
+    }
+
+    /// Runs until `shutdown`; then finishes the acts in flight and gives its leases back.
+    ///
+    /// Errors of the world are waited out and never end it.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        tracing::info!(owner = %self.owner, "engine started");
+        let stopping = futures::FutureExt::shared(shutdown);
+        let (found, recoveries) = futures::channel::mpsc::unbounded();
+        let mut running = std::pin::pin!(self.recover_all(recoveries, stopping.clone()));
+        let mut rest = std::pin::pin!(async {
+            futures::join!(self.claim(found, stopping.clone()), self.answer_requests(), async {
+                self.keep_tenures().await;
+            })
+        });
+        // The recoveries end after the shutdown, because the claims that feed them have; the
+        // renewals go on beside them until then.
+        futures::future::select(&mut running, &mut rest).await;
+        let left = self.tenures.leases();
+        if let Err(e) = self.ports.store.release(&left).await {
+            tracing::warn!(error = %e, "leases were not given back; they end by themselves");
+        }
+        tracing::info!(owner = %self.owner, "engine stopped");
+    }
+
+    async fn recover_all(
+        &self,
+        mut found: futures::channel::mpsc::UnboundedReceiver<claim::Claimed>,
+        stopping: impl Future<Output = ()> + Clone,
+    ) {
+        let mut running = FuturesUnordered::new();
+        loop {
+            let next = async {
+                match found.next().await {
+                    Some(claimed) => claimed,
+                    None => futures::future::pending().await,
+                }
+            };
+            let ended = async {
+                if running.next().await.is_none() {
+                    futures::future::pending::<()>().await;
+                }
+            };
+            let stop = std::pin::pin!(stopping.clone());
+            match first_of(stop, next, ended).await {
+                First::Stop => break,
+                First::Claimed(claimed) => running.push(self.recover(claimed, stopping.clone())),
+                First::Ended => {}
+            }
+        }
+        while running.next().await.is_some() {}
+    }
+
+    /// The time for log lines and limits: it starts at the wall clock and runs with the boot clock,
+    /// so that a wall clock that jumps does not end a wait early or never.
+    fn now(&self) -> Millis {
+        let ms = self.ports.clock.boot().since(self.anchor.1).as_millis();
+        self.anchor.0.plus(i64::try_from(ms).unwrap_or(i64::MAX))
+    }
+}
+
+enum First {
+    Stop,
+    Claimed(claim::Claimed),
+    Ended,
+}
+
+async fn first_of(
+    stop: impl Future<Output = ()>,
+    claimed: impl Future<Output = claim::Claimed>,
+    ended: impl Future<Output = ()>,
+) -> First {
+    tokio::select! {
+        biased;
+        () = stop => First::Stop,
+        claimed = claimed => First::Claimed(claimed),
+        () = ended => First::Ended,
+    }
+}

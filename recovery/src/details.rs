@@ -58,7 +58,9 @@ pub fn details(lines: &[Line], host: &HostName) -> Vec<Task> {
 
 fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
     let at = line.at;
-    if tasks.is_empty() {
+    // A report that asks for nothing has no task.
+    let nothing_done = matches!(line.entry, Entry::Claimed { .. } | Entry::Ended { .. });
+    if tasks.is_empty() && !nothing_done {
         let mut disable = Task::begin("DisableComputeServiceTask");
         disable.say(at, 0.0, format!("Disabling compute service on host: '{host}'"));
         tasks.push(disable);

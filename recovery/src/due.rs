@@ -24,6 +24,10 @@ pub struct Limits {
     pub attempts: u32,
     /// The wait before a second attempt; doubled for each further one.
     pub retry_ms: i64,
+    /// How long after its intent a call may still reach Nova, when its answer was lost or whoever
+    /// sent it died. Nova accepts a second evacuation of a server that it is evacuating, and then two
+    /// hosts build it: so nothing is asked for again before this time is over.
+    pub linger_ms: i64,
     /// `wait_period_after_evacuation`: how long no server of the recovery may come further before
     /// those that Nova still works on are given up. Counted from the last progress of any of
     /// them, because Nova works through a queue.
@@ -41,6 +45,7 @@ impl Default for Limits {
         Self {
             attempts: 4,
             retry_ms: 5_000,
+            linger_ms: 90_000,
             arrival_ms: 90_000,
             stop_ms: 180_000,
             expiry_ms: 86_400_000,
@@ -149,7 +154,13 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
             return Vec::from([Step::ForceDown(order)]);
         }
         if state.disabled != Once::Done {
-            return Vec::from([Step::Disable(service.id.clone())]);
+            // One that a person disabled keeps that person's reason.
+            let nothing_to_do = !service.enabled && state.disabled == Once::NotYet;
+            return Vec::from([if nothing_to_do {
+                Step::Note(Entry::Disabled)
+            } else {
+                Step::Disable(service.id.clone())
+            }]);
         }
     }
     if state.plans == 0 {
@@ -296,7 +307,16 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
         let evacuation = newest.get(id).copied().filter(|e| e.id > m.planned.last_evacuation);
         let server = look.servers.get(id);
         let overdue = state.progress_at.is_none_or(|p| now.since(p) >= limits.arrival_ms);
-        match judge_one(m, server, evacuation, look, overdue) {
+        let lingers = match m.stage {
+            Stage::Asking { since, refused } => !refused && now.since(since) < limits.linger_ms,
+            Stage::Waiting { .. }
+            | Stage::Moving { .. }
+            | Stage::Arrived { .. }
+            | Stage::Stopping { .. }
+            | Stage::Settling { .. }
+            | Stage::Ended { .. } => false,
+        };
+        match judge_one(m, server, evacuation, look, Times { overdue, lingers }) {
             Finding::Nothing => {}
             Finding::Moving => moving.push(id.clone()),
             Finding::Arrived(arrival) => arrived.push(arrival),
@@ -340,15 +360,24 @@ enum Finding {
     GivenUp { why: String },
 }
 
+/// What the clock says of a server on its way.
+#[derive(Clone, Copy)]
+struct Times {
+    /// No server of the recovery came further for too long.
+    overdue: bool,
+    /// A call for it may still be on its way to Nova.
+    lingers: bool,
+}
+
 fn judge_one(
     m: &Move,
     server: Option<&Server>,
     evacuation: Option<&Evacuation>,
     look: &Look<'_>,
-    overdue: bool,
+    times: Times,
 ) -> Finding {
     let (asking, since) = match &m.stage {
-        Stage::Asking { since } => (true, *since),
+        Stage::Asking { since, .. } => (true, *since),
         Stage::Moving { since } => (false, *since),
         Stage::Stopping { since, .. } => {
             return match server.filter(|_| *since < look.began) {
@@ -369,10 +398,10 @@ fn judge_one(
     }
     match server {
         None if look.whole => Finding::Gone,
-        None if overdue => given_up_moving(),
+        None if times.overdue && !asking => given_up_moving(),
         None => Finding::Nothing,
         Some(server) if is_deleted(server) => Finding::Gone,
-        Some(server) => judge_shown(m, server, evacuation, look, asking, overdue),
+        Some(server) => judge_shown(m, server, evacuation, look, asking, times),
     }
 }
 
@@ -383,7 +412,7 @@ fn judge_shown(
     evacuation: Option<&Evacuation>,
     look: &Look<'_>,
     asking: bool,
-    overdue: bool,
+    times: Times,
 ) -> Finding {
     // Nova clears the task before it changes the host, and marks its record last: as long as the
     // record runs it is at work, whatever the server shows.
@@ -392,7 +421,7 @@ fn judge_shown(
     let done = evacuation.is_some_and(|e| e.status == EvacuationStatus::Done);
     let elsewhere = server.host.as_ref().filter(|host| *host != look.source);
     if at_work {
-        return match (asking, overdue) {
+        return match (asking, times.overdue) {
             (true, _) => Finding::Moving,
             (false, true) => given_up_moving(),
             (false, false) => Finding::Nothing,
@@ -408,7 +437,8 @@ fn judge_shown(
             vm_state: server.vm_state,
         }),
         // The record says done and the server's host is not yet written: look again.
-        None if done && !overdue => Finding::Nothing,
+        None if done && !times.overdue => Finding::Nothing,
+        None if times.lingers && evacuation.is_none() => Finding::Nothing,
         None => Finding::NotMoved { why: why_not(server, evacuation), reset: reset_for(server) },
     }
 }

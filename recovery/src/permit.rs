@@ -175,7 +175,6 @@ impl ForceDown {
 mod tests {
     use super::*;
     use crate::evidence::Sign;
-    use alloc::vec;
 
     fn host() -> HostName {
         HostName::new("compute01")
@@ -262,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_words_of_the_kinds_read_back() {
-        for kind in vec![Kind::MonitorSaid, Kind::StorageFenced, Kind::PoweredOff] {
+        for kind in [Kind::MonitorSaid, Kind::StorageFenced, Kind::PoweredOff] {
             assert_eq!(Kind::from_word(kind.as_str()), Some(kind));
         }
         assert_eq!(Kind::from_word("hearsay"), None);

@@ -38,9 +38,10 @@ pub enum Stage {
     Waiting {
         not_before: Millis,
     },
-    /// We meant to ask and may have done so.
+    /// We meant to ask and may have done so. `refused`: Nova has answered that it did not take it.
     Asking {
         since: Millis,
+        refused: bool,
     },
     /// Nova took it.
     Moving {
@@ -169,8 +170,7 @@ impl State {
             Entry::Planned { moves, skipped, .. } => self.plan(moves, skipped, at)?,
             Entry::Intended { act, servers } => self.each(servers, |m| m.intend(*act, at))?,
             Entry::Did { act, servers } => self.each(servers, |m| m.did(*act, at))?,
-            // Its stage stays: a look at the server tells what became of it.
-            Entry::Refused { server, .. } => self.each([server], |_| Ok(()))?,
+            Entry::Refused { server, .. } => self.each([server], Move::refused)?,
             Entry::Postponed { act, servers, until } => {
                 self.each(servers, |m| m.postpone(*act, *until))?;
             }
@@ -270,6 +270,18 @@ pub struct Subject {
     pub host: HostName,
 }
 
+impl Subject {
+    /// A report whose host nobody knows any more.
+    #[must_use]
+    pub fn unknown(notification: &NotificationId) -> Self {
+        Self {
+            notification: notification.clone(),
+            host_id: HostId::new(""),
+            host: HostName::new(""),
+        }
+    }
+}
+
 impl Move {
     fn new(planned: Planned, at: Millis) -> Self {
         let stage = if planned.under_way {
@@ -295,7 +307,7 @@ impl Move {
                 self.attempts += 1;
                 self.locked_by_us = !self.planned.locked;
                 self.started_at = self.started_at.or(Some(at));
-                Stage::Asking { since: at }
+                Stage::Asking { since: at, refused: false }
             }
             (Act::Stop, Stage::Arrived { host, .. }) => {
                 Stage::Stopping { host: host.clone(), since: at }
@@ -306,6 +318,20 @@ impl Move {
                 return Err("an act that is not due was intended");
             }
         };
+        Ok(())
+    }
+
+    /// A look at the server comes before anything else: it may be on its way already.
+    fn refused(&mut self) -> Result<(), &'static str> {
+        match &mut self.stage {
+            Stage::Asking { refused, .. } => *refused = true,
+            Stage::Waiting { .. }
+            | Stage::Moving { .. }
+            | Stage::Arrived { .. }
+            | Stage::Stopping { .. }
+            | Stage::Settling { .. }
+            | Stage::Ended { .. } => return Err("an act that was not intended was refused"),
+        }
         Ok(())
     }
 

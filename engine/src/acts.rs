@@ -1,0 +1,173 @@
+//! Every call that changes a cloud, and why it is harmless when it arrives twice or late.
+//!
+//! Nova knows no fencing token: a call that a paused engine has already sent may land after another
+//! engine took the recovery over. So each act is one of these:
+//!
+//! | act | twice | late |
+//! |---|---|---|
+//! | `lock` | stays locked | a VM that was already settled is locked again, by the one call that was in flight when the engine stopped; its reason names the recovery, so that it can be found and undone |
+//! | `reset to error` | stays in error | an evacuation that runs meanwhile loses its task state; the same chain sends nothing more because its lease is over, and nobody else resets what Nova is at work on |
+//! | `evacuate` | **not harmless**: Nova 34 accepts it for a VM that it is evacuating, and two hosts build it | refused once the VM is on its new host, which is up (400); before that as twice |
+//! | `stop` | refused or without effect | the VM is on its new host and was to be stopped anyway |
+//! | `unlock` | stays unlocked | its owner's own lock of the last seconds is undone |
+//! | `force down` | stays down | the permit was good when it was sent; the return path unsets it |
+//! | `disable` | stays disabled | the host stays out of service until a person returns it |
+//!
+//! Before each call of a chain the lease is looked at again; nothing here is retried: the log says
+//! what was meant, and the next look says what became of it.
+//!
+//! Because of `evacuate` a second one is never sent while a first may still land: it is sent within
+//! [`SEND_WITHIN`] of its intent or not at all, and whoever does not know what became of an intent asks
+//! again only after `recovery::due::Limits::linger_ms`. What is left: a process that stands still, between
+//! its last look at the lease and the writing of the request, for longer than that.
+
+use crate::{Engine, error::ActFailed};
+use openstack::AskError;
+use ports::Boot;
+use recovery::{
+    Evacuate, ForceDown, ServerId, ServiceId, lease::Lease, log::Reset, pace::Answered,
+};
+use std::time::Duration;
+
+/// An evacuation is sent so soon after its intent was written, or not at all.
+const SEND_WITHIN: Duration = Duration::from_secs(20);
+
+impl Engine {
+    fn allowed(&self, lease: &Lease) -> Result<(), ActFailed> {
+        if self.tenures.allows(lease, self.ports.clock.boot()) {
+            Ok(())
+        } else {
+            Err(ActFailed::NoTenure { key: lease.key.clone() })
+        }
+    }
+
+    /// Locks the server (unless its owner has), resets its state where Nova would refuse it, and
+    /// asks Nova to rebuild it elsewhere.
+    pub(crate) async fn evacuate(
+        &self,
+        lease: &Lease,
+        order: &Evacuate,
+        intended: Boot,
+        (lock, reset): (bool, Reset),
+    ) -> Result<(), ActFailed> {
+        let server = order.server();
+        if lock {
+            self.allowed(lease)?;
+            let reason = format!("masakari {}", lease.key);
+            self.ports.nova.lock(server, &reason).await.map_err(ActFailed::Before)?;
+        }
+        match reset {
+            Reset::ToError => {
+                self.allowed(lease)?;
+                self.ports.nova.reset_to_error(server).await.map_err(ActFailed::Before)?;
+            }
+            Reset::NotNeeded => {}
+        }
+        self.allowed(lease)?;
+        let waited = self.ports.clock.boot().since(intended);
+        if waited > SEND_WITHIN {
+            return Err(ActFailed::Late {
+                ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+        tracing::info!(%server, from = %order.from(), "evacuate");
+        self.ports.nova.evacuate(order).await.map_err(ActFailed::Itself)
+    }
+
+    /// Stops the server on its new host.
+    pub(crate) async fn stop(&self, lease: &Lease, server: &ServerId) -> Result<(), ActFailed> {
+        self.allowed(lease)?;
+        self.ports.nova.stop(server).await.map_err(ActFailed::Itself)
+    }
+
+    /// Leaves the server as it was: in error if it was, unlocked if it was.
+    pub(crate) async fn settle(
+        &self,
+        lease: &Lease,
+        server: &ServerId,
+        to_error: bool,
+        unlock: bool,
+    ) -> Result<(), ActFailed> {
+        if to_error {
+            self.allowed(lease)?;
+            self.ports.nova.reset_to_error(server).await.map_err(ActFailed::Before)?;
+        }
+        if unlock {
+            self.allowed(lease)?;
+            self.ports.nova.unlock(server).await.map_err(ActFailed::Itself)?;
+        }
+        Ok(())
+    }
+
+    /// Tells Nova that the host is down whatever its heartbeat says.
+    pub(crate) async fn force_down(
+        &self,
+        lease: &Lease,
+        order: &ForceDown,
+    ) -> Result<(), ActFailed> {
+        self.allowed(lease)?;
+        tracing::warn!(host = %order.host(), "force down");
+        self.ports.nova.force_down(order).await.map_err(ActFailed::Itself)
+    }
+
+    /// Takes the host out of service, so that nothing new is placed on it when it returns.
+    pub(crate) async fn disable(
+        &self,
+        lease: &Lease,
+        service: &ServiceId,
+    ) -> Result<(), ActFailed> {
+        self.allowed(lease)?;
+        let reason = &self.config.disable_reason;
+        self.ports.nova.disable_service(service, reason).await.map_err(ActFailed::Itself)
+    }
+
+    /// Runs one act on a server and teaches the pace by how long Nova took.
+    pub(crate) async fn paced(
+        &self,
+        act: impl Future<Output = Result<(), ActFailed>>,
+    ) -> Result<(), ActFailed> {
+        self.acting.set(self.acting.get() + 1);
+        let _one_less = scopeguard(|| self.acting.set(self.acting.get() - 1));
+        let began = self.ports.clock.boot();
+        let result = act.await;
+        let ms = self.ports.clock.boot().since(began).as_millis();
+        let answered = match &result {
+            Err(ActFailed::Before(e) | ActFailed::Itself(e)) if is_overload(e) => {
+                Answered::Overloaded
+            }
+            Ok(()) | Err(ActFailed::Before(_) | ActFailed::Itself(_) | ActFailed::Late { .. }) => {
+                Answered::After { ms: u64::try_from(ms).unwrap_or(u64::MAX) }
+            }
+            Err(ActFailed::NoTenure { .. }) => return result,
+        };
+        self.pace.borrow_mut().learn(answered);
+        result
+    }
+
+    /// How many more servers may be asked about now, shared fairly between recoveries.
+    pub(crate) fn room(&self) -> usize {
+        let room = self.pace.borrow().room(self.acting.get());
+        room.div_ceil(self.recovering.get().max(1)).min(room)
+    }
+}
+
+/// Whether Nova, or the way to it, had too much to do.
+fn is_overload(error: &AskError) -> bool {
+    match error.disposition() {
+        openstack::Disposition::Transient => true,
+        openstack::Disposition::Refused => false,
+    }
+}
+
+struct Guard<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Guard<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Counts back even when the act is dropped half-way.
+fn scopeguard<F: FnMut()>(f: F) -> Guard<F> {
+    Guard(f)
+}

@@ -1,0 +1,152 @@
+//! Which recoveries are ours: free ones, and those whose engine has been silent for a whole term.
+
+use crate::{Engine, subject};
+use futures::channel::mpsc::UnboundedSender;
+use recovery::{
+    NotificationId,
+    lease::{Lease, LeaseKey, LeaseRow, Standing, Watch},
+};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+use store::{Claim, OpenRecovery, StoreError};
+
+/// How many open recoveries are looked at in one poll; the oldest come first.
+const OPEN_MOST: u32 = 1_000;
+
+/// A recovery that this engine has just taken.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) notification: NotificationId,
+    /// The first is the recovery's own, under which its log is written.
+    pub(crate) leases: Vec<Lease>,
+    pub(crate) mark: Mark,
+}
+
+/// While it lives the recovery counts as running here.
+#[derive(Debug)]
+pub(crate) struct Mark(NotificationId, Rc<RefCell<BTreeSet<NotificationId>>>);
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        self.1.borrow_mut().remove(&self.0);
+    }
+}
+
+impl Engine {
+    /// Polls for work until `stopping`, and sends what it takes to `found`.
+    pub(crate) async fn claim(
+        &self,
+        found: UnboundedSender<Claimed>,
+        stopping: impl Future<Output = ()>,
+    ) {
+        let here = Rc::new(RefCell::new(BTreeSet::new()));
+        let mut watch = Watch::default();
+        let mut outage = false;
+        let polling = async {
+            loop {
+                match self.poll(&mut watch, &here, &found).await {
+                    Ok(()) if outage => {
+                        outage = false;
+                        tracing::info!("the database answers again");
+                    }
+                    Ok(()) => {}
+                    Err(e) if !outage => {
+                        outage = true;
+                        tracing::error!(error = %e, "no work can be found; trying again");
+                    }
+                    Err(_) => {}
+                }
+                self.wake.wait(&*self.ports.clock, self.config.poll).await;
+            }
+        };
+        futures::future::select(std::pin::pin!(polling), std::pin::pin!(stopping)).await;
+        // The renewals and requests beside us go on while the recoveries wind up.
+        futures::future::pending::<()>().await;
+    }
+
+    async fn poll(
+        &self,
+        watch: &mut Watch,
+        here: &Rc<RefCell<BTreeSet<NotificationId>>>,
+        found: &UnboundedSender<Claimed>,
+    ) -> Result<(), StoreError> {
+        let mut open = self.ports.store.open_recoveries(OPEN_MOST).await?;
+        open.retain(|o| !here.borrow().contains(&o.notification));
+        if open.is_empty() {
+            return Ok(());
+        }
+        let hosts = self.host_rows(&open).await?;
+        let mut free = Vec::new();
+        let now_ms = self.ports.clock.boot().0;
+        let rows = open.iter().filter_map(|o| o.lease.as_ref()).chain(hosts.values());
+        let mut taken: BTreeSet<LeaseKey> = BTreeSet::new();
+        for row in rows.clone() {
+            if watch.observe(row, now_ms, self.tenures.term_ms()) == Standing::Held {
+                taken.insert(row.key.clone());
+            }
+        }
+        watch.keep_only(&rows.cloned().collect::<Vec<_>>());
+        for recovery in open {
+            let claims = claims_of(&recovery, &hosts);
+            if claims.iter().any(|c| taken.contains(&c.key)) {
+                continue;
+            }
+            taken.extend(claims.iter().map(|c| c.key.clone()));
+            free.push((recovery, claims));
+        }
+        for (recovery, claims) in free {
+            if here.borrow().len() >= self.config.recoveries_most {
+                break;
+            }
+            self.take(recovery, &claims, here, found).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        recovery: OpenRecovery,
+        claims: &[Claim],
+        here: &Rc<RefCell<BTreeSet<NotificationId>>>,
+        found: &UnboundedSender<Claimed>,
+    ) -> Result<(), StoreError> {
+        let sent = self.ports.clock.boot();
+        let Some(leases) = self.ports.store.take(claims, &self.owner).await? else {
+            return Ok(());
+        };
+        self.tenures.extend(leases.clone(), sent);
+        here.borrow_mut().insert(recovery.notification.clone());
+        let mark = Mark(recovery.notification.clone(), here.clone());
+        let claimed = Claimed { notification: recovery.notification, leases, mark };
+        if found.unbounded_send(claimed).is_err() {
+            tracing::debug!("taken while shutting down");
+        }
+        Ok(())
+    }
+
+    async fn host_rows(
+        &self,
+        open: &[OpenRecovery],
+    ) -> Result<BTreeMap<LeaseKey, LeaseRow>, StoreError> {
+        let keys: BTreeSet<LeaseKey> =
+            open.iter().filter_map(|o| o.host_name.as_ref()).map(LeaseKey::host).collect();
+        let rows = self.ports.store.leases(&keys.into_iter().collect::<Vec<_>>()).await?;
+        Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
+    }
+}
+
+fn claims_of(recovery: &OpenRecovery, hosts: &BTreeMap<LeaseKey, LeaseRow>) -> Vec<Claim> {
+    let seen = |row: &LeaseRow| (row.generation, row.beat);
+    let mut claims = vec![Claim {
+        key: LeaseKey::recovery(&recovery.notification),
+        seen: recovery.lease.as_ref().map(seen),
+    }];
+    if let Some(host) = recovery.host_name.as_ref().filter(|_| subject::needs_host(recovery.kind)) {
+        let key = LeaseKey::host(host);
+        claims.push(Claim { seen: hosts.get(&key).map(seen), key });
+    }
+    claims
+}

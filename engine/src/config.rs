@@ -1,0 +1,42 @@
+//! What can be set about the engine.
+
+use recovery::{due::Limits, evidence::Require, plan::Selection};
+use std::time::Duration;
+
+/// The engine's settings, already checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This engine's name in leases and logs: `host:pid`.
+    pub name: String,
+    /// How long a lease holds without renewal. A dead engine's work goes on elsewhere after it.
+    pub lease_term: Duration,
+    /// How often the database is asked for work when nobody nudges us.
+    pub poll: Duration,
+    /// The most calls that change servers and are in flight at Nova at once.
+    pub calls_most: usize,
+    /// The most recoveries that one engine runs at once.
+    pub recoveries_most: usize,
+    /// `[fencing] require`.
+    pub require: Require,
+    /// `[host_failure]`.
+    pub selection: Selection,
+    /// `[host_failure] service_disable_reason`.
+    pub disable_reason: String,
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "engine".into(),
+            lease_term: Duration::from_secs(10),
+            poll: Duration::from_millis(250),
+            calls_most: 32,
+            recoveries_most: 64,
+            require: Require::default(),
+            selection: Selection::default(),
+            disable_reason: "Masakari detected host failed.".into(),
+            limits: Limits::default(),
+        }
+    }
+}

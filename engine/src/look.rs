@@ -1,0 +1,119 @@
+//! Looks at the world: the host and what is known of it, the servers on it, and those on their way.
+
+use crate::Engine;
+use openstack::{AskError, Cursor};
+use ports::Boot;
+use recovery::{
+    HostName, Millis, Missing, Permit, ServerId,
+    evidence::{Evidence, Sighting},
+    permit,
+    permit::NovaSays,
+    seen::{ComputeService, Evacuation, Server},
+};
+use std::collections::{BTreeMap, BTreeSet};
+use store::StoreError;
+
+/// How far off the time of a write of ours may look.
+const OWN_WRITE_MS: i64 = 2_500;
+
+/// The host as it was a moment ago. Old ones are thrown away, not believed.
+#[derive(Debug)]
+pub(crate) struct HostView {
+    pub(crate) looked_at: Boot,
+    pub(crate) service: Option<ComputeService>,
+    pub(crate) evidence: Vec<Evidence>,
+}
+
+/// Why the world could not be looked at.
+#[derive(thiserror::Error, Debug)]
+pub(crate) enum LookFailed {
+    #[error(transparent)]
+    Nova(#[from] AskError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The servers of a recovery as one look showed them.
+#[derive(Debug)]
+pub(crate) struct ServersView {
+    pub(crate) began: Millis,
+    pub(crate) busy: BTreeSet<ServerId>,
+    pub(crate) servers: BTreeMap<ServerId, Server>,
+    pub(crate) evacuations: Vec<Evacuation>,
+    pub(crate) whole: bool,
+    pub(crate) cursor: Cursor,
+}
+
+/// From where on the changed servers are listed.
+#[derive(Clone, Debug)]
+pub(crate) enum From {
+    /// Everything that changed since the recovery began, and everything on the host.
+    Beginning(Millis),
+    /// What changed since the last look.
+    Last(Cursor),
+}
+
+impl Engine {
+    /// Asks Nova for the host's service and the store for the evidence.
+    pub(crate) async fn look_at_host(&self, host: &HostName) -> Result<HostView, LookFailed> {
+        let looked_at = self.ports.clock.boot();
+        let evidence = self.ports.store.evidence(host).await?;
+        let service = self.ports.nova.compute_service(host).await?;
+        Ok(HostView { looked_at, service, evidence })
+    }
+
+    /// What is on the host, and which evacuations away from it Nova has on record.
+    pub(crate) async fn list_host(
+        &self,
+        host: &HostName,
+    ) -> Result<(Vec<Server>, Vec<Evacuation>), LookFailed> {
+        // The records last: an evacuation that ends between the two calls is seen as over on a
+        // server that still looks busy, never the other way round.
+        let servers = self.ports.nova.servers_on(host).await?;
+        let evacuations = self.ports.nova.evacuations_from(host).await?;
+        Ok((servers, evacuations))
+    }
+
+    /// Looks at the servers that are on their way.
+    pub(crate) async fn look_at_servers(
+        &self,
+        host: &HostName,
+        from: From,
+        busy: BTreeSet<ServerId>,
+    ) -> Result<ServersView, LookFailed> {
+        let began = self.now();
+        let nova = &self.ports.nova;
+        let mut servers: BTreeMap<ServerId, Server> = BTreeMap::new();
+        let (since, whole) = match from {
+            From::Beginning(recovery_began) => {
+                let here = nova.servers_on(host).await?;
+                servers.extend(here.into_iter().map(|s| (s.id.clone(), s)));
+                (nova.cursor_at(recovery_began), true)
+            }
+            From::Last(cursor) => (cursor, false),
+        };
+        let (changed, cursor) = nova.servers_changed_since(&since).await?;
+        servers.extend(changed.into_iter().map(|s| (s.id.clone(), s)));
+        // Last, as above: Nova marks the record after it has moved the server.
+        let evacuations = nova.evacuations_from(host).await?;
+        Ok(ServersView { began, busy, servers, evacuations, whole, cursor })
+    }
+}
+
+impl HostView {
+    /// Judges anew whether the host is dead.
+    pub(crate) fn permit(
+        &self,
+        engine: &Engine,
+        host: &HostName,
+        own_write: Option<Millis>,
+    ) -> Result<Permit, Missing> {
+        let sightings: Vec<Sighting> =
+            self.service.iter().filter_map(ComputeService::sighting).collect();
+        // Nova's times are whole seconds and our reading of them is off by as much.
+        let ours = |s: &Sighting| own_write.is_some_and(|w| s.at.since(w) <= OWN_WRITE_MS);
+        let sightings: Vec<Sighting> = sightings.into_iter().filter(|s| !ours(s)).collect();
+        let says = self.service.as_ref().map_or(NovaSays::Absent, ComputeService::says);
+        permit(host, &self.evidence, engine.config.require, &sightings, says)
+    }
+}

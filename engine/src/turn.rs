@@ -1,0 +1,671 @@
+//! The loop of one recovery: what is due, do it, write it, until nothing is left.
+//!
+//! One turn: fold what came in, ask `recovery::due` what may start, write the intents, start the
+//! acts, wait for the next answer. All outcomes that are ready go into one transaction.
+
+use crate::{
+    Engine, claim,
+    error::{ActFailed, Stop},
+    look::{From, HostView, LookFailed, ServersView},
+    subject::Task,
+};
+use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use openstack::{Cursor, Disposition};
+use ports::Boot;
+use recovery::{
+    Millis, Missing, ServerId, VMoveId,
+    due::{self, Look, Scene, Step},
+    lease::{Lease, LeaseKey},
+    log::{Act, Entry, Line},
+    plan,
+    seen::{Evacuation, Server},
+    state::{Once, Stage, State, Subject},
+};
+use std::{collections::BTreeSet, time::Duration};
+
+/// A permit is computed from a look at the host that is at most this old.
+const VIEW_FRESH: Duration = Duration::from_millis(1_000);
+/// The least and the most time between two looks at the servers; in between it is a multiple of
+/// what the last look cost.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(700), Duration::from_secs(10));
+const LOOK_COST: u32 = 3;
+/// The least and the most wait after Nova or the database did not answer.
+const OUTAGE_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// How often something is looked at that only the world can change.
+const NAP_MOST: Duration = Duration::from_secs(1);
+/// How long a recovery that had to be left rests before it is taken up again.
+const LEFT_WAIT: Duration = Duration::from_secs(2);
+/// How long acts in flight may take to end at a shutdown.
+const WIND_UP: Duration = Duration::from_secs(8);
+
+/// What came back.
+enum Came {
+    Host(Result<HostView, LookFailed>),
+    Listed(Result<(Vec<Server>, Vec<Evacuation>), LookFailed>),
+    Looked(Result<ServersView, LookFailed>),
+    Switched(Entry, Result<(), ActFailed>),
+    Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },
+}
+
+/// Steps of which at most one runs at a time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Single {
+    Host,
+    List,
+    Servers,
+    Switch,
+}
+
+/// One recovery in this process.
+struct Turns<'e> {
+    engine: &'e Engine,
+    lease: Lease,
+    subject: Subject,
+    state: State,
+    in_flight: FuturesUnordered<LocalBoxFuture<'e, Came>>,
+    busy: BTreeSet<ServerId>,
+    singles: BTreeSet<Single>,
+    view: Option<HostView>,
+    cursor: Option<Cursor>,
+    look_after: Boot,
+    /// Before the intents of this turn were written.
+    intended_at: Boot,
+    /// A heartbeat up to this moment may be our own write, from before a crash.
+    own_write: Option<Millis>,
+    outages: u32,
+    after_outage: Boot,
+}
+
+impl Engine {
+    /// Runs a recovery that was just taken to its end, or until the lease is lost.
+    pub(crate) async fn recover(
+        &self,
+        claimed: claim::Claimed,
+        stopping: impl Future<Output = ()>,
+    ) {
+        let id = claimed.notification.clone();
+        self.recovering.set(self.recovering.get() + 1);
+        let result = self.recover_claimed(&claimed, stopping).await;
+        self.recovering.set(self.recovering.get() - 1);
+        match result {
+            Ok(status) => tracing::info!(notification = %id, %status, "recovery ended"),
+            Err(Stop::Shutdown) => tracing::info!(notification = %id, "recovery left for others"),
+            Err(stop) => {
+                let why = chain(&stop);
+                tracing::warn!(notification = %id, why, "recovery left; it goes on from its log");
+                // Whatever it is, it will not be better at once.
+                self.ports.clock.sleep(self.ports.entropy.jitter(LEFT_WAIT)).await;
+            }
+        }
+        if let Err(e) = self.ports.store.release(&claimed.leases).await {
+            tracing::debug!(error = %e, "leases were not given back; they end by themselves");
+        }
+        self.tenures.forget(&claimed.leases);
+        drop(claimed.mark);
+        self.wake.nudge();
+    }
+
+    async fn recover_claimed(
+        &self,
+        claimed: &claim::Claimed,
+        stopping: impl Future<Output = ()>,
+    ) -> Result<recovery::nouns::NotificationStatus, Stop> {
+        let id = &claimed.notification;
+        let key = LeaseKey::recovery(id);
+        let Some(lease) = claimed.leases.iter().find(|l| l.key == key) else {
+            return Err(Stop::LeaseLost { key });
+        };
+        let state = State::fold(&self.ports.store.log(id).await?)?;
+        let (subject, verdict) = match self.task(id, !state.moves.is_empty()).await? {
+            Task::RecoverHost(subject) => (subject, None),
+            Task::Nothing { status, message } => {
+                (Subject::unknown(id), Some(Entry::Ended { status, message }))
+            }
+        };
+        let mut turns = Turns::new(self, lease.clone(), subject, state);
+        let generation = lease.generation;
+        let owner = self.owner.0.clone();
+        tracing::info!(notification = %id, host = %turns.subject.host, generation, "claimed");
+        turns.record(vec![Entry::Claimed { owner, generation }]).await?;
+        match verdict {
+            Some(verdict) => turns.record(vec![verdict]).await?,
+            None => turns.run(stopping).await?,
+        }
+        Ok(turns.state.status())
+    }
+}
+
+impl<'e> Turns<'e> {
+    fn new(engine: &'e Engine, lease: Lease, subject: Subject, state: State) -> Self {
+        Self {
+            engine,
+            lease,
+            subject,
+            state,
+            in_flight: FuturesUnordered::new(),
+            busy: BTreeSet::new(),
+            singles: BTreeSet::new(),
+            view: None,
+            cursor: None,
+            look_after: Boot(0),
+            intended_at: Boot(0),
+            own_write: None,
+            outages: 0,
+            after_outage: Boot(0),
+        }
+    }
+
+    async fn run(&mut self, stopping: impl Future<Output = ()>) -> Result<(), Stop> {
+        let mut stopping = std::pin::pin!(stopping);
+        while self.state.ended.is_none() {
+            if stopping.as_mut().now_or_never().is_some() {
+                return self.wind_up().await;
+            }
+            if self.engine.tenures.is_over(&self.lease, self.boot()) {
+                return Err(Stop::LeaseLost { key: self.lease.key.clone() });
+            }
+            if self.start_what_is_due().await? {
+                continue;
+            }
+            let came = self.wait(stopping.as_mut()).await;
+            let entries = came.into_iter().flat_map(|c| self.digest(c)).collect();
+            self.record(entries).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks what is due and starts it. `true`: something was written, ask again.
+    async fn start_what_is_due(&mut self) -> Result<bool, Stop> {
+        let engine = self.engine;
+        let judged =
+            self.fresh_view().map(|view| view.permit(engine, &self.subject.host, self.own_write));
+        if let Some(entry) = judged.as_ref().and_then(|j| self.judgement(j)) {
+            self.record(vec![entry]).await?;
+            return Ok(true);
+        }
+        let scene = Scene {
+            now: engine.now(),
+            permit: judged.as_ref().and_then(|j| j.as_ref().ok()),
+            service: self.view.as_ref().and_then(|v| v.service.as_ref()),
+            busy: &self.busy,
+            room: engine.room(),
+            look: self.look_after <= self.boot(),
+        };
+        // While the host is held there is nothing to look at more often than once a nap.
+        let held = matches!(judged, Some(Err(_)));
+        let steps = due::due(&self.state, &engine.config.limits, &scene);
+        let notes: Vec<Entry> = steps.iter().filter_map(note).collect();
+        if !notes.is_empty() {
+            self.record(notes).await?;
+            return Ok(true);
+        }
+        let steps: Vec<Step> = steps.into_iter().filter(|s| self.may_start(s, held)).collect();
+        self.intended_at = self.boot();
+        self.record(intents(&steps)).await?;
+        for step in steps {
+            self.start(step);
+        }
+        Ok(false)
+    }
+
+    /// After a crash between forcing down and writing that it was done, the service's time of
+    /// change may be that write of ours. A host that lives moves it again within its report interval.
+    fn seen(&mut self, view: HostView) {
+        if self.view.is_none() && self.state.forced_down == Once::Intended {
+            self.own_write = view.service.as_ref().and_then(|s| s.heartbeat_at);
+        }
+        self.view = Some(view);
+    }
+
+    fn fresh_view(&self) -> Option<&HostView> {
+        let now = self.boot();
+        self.view.as_ref().filter(|view| now.since(view.looked_at) <= VIEW_FRESH)
+    }
+
+    /// The line for the log when the judgement of the host changed.
+    fn judgement(&self, judged: &Result<recovery::Permit, Missing>) -> Option<Entry> {
+        match judged {
+            Ok(permit) if !self.state.proven || self.state.held.is_some() => {
+                let evidence = self.view.as_ref().map(|v| v.evidence.clone()).unwrap_or_default();
+                Some(Entry::Proven { kind: permit.kind(), at: permit.at(), evidence })
+            }
+            Ok(_) => None,
+            Err(missing) => {
+                let why = self.advice(missing);
+                let sighting = match missing {
+                    Missing::SignOfLife { sighting, .. } => Some(sighting.clone()),
+                    Missing::NoEvidence | Missing::TooWeak { .. } | Missing::NovaStillUp => None,
+                };
+                (self.state.held.as_ref() != Some(&why)).then(|| {
+                    tracing::warn!(notification = %self.subject.notification, "held: {why}");
+                    Entry::Held { why, sighting }
+                })
+            }
+        }
+    }
+
+    /// What is missing, and what the operator can do about it.
+    fn advice(&self, missing: &Missing) -> String {
+        let host = &self.subject.host;
+        let next = match missing {
+            Missing::NovaStillUp => "it goes on when Nova says down, or at once after",
+            Missing::NoEvidence | Missing::TooWeak { .. } | Missing::SignOfLife { .. } => {
+                "nothing is moved; if it is dead for certain:"
+            }
+        };
+        format!("host '{host}': {missing}; {next} `masakari confirm-dead {host} --reason ...`")
+    }
+
+    fn may_start(&self, step: &Step, held: bool) -> bool {
+        let quiet = self.after_outage <= self.boot();
+        match single(step) {
+            Some(Single::Host) => quiet && !held && !self.singles.contains(&Single::Host),
+            Some(single) => quiet && !self.singles.contains(&single),
+            None => true,
+        }
+    }
+
+    fn start(&mut self, step: Step) {
+        if let Some(single) = single(&step) {
+            self.singles.insert(single);
+        }
+        let (engine, lease) = (self.engine, self.lease.clone());
+        let host = self.subject.host.clone();
+        let act: LocalBoxFuture<'e, Came> = match step {
+            Step::LookAtHost => {
+                async move { Came::Host(engine.look_at_host(&host).await) }.boxed_local()
+            }
+            Step::Plan | Step::Confirm => {
+                async move { Came::Listed(engine.list_host(&host).await) }.boxed_local()
+            }
+            Step::LookAtServers => {
+                let (from, busy) = (self.look_from(), self.busy.clone());
+                async move { Came::Looked(engine.look_at_servers(&host, from, busy).await) }
+                    .boxed_local()
+            }
+            Step::ForceDown(order) => async move {
+                Came::Switched(Entry::ForcedDown, engine.force_down(&lease, &order).await)
+            }
+            .boxed_local(),
+            Step::Disable(service) => async move {
+                Came::Switched(Entry::Disabled, engine.disable(&lease, &service).await)
+            }
+            .boxed_local(),
+            Step::Evacuate { order, lock, reset } => {
+                let (server, intended) = (order.server().clone(), self.intended_at);
+                self.act(Act::Evacuate, server, async move {
+                    engine.evacuate(&lease, &order, intended, (lock, reset)).await
+                })
+            }
+            Step::Stop(server) => {
+                let id = server.clone();
+                self.act(Act::Stop, server, async move { engine.stop(&lease, &id).await })
+            }
+            Step::Settle { server, to_error, unlock } => {
+                let id = server.clone();
+                self.act(Act::Settle, server, async move {
+                    engine.settle(&lease, &id, to_error, unlock).await
+                })
+            }
+            Step::Note(_) => return,
+        };
+        self.in_flight.push(act);
+    }
+
+    fn act(
+        &mut self,
+        act: Act,
+        server: ServerId,
+        call: impl Future<Output = Result<(), ActFailed>> + 'e,
+    ) -> LocalBoxFuture<'e, Came> {
+        self.busy.insert(server.clone());
+        let engine = self.engine;
+        async move { Came::Acted { act, server, result: engine.paced(call).await } }.boxed_local()
+    }
+
+    /// After a restart or an answer that was lost everything is looked at; else what has changed.
+    fn look_from(&self) -> From {
+        let unsure = self.state.moves.values().any(|m| {
+            matches!(m.stage, Stage::Asking { .. }) && !self.busy.contains(&m.planned.server)
+        });
+        let limits = &self.engine.config.limits;
+        let idle_ms = self.state.progress_at.map_or(0, |p| self.engine.now().since(p));
+        match &self.cursor {
+            Some(cursor) if !unsure && idle_ms < limits.arrival_ms / 2 => {
+                From::Last(*cursor)
+            }
+            Some(_) | None => From::Beginning(self.state.began.unwrap_or_default()),
+        }
+    }
+
+    /// Waits for answers; more than one may be ready. None: the time came for something else.
+    async fn wait(&mut self, stopping: impl Future<Output = ()>) -> Vec<Came> {
+        let engine = self.engine;
+        let nap = self.nap();
+        let nothing_in_flight = self.in_flight.is_empty();
+        let answer = async {
+            if nothing_in_flight {
+                futures::future::pending::<()>().await;
+            }
+            self.in_flight.next().await
+        };
+        let first = tokio::select! {
+            biased;
+            came = answer => came,
+            () = stopping => None,
+            nudged = engine.wake.wait(&*engine.ports.clock, nap) => {
+                if nudged {
+                    // Somebody has news: what we know of the host may be old.
+                    self.view = None;
+                }
+                None
+            }
+        };
+        let mut came: Vec<Came> = first.into_iter().collect();
+        while let Some(Some(more)) = self.in_flight.next().now_or_never() {
+            came.push(more);
+        }
+        came
+    }
+
+    fn nap(&self) -> Duration {
+        let now = self.boot();
+        let until = |at: Boot| Duration::from_millis(at.0.saturating_sub(now.0).max(5));
+        let by_state = due::wake_at(&self.state, &self.engine.config.limits)
+            .map(|at| at.since(self.engine.now()))
+            .filter(|ms| *ms > 0)
+            .map_or(NAP_MOST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)));
+        let timers = [self.look_after, self.after_outage].into_iter().filter(|at| *at > now);
+        timers.map(until).chain([by_state, NAP_MOST]).min().unwrap_or(NAP_MOST)
+    }
+
+    /// What an answer means for the log.
+    fn digest(&mut self, came: Came) -> Vec<Entry> {
+        match came {
+            Came::Host(result) => {
+                self.singles.remove(&Single::Host);
+                match self.heard(result) {
+                    Ok(view) => {
+                        self.seen(view);
+                        Vec::new()
+                    }
+                    Err(waiting) => waiting,
+                }
+            }
+            Came::Listed(result) => {
+                self.singles.remove(&Single::List);
+                match self.heard(result) {
+                    Ok((servers, evacuations)) => vec![self.plan(&servers, &evacuations)],
+                    Err(waiting) => waiting,
+                }
+            }
+            Came::Looked(result) => {
+                self.singles.remove(&Single::Servers);
+                match self.heard(result) {
+                    Ok(view) => self.looked(view),
+                    Err(waiting) => waiting,
+                }
+            }
+            Came::Switched(done, result) => {
+                self.singles.remove(&Single::Switch);
+                match result {
+                    Ok(()) => vec![done],
+                    Err(ActFailed::NoTenure { .. } | ActFailed::Late { .. }) => Vec::new(),
+                    Err(ActFailed::Before(e) | ActFailed::Itself(e)) => self.outage(&e),
+                }
+            }
+            Came::Acted { act, server, result } => {
+                self.busy.remove(&server);
+                self.acted(act, server, result)
+            }
+        }
+    }
+
+    fn acted(&mut self, act: Act, server: ServerId, result: Result<(), ActFailed>) -> Vec<Entry> {
+        let servers = vec![server.clone()];
+        let (error, sent) = match result {
+            Ok(()) => return vec![Entry::Did { act, servers }],
+            // The next look tells; nothing more is written under a lease that is over.
+            Err(ActFailed::NoTenure { .. }) => return Vec::new(),
+            Err(ActFailed::Late { ms }) => {
+                tracing::warn!(%server, ms, "not asked for: the calls before it took too long");
+                return vec![Entry::Postponed { act, servers, until: self.later() }];
+            }
+            Err(ActFailed::Before(error)) => (error, false),
+            Err(ActFailed::Itself(error)) => {
+                let sent = error.may_have_arrived();
+                (error, sent)
+            }
+        };
+        let why = chain(&error);
+        tracing::warn!(%server, ?act, why, "Nova did not do it");
+        let mut entries = Vec::new();
+        match (act, error.disposition()) {
+            (Act::Evacuate, Disposition::Transient) if !sent => {
+                entries.extend(self.waiting(&why));
+                entries.push(Entry::Postponed { act, servers, until: self.later() });
+            }
+            (Act::Evacuate, Disposition::Transient) => {
+                entries.extend(self.waiting(&why));
+                self.look_after = Boot(0);
+            }
+            (Act::Evacuate, Disposition::Refused) => {
+                entries.push(Entry::Refused { act, server, why });
+                self.look_after = Boot(0);
+            }
+            (Act::Stop | Act::Settle, Disposition::Refused)
+                if matches!(error, openstack::AskError::NotFound { .. }) =>
+            {
+                entries.push(Entry::Gone { server });
+            }
+            // Refused because Nova is just stopping it, or for a passing reason: stop_ms bounds it.
+            (Act::Stop, Disposition::Refused) => {}
+            (Act::Stop | Act::Settle, Disposition::Transient | Disposition::Refused) => {
+                entries.extend(self.waiting(&why));
+                entries.push(Entry::Postponed { act, servers, until: self.later() });
+            }
+        }
+        entries
+    }
+
+    fn plan(&mut self, servers: &[Server], evacuations: &[Evacuation]) -> Entry {
+        let engine = self.engine;
+        let fresh_id = || VMoveId::new(engine.ports.entropy.uuid().to_string());
+        let (moves, skipped) =
+            plan::select(servers, evacuations, &engine.config.selection, fresh_id);
+        let on_host = u32::try_from(servers.len()).unwrap_or(u32::MAX);
+        let first = self.state.plans == 0;
+        let fresh: Vec<_> =
+            moves.into_iter().filter(|m| !self.state.moves.contains_key(&m.server)).collect();
+        if !first && fresh.is_empty() {
+            return Entry::Confirmed { on_host };
+        }
+        tracing::info!(host = %self.subject.host, on_host, moves = fresh.len(), "planned");
+        Entry::Planned { on_host, moves: fresh, skipped }
+    }
+
+    fn looked(&mut self, view: ServersView) -> Vec<Entry> {
+        let engine = self.engine;
+        let look = Look {
+            source: &self.subject.host,
+            began: view.began,
+            servers: &view.servers,
+            evacuations: &view.evacuations,
+            whole: view.whole,
+            busy: &view.busy,
+        };
+        let entries = due::judge(&self.state, &engine.config.limits, &look, engine.now());
+        let took = engine.now().since(view.began).unsigned_abs();
+        let wait = Duration::from_millis(took).saturating_mul(LOOK_COST);
+        self.look_after = self.boot().plus(wait.clamp(LOOK_EVERY.0, LOOK_EVERY.1));
+        self.cursor = Some(view.cursor);
+        entries
+    }
+
+    /// An answer, or the line that says that there was none.
+    fn heard<T>(&mut self, result: Result<T, LookFailed>) -> Result<T, Vec<Entry>> {
+        match result {
+            Ok(answer) => {
+                self.outages = 0;
+                Ok(answer)
+            }
+            Err(failed) => Err(self.outage(&failed)),
+        }
+    }
+
+    fn outage(&mut self, failed: &(dyn std::error::Error + 'static)) -> Vec<Entry> {
+        self.after_outage = self.boot().plus(self.outage_wait());
+        self.outages = self.outages.saturating_add(1);
+        let why = chain(failed);
+        tracing::warn!(notification = %self.subject.notification, why, "no answer; trying again");
+        self.waiting(&why).into_iter().collect()
+    }
+
+    /// One line an outage: it is written once until something comes further.
+    fn waiting(&self, why: &str) -> Option<Entry> {
+        self.state.waiting.is_none().then(|| Entry::Waiting { why: why.to_owned() })
+    }
+
+    fn outage_wait(&self) -> Duration {
+        let wait = OUTAGE_WAIT.0.saturating_mul(1 << self.outages.min(6));
+        self.engine.ports.entropy.jitter(wait.min(OUTAGE_WAIT.1))
+    }
+
+    fn later(&mut self) -> recovery::Millis {
+        let wait = self.outage_wait();
+        self.outages = self.outages.saturating_add(1).min(6);
+        self.engine.now().plus(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Writes `entries` and what follows from them, then believes them.
+    async fn record(&mut self, entries: Vec<Entry>) -> Result<(), Stop> {
+        let engine = self.engine;
+        let mut entries = entries;
+        // Two notes of one outage may come back at once.
+        entries.dedup_by(|a, b| matches!((a, b), (Entry::Waiting { .. }, Entry::Waiting { .. })));
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let at = engine.now();
+        let mut next = self.state.clone();
+        let mut lines = Vec::with_capacity(entries.len());
+        for entry in merged(entries) {
+            let line = Line { seq: next.last_seq + 1, at, entry };
+            next.apply(&line)?;
+            lines.push(line);
+        }
+        let summaries = next.summaries(&self.state, &lines, &self.subject);
+        loop {
+            let store = &engine.ports.store;
+            match store.append(&self.lease, &self.subject.notification, &lines, &summaries).await {
+                Ok(()) => break,
+                Err(store::StoreError::LeaseLost { key }) => return Err(Stop::LeaseLost { key }),
+                Err(e) if engine.tenures.is_over(&self.lease, self.boot()) => return Err(e.into()),
+                Err(e) => {
+                    tracing::warn!(error = chain(&e), "the log cannot be written; trying again");
+                    let wait = engine.ports.entropy.jitter(OUTAGE_WAIT.0);
+                    engine.ports.clock.sleep(wait).await;
+                }
+            }
+        }
+        self.state = next;
+        Ok(())
+    }
+
+    /// Lets the acts in flight end, writes what became of them, starts nothing.
+    async fn wind_up(&mut self) -> Result<(), Stop> {
+        let engine = self.engine;
+        let all = async {
+            let mut came = Vec::new();
+            while let Some(one) = self.in_flight.next().await {
+                came.push(one);
+            }
+            came
+        };
+        let came = ports::within(&*engine.ports.clock, WIND_UP, all).await.unwrap_or_default();
+        let entries = came.into_iter().flat_map(|c| self.digest(c)).collect();
+        self.record(entries).await?;
+        Err(Stop::Shutdown)
+    }
+
+    fn boot(&self) -> Boot {
+        self.engine.ports.clock.boot()
+    }
+}
+
+fn note(step: &Step) -> Option<Entry> {
+    match step {
+        Step::Note(entry) => Some(entry.clone()),
+        Step::LookAtHost
+        | Step::ForceDown(_)
+        | Step::Disable(_)
+        | Step::Plan
+        | Step::Evacuate { .. }
+        | Step::LookAtServers
+        | Step::Stop(_)
+        | Step::Settle { .. }
+        | Step::Confirm => None,
+    }
+}
+
+fn single(step: &Step) -> Option<Single> {
+    match step {
+        Step::LookAtHost => Some(Single::Host),
+        Step::Plan | Step::Confirm => Some(Single::List),
+        Step::LookAtServers => Some(Single::Servers),
+        Step::ForceDown(_) | Step::Disable(_) => Some(Single::Switch),
+        Step::Evacuate { .. } | Step::Stop(_) | Step::Settle { .. } | Step::Note(_) => None,
+    }
+}
+
+/// What is written before the steps start. Unlocking may be done twice and needs no intent.
+fn intents(steps: &[Step]) -> Vec<Entry> {
+    let (mut evacuate, mut stop, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+    for step in steps {
+        match step {
+            Step::Evacuate { order, .. } => evacuate.push(order.server().clone()),
+            Step::Stop(server) => stop.push(server.clone()),
+            Step::ForceDown(_) => entries.push(Entry::ForceDownIntended),
+            Step::Disable(_) => entries.push(Entry::DisableIntended),
+            Step::LookAtHost
+            | Step::Plan
+            | Step::LookAtServers
+            | Step::Settle { .. }
+            | Step::Note(_)
+            | Step::Confirm => {}
+        }
+    }
+    for (act, servers) in [(Act::Evacuate, evacuate), (Act::Stop, stop)] {
+        if !servers.is_empty() {
+            entries.push(Entry::Intended { act, servers });
+        }
+    }
+    entries
+}
+
+/// Neighbours that say the same of several servers become one line.
+fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut out: Vec<Entry> = Vec::new();
+    for entry in entries {
+        match (out.last_mut(), entry) {
+            (Some(Entry::Did { act, servers }), Entry::Did { act: same, servers: more })
+                if *act == same =>
+            {
+                servers.extend(more)
+            }
+            (_, entry) => out.push(entry),
+        }
+    }
+    out
+}
+
+/// The error and its causes in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        text = format!("{text}: {deeper}");
+        cause = deeper.source();
+    }
+    text
+}
