@@ -202,23 +202,23 @@ def kill(name):
 
 
 def script(name, *args, **env):
-    """Run one of the scripts beside this file."""
-    subprocess.run([os.path.join(HERE, name), *args], check=True,
-                   env=dict(os.environ, CLOUD_DIR=CLOUD_DIR, **env))
+    """Run one of the scripts beside this file; what it says goes to log/scripts.log."""
+    _run([os.path.join(HERE, name), *args], env)
 
 
 def shell(text, *args):
     """Run a line of bash with lib.sh's functions."""
-    subprocess.run(["bash", "-eu", "-c", '. "$0/lib.sh"; ' + text, HERE, *args], check=True,
-                   env=dict(os.environ, CLOUD_DIR=CLOUD_DIR))
+    _run(["bash", "-eu", "-c", '. "$0/lib.sh"; ' + text, HERE, *args], {})
 
 
-def sql(statement):
-    """Rows of a query, each a list of text."""
-    out = subprocess.run(
-        ["mariadb", "--no-defaults", "-S", os.path.join(CLOUD_DIR, "run", "mysql.sock"),
-         "-u", "root", "-N", "-B", "-e", statement], check=True, capture_output=True, text=True)
-    return [line.split("\t") for line in out.stdout.splitlines()]
+def _run(words, env):
+    path = os.path.join(CLOUD_DIR, "log", "scripts.log")
+    with open(path, "a") as log:
+        done = subprocess.run(words, stdout=log, stderr=log, env=dict(
+            os.environ, CLOUD_DIR=CLOUD_DIR, **env))
+    if done.returncode:
+        with open(path) as log:
+            raise RuntimeError("%s failed: %s" % (words, "".join(log.readlines()[-10:])))
 
 
 def revive(client, host, timeout=120):

@@ -29,6 +29,7 @@ CLOUD_NICE=${CLOUD_NICE:--10}                 # priority over other work on the 
 CLOUD_DEBUG=${CLOUD_DEBUG:-false}
 
 PORT_MYSQL=${PORT_MYSQL:-13306}
+PORT_MYSQL_RS=${PORT_MYSQL_RS:-13307}         # ours
 PORT_AMQP=${PORT_AMQP:-35672}
 PORT_AMQP_DIST=${PORT_AMQP_DIST:-35673}
 PORT_EPMD=${PORT_EPMD:-24369}
@@ -44,11 +45,11 @@ ETC=$CLOUD_DIR/etc; LOG=$CLOUD_DIR/log; RUN=$CLOUD_DIR/run; STATE=$CLOUD_DIR/sta
 BIN=$CLOUD_VENV/bin
 KEYSTONE_URL=http://$CLOUD_ADDR:$PORT_KEYSTONE/v3
 AMQP_URL=rabbit://openstack:$CLOUD_PASSWORD@$CLOUD_ADDR:$PORT_AMQP/
-MYSQL_SOCK=$RUN/mysql.sock
 
 CLOUD_VARS="CLOUD_COMPUTES CLOUD_ADDR CLOUD_REGION CLOUD_PASSWORD CLOUD_WORKERS
  CLOUD_REPORT_INTERVAL CLOUD_SERVICE_DOWN_TIME CLOUD_BCRYPT_ROUNDS CLOUD_FAKE_DRIVER
- CLOUD_FAST_CLAIMS CLOUD_NICE CLOUD_DEBUG PORT_MYSQL PORT_AMQP PORT_AMQP_DIST PORT_EPMD PORT_MEMCACHED
+ CLOUD_FAST_CLAIMS CLOUD_NICE CLOUD_DEBUG PORT_MYSQL
+ PORT_MYSQL_RS PORT_AMQP PORT_AMQP_DIST PORT_EPMD PORT_MEMCACHED
  PORT_KEYSTONE PORT_PLACEMENT PORT_GLANCE PORT_NOVA PORT_NEUTRON PORT_MASAKARI"
 
 say()  { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
@@ -61,12 +62,37 @@ save_env() {
     for v in $CLOUD_VARS; do printf '%s=%q\n' "$v" "${!v}"; done > "$CLOUD_DIR/cloud.env"
 }
 
-db_url() { echo "mysql+pymysql://openstack:$CLOUD_PASSWORD@$CLOUD_ADDR:$PORT_MYSQL/$1?charset=utf8"; }
-sql()    { mariadb --no-defaults -S "$MYSQL_SOCK" -u root "$@"; }
-ensure_db() {
-    sql -e "CREATE DATABASE IF NOT EXISTS $1 CHARACTER SET utf8;
+# Two servers of MariaDB: `mariadb` for OpenStack, `mariadb-rs` for ours, which the end-to-end suite
+# kills without taking Nova's database along.
+db_url() { # db_url DATABASE [PORT]
+    echo "mysql+pymysql://openstack:$CLOUD_PASSWORD@$CLOUD_ADDR:${2:-$PORT_MYSQL}/$1?charset=utf8"
+}
+sql() { # sql [-s SERVER] mariadb's arguments
+    local server=mariadb
+    if [ "$1" = -s ]; then server=$2; shift 2; fi
+    mariadb --no-defaults -S "$RUN/$server.sock" -u root "$@"
+}
+ensure_db() { # ensure_db DATABASE [SERVER]
+    sql -s "${2:-mariadb}" -e "CREATE DATABASE IF NOT EXISTS $1 CHARACTER SET utf8;
             GRANT ALL ON $1.* TO 'openstack'@'%' IDENTIFIED BY '$CLOUD_PASSWORD';
             GRANT ALL ON $1.* TO 'openstack'@'localhost' IDENTIFIED BY '$CLOUD_PASSWORD';"
+}
+# Nothing is synced to the disk, but each commit reaches the kernel (2): a killed server loses nothing.
+start_mariadb() { # start_mariadb SERVER PORT [OPTION...]
+    local server=$1 port=$2 data=$STATE/$1; shift 2
+    if ! [ -d "$data/mysql" ]; then
+        mkdir -p "$data"
+        mariadb-install-db --no-defaults --datadir="$data" --user=root \
+            --auth-root-authentication-method=normal --skip-test-db > "$LOG/$server-install.log" 2>&1
+    fi
+    start "$server" /usr/sbin/mariadbd --no-defaults --user=root --datadir="$data" \
+        --socket="$RUN/$server.sock" --pid-file="$data/mysqld.pid" \
+        --bind-address="$CLOUD_ADDR" --port="$port" \
+        --innodb-flush-log-at-trx-commit=2 --innodb-flush-method=nosync \
+        --innodb-doublewrite=0 --sync-binlog=0 --skip-log-bin \
+        --innodb-buffer-pool-size=512M --max-connections=2000 \
+        --performance-schema=OFF --skip-name-resolve "$@"
+    wait_tcp "$port" 60 "$server"
 }
 
 alive() { # alive NAME: is the process of run/NAME.pid there?
@@ -121,7 +147,7 @@ uwsgi_app() {
     local log=(--disable-logging)
     [ -z "${LOG_FORMAT:-}" ] || log=(--log-format "$LOG_FORMAT")
     start "$name" env "$@" "$BIN/uwsgi" --http-socket "$CLOUD_ADDR:$port" \
-        --module "$module" --callable application --master --die-on-term \
+        --module "$module" --callable application --master --master-fifo "$RUN/$name.fifo" --die-on-term \
         --processes "$procs" --threads "$threads" --enable-threads \
         --lazy-apps --thunder-lock --buffer-size 65535 --listen 100 \
         --post-buffering 65536 --add-header 'Connection: close' \
@@ -178,6 +204,21 @@ E
         --config-file "$ETC/nova/$h.conf"
 }
 
+start_nova_api() {
+    # A line per request with the millisecond it began at: Nova's own records know whole seconds
+    # only. A POST to /servers/ID/action answered with 200 is an evacuation (a lock, a stop: 202).
+    LOG_FORMAT='%(tmsecs) %(method) %(uri) %(status) %(msecs)' \
+    uwsgi_app nova-api "$PORT_NOVA" nova.wsgi.osapi_compute "$CLOUD_WORKERS" 4 \
+        OS_NOVA_CONFIG_DIR="$ETC/nova"
+    wait_http "http://$CLOUD_ADDR:$PORT_NOVA/" 90 nova-api
+}
+# Let nova-api answer what it was asked, then end it: what a rolling restart does.
+drain_nova_api() {
+    local i
+    echo q > "$RUN/nova-api.fifo"
+    for i in $(seq 100); do alive nova-api || { rm -f "$RUN/nova-api.pid"; return 0; }; sleep 0.1; done
+    die "nova-api does not end"
+}
 # The options of [DEFAULT] that Python Masakari and ours read alike; $1 is the name under state/.
 masakari_defaults() {
     cat <<E

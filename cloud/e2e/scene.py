@@ -1,0 +1,190 @@
+"""The scene of a case: a clean cloud, a fresh Masakari, a host that dies, and what must be true then.
+
+What is expected of a recovery is asked of Nova (servers, their actions, its services, its request
+log) and of Masakari's public API, never read in our own log.
+"""
+import collections
+import concurrent.futures
+import datetime
+import json
+import os
+import subprocess
+import time
+import unittest
+
+import cloud
+
+HOST = "compute01"
+TERMINAL = ("finished", "failed", "ignored", "error")
+
+
+class Ours:
+    """Our api and its engines."""
+
+    name = "ours"
+
+    def up(self):
+        self.down()
+        cloud.script("masakari-up")
+
+    def down(self):
+        cloud.script("masakari-down", "--wipe")
+
+    def start_engine(self, number):
+        cloud.shell('start_rs_engine "$1"', str(number))
+
+    def logs(self):
+        return ["masakari-rs-api.log", "masakari-rs-engine1.log"]
+
+
+class Python:
+    name = "python"
+
+    def up(self):
+        self.down()
+        cloud.script("masakari-py-up", "tuned")
+
+    def down(self):
+        cloud.script("masakari-py-down", "--wipe")
+
+    def logs(self):
+        return ["masakari-api.log", "masakari-engine.log"]
+
+
+UNDER_TEST = {"ours": Ours, "python": Python}[os.environ.get("E2E_AGAINST", "ours")]()
+
+
+def ours_only(test):
+    """A case of something that Python Masakari does not do, or does wrong."""
+    test.ours_only = True
+    return test
+
+
+def can_run(test):
+    method = getattr(type(test), getattr(test, "_testMethodName", ""), None)
+    marked = getattr(method, "ours_only", False) or getattr(type(test), "ours_only", False)
+    return UNDER_TEST.name == "ours" or not marked
+
+
+def title(test):
+    return "%s: %s" % (type(test).__name__, test._testMethodName.removeprefix("test_").replace("_", " "))
+
+
+def until(what, condition, timeout, every=0.2):
+    """Wait for a condition to give something true, and give that."""
+    deadline = time.time() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.time() > deadline:
+            raise AssertionError("not within %d s: %s" % (timeout, what))
+        time.sleep(every)
+
+
+def command(*words):
+    """Run a command of the cloud's or of ours as an operator would; what it printed."""
+    path = "%s:%s:%s" % (os.path.join(cloud.CLOUD_DIR, "run", "bin"), venv_bin(), os.environ["PATH"])
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=dict(
+        os.environ, PATH=path, OS_AUTH_URL=cloud.base("KEYSTONE", "/v3"), OS_USERNAME="admin",
+        OS_PASSWORD=cloud.CFG["CLOUD_PASSWORD"], OS_PROJECT_NAME="admin",
+        OS_USER_DOMAIN_NAME="Default", OS_PROJECT_DOMAIN_NAME="Default",
+        OS_REGION_NAME=cloud.CFG["CLOUD_REGION"], OS_IDENTITY_API_VERSION="3"))
+    if done.returncode:
+        raise AssertionError("`%s` said %d: %s%s" % (
+            " ".join(words), done.returncode, done.stdout, done.stderr))
+    return done.stdout
+
+
+def venv_bin():
+    return os.path.join(os.environ["CLOUD_VENV"], "bin")
+
+
+def openstack(*words):
+    """What `openstack ... -f json` printed, parsed."""
+    return json.loads(command("openstack", *words, "-f", "json"))
+
+
+class Case(unittest.TestCase):
+    """Everything healthy, no servers, an empty Masakari with one segment of all hosts."""
+
+    def setUp(self):
+        self.nova = cloud.Client()
+        self.nova.delete_all_servers()
+        services = self.nova.nova("GET", "/os-services", params={"binary": "nova-compute"})
+        self.hosts = sorted(s["host"] for s in services.json()["services"])
+        for host in self.hosts:
+            cloud.revive(self.nova, host)
+        UNDER_TEST.up()
+        self.segment = self.nova.masakari("POST", "/segments", {"segment": {
+            "name": "all", "recovery_method": "auto", "service_type": "COMPUTE"}}).json()["segment"]
+        for host in self.hosts:
+            self.nova.masakari("POST", "/segments/%s/hosts" % self.segment["uuid"], {"host": {
+                "name": host, "type": "COMPUTE", "control_attributes": "SSH"}})
+
+    # ------------------------------------------------------------- what happens
+    def host_dies(self, seen_by_nova=True):
+        cloud.kill(HOST)
+        if seen_by_nova:
+            cloud.wait_until_down(self.nova, HOST)
+
+    def notify(self):
+        """The report that a host monitor sends. From here on `self.requests` has what Nova is asked."""
+        self.requests = cloud.NovaRequests()
+        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        self.notified_at = time.time()
+        answer = self.nova.masakari("POST", "/notifications", {"notification": {
+            "type": "COMPUTE_HOST", "hostname": HOST, "generated_time": now.isoformat(),
+            "payload": {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}}})
+        self.assertEqual(answer.status_code, 202)
+        self.notification_id = answer.json()["notification"]["notification_uuid"]
+
+    def notification(self):
+        return self.nova.masakari("GET", "/notifications/" + self.notification_id
+                                  ).json()["notification"]
+
+    def first_evacuation(self, timeout=60):
+        """When Nova was first asked to evacuate."""
+        return until("an evacuation", self.requests.evacuations, timeout, every=0.05)[0][0]
+
+    def wait_for_end(self, timeout=300):
+        until("the notification ended", lambda: self.notification()["status"] in TERMINAL, timeout)
+
+    # ------------------------------------------------------------- what must be true
+    def actions(self, ids, action="evacuate"):
+        """How often Nova did that to each server."""
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            lists = pool.map(self.nova.instance_actions, ids)
+        return {i: sum(a["action"] == action for a in actions) for i, actions in zip(ids, lists)}
+
+    def assert_all_came_back_once(self, ids):
+        """ACTIVE on another host, by one evacuation each, and unlocked."""
+        found = {s["id"]: s for s in self.nova.servers(detail=True)}
+        states = collections.Counter(
+            (found[i]["status"], found[i]["OS-EXT-SRV-ATTR:host"] != HOST, found[i]["locked"])
+            for i in ids)
+        self.assertEqual(states, {("ACTIVE", True, False): len(ids)},
+                         "(status, on another host, locked): servers")
+        self.assertEqual(set(self.actions(ids).values()), {1}, "evacuations of a server")
+
+    def assert_reported(self, ids):
+        """The notification finished, with a vmove for each server and every step told."""
+        notification = self.notification()
+        self.assertEqual(notification["status"], "finished")
+        vmoves = self.nova.masakari("GET", "/notifications/%s/vmoves" % self.notification_id
+                                    ).json()["vmoves"]
+        self.assertEqual(sorted(v["instance_uuid"] for v in vmoves), sorted(ids))
+        where = {s["id"]: s["OS-EXT-SRV-ATTR:host"] for s in self.nova.servers(detail=True)}
+        for v in vmoves:
+            self.assertEqual(
+                (v["status"], v["type"], v["source_host"], v["dest_host"]),
+                ("succeeded", "evacuation", HOST, where[v["instance_uuid"]]), v)
+            self.assertIsNotNone(v["start_time"])
+            self.assertIsNotNone(v["end_time"])
+        steps = notification["recovery_workflow_details"]
+        self.assertEqual([s["name"] for s in steps], [
+            "DisableComputeServiceTask", "PrepareHAEnabledInstancesTask", "EvacuateInstancesTask"])
+        for step in steps:
+            self.assertEqual((step["state"], step["progress"]), ("SUCCESS", 1.0), step)
+            self.assertTrue(step["progress_details"], step)
+        self.assertEqual(self.nova.service(HOST)["status"], "disabled")
