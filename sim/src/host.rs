@@ -2,7 +2,7 @@
 //! Nova's database ([`crate::nova`]) may say otherwise; that is what the histories are about.
 
 use crate::life::Event;
-use crate::nova::{TaskState, VmState};
+use crate::nova::{Instance, PowerState, TaskState, VmState};
 use crate::state::State;
 use recovery::{HostName, Millis, ServerId, ServiceId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -244,14 +244,15 @@ impl State {
     }
 
     fn servers_on(&self, name: &HostName) -> impl Iterator<Item = ServerId> {
-        self.servers.values().filter(move |s| s.host == *name).map(|s| s.id.clone())
+        let ours = move |s: &&Instance| s.host == *name && !s.is_deleted();
+        self.servers.values().filter(ours).map(|s| s.id.clone())
     }
 
     fn init_instance(&mut self, name: &HostName, id: &ServerId) {
         let resume = self.shape.resume_guests;
         let Some(server) = self.servers.get_mut(id) else { return };
         match (server.vm_state, server.task) {
-            (VmState::Error, _) => {}
+            (VmState::Error | VmState::Deleted, _) => {}
             (VmState::Active | VmState::Stopped, Some(task)) if task.is_rebuilding() => {
                 server.vm_state = VmState::Error;
                 server.task = None;
@@ -259,7 +260,7 @@ impl State {
             (VmState::Active | VmState::Stopped | VmState::Paused, task) => {
                 if task == Some(TaskState::PoweringOff) {
                     server.stopped();
-                } else if server.runs() && resume {
+                } else if server.power == PowerState::Running && resume {
                     self.start_guest(name, id);
                 }
             }

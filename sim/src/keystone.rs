@@ -7,6 +7,9 @@ use recovery::Millis;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// A user that may do everything, and the project that it logs in to.
+pub const USER: &str = "masakari";
+pub const PROJECT: &str = "service";
 /// The password of every user of the simulated cloud.
 pub const PASSWORD: &str = "simulated";
 
@@ -60,10 +63,10 @@ impl Keystone {
         Self {
             users: vec![
                 user("admin", &["admin", "member", "reader"]),
-                user("masakari", &["admin", "service"]),
+                user(USER, &["admin", "service"]),
                 user("demo", &["member", "reader"]),
             ],
-            projects: ["admin", "service", "demo"].map(|name| Project { id: id(), name }).into(),
+            projects: ["admin", PROJECT, "demo"].map(|name| Project { id: id(), name }).into(),
             roles: ["admin", "member", "reader", "service"].map(|name| (id(), name)).into(),
             tokens: BTreeMap::new(),
         }

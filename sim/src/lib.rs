@@ -35,7 +35,7 @@ mod world;
 pub use clock::{EPOCH, SimClock};
 pub use fault::{Fault, Kind, Plan, Rule, Service};
 pub use host::{Broken, Condition, EvacuateCall, ForcedDown, Verdict};
-pub use keystone::PASSWORD;
+pub use keystone::{PASSWORD, PROJECT, USER};
 pub use process::{Life, Process, When};
 pub use serve::serve;
 pub use shape::{Endpoints, Pace, Shape};

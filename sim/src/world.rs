@@ -3,7 +3,8 @@
 use crate::fault::Plan;
 use crate::host::{Broken, Condition, EvacuateCall, ForcedDown};
 use crate::life::Journey;
-use crate::shape::Shape;
+use crate::nova::Instance;
+use crate::shape::{Endpoints, Shape};
 use crate::state::State;
 use crate::transport::Network;
 use futures::future::{Either, select};
@@ -103,8 +104,8 @@ impl World {
         self.change(|state| state.keystone.revoke_all());
     }
 
-    /// Runs from now on, and what Keystone says of where the services are.
-    pub fn endpoints(&self, endpoints: crate::Endpoints) {
+    /// Replaces what the catalogue and the links in answers say of where the services are.
+    pub fn endpoints(&self, endpoints: Endpoints) {
         self.change(|state| state.shape.endpoints = endpoints);
     }
 
@@ -135,14 +136,15 @@ impl World {
     /// The servers in Nova's database, in the order of their ids.
     #[must_use]
     pub fn servers(&self) -> Vec<Server> {
-        self.state().servers.values().map(crate::nova::Instance::seen).collect()
+        let state = self.state();
+        state.servers.values().filter(|s| !s.is_deleted()).map(Instance::seen).collect()
     }
 
     /// The servers that are locked, and why.
     #[must_use]
     pub fn locked(&self) -> Vec<(ServerId, Option<String>)> {
         let state = self.state();
-        let locked = state.servers.values().filter(|s| s.locked);
+        let locked = state.servers.values().filter(|s| s.locked && !s.is_deleted());
         locked.map(|s| (s.id.clone(), s.locked_reason.clone())).collect()
     }
 

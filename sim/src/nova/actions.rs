@@ -119,12 +119,16 @@ impl State {
         }
         let (name, fits) = match (action, server.vm_state) {
             (PowerAction::Stop, VmState::Active | VmState::Error) => ("stop", true),
-            (PowerAction::Stop, VmState::Stopped | VmState::Paused) => ("stop", false),
-            (PowerAction::Start, VmState::Stopped) => ("start", true),
-            (PowerAction::Start, VmState::Active | VmState::Error | VmState::Paused) => {
-                ("start", false)
+            (PowerAction::Stop, VmState::Stopped | VmState::Paused | VmState::Deleted) => {
+                ("stop", false)
             }
+            (PowerAction::Start, VmState::Stopped) => ("start", true),
+            (
+                PowerAction::Start,
+                VmState::Active | VmState::Error | VmState::Paused | VmState::Deleted,
+            ) => ("start", false),
             (PowerAction::Reboot, VmState::Active) => ("reboot", true),
+            (PowerAction::Reboot, VmState::Deleted) => ("reboot", false),
             (PowerAction::Reboot, VmState::Stopped | VmState::Error | VmState::Paused) => {
                 ("reboot", task == TaskState::RebootingHard)
             }

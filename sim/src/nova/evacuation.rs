@@ -47,6 +47,10 @@ enum GaveUp {
     Claim,
     /// The hypervisor failed.
     Build,
+    /// It has a copy already, which an evacuation left there that was preempted.
+    Exists,
+    /// Its owner has deleted the server meanwhile.
+    Deleted,
     /// Somebody else has changed the task state.
     Preempted { expected: TaskState },
 }
@@ -114,7 +118,7 @@ impl State {
         }
         match server.vm_state {
             VmState::Active | VmState::Stopped | VmState::Error => {}
-            VmState::Paused => {
+            VmState::Paused | VmState::Deleted => {
                 return Err(super::actions::conflict(server, "evacuate", "vm_state"));
             }
         }
@@ -181,9 +185,10 @@ impl State {
 
     /// The scheduler: enabled, up, with room, not the old host; the emptiest of those.
     fn choose(&self, id: &ServerId, target: Option<&HostName>) -> Option<HostName> {
-        let old = self.servers.get(id).map(|server| server.host.clone())?;
+        let server = self.servers.get(id).filter(|server| !server.is_deleted())?;
+        let old = server.host.clone();
         let load = |name: &HostName| {
-            self.servers.values().filter(|s| s.host == *name).count()
+            self.servers.values().filter(|s| s.host == *name && !s.is_deleted()).count()
                 + self.jobs.values().filter(|job| job.dest == *name).count()
         };
         let fits = |name: &&HostName| {
@@ -236,6 +241,9 @@ impl State {
 
     /// Does what is next and says when to come again; `None` when all is done.
     fn step(&mut self, job: &mut Job) -> Result<Option<u64>, GaveUp> {
+        if self.servers.get(&job.server).is_none_or(super::Instance::is_deleted) {
+            return Err(GaveUp::Deleted);
+        }
         let [claim, map, spawn] = PARTS_PERCENT.map(|percent| job.build_ms * percent / 100);
         let (next, wait_ms) = match job.stage {
             Stage::Claim => {
@@ -245,6 +253,9 @@ impl State {
                 if let Some(migration) = job.migration.and_then(|id| self.migration_mut(id)) {
                     migration.dest = Some(job.dest.clone());
                     migration.status = MigrationStatus::PreMigrating;
+                }
+                if self.running(&job.server).contains(&job.dest) {
+                    return Err(GaveUp::Exists);
                 }
                 self.task_from(job, TaskState::Rebuilding, TaskState::Rebuilding)?;
                 (Stage::MapVolumes, claim)
@@ -318,6 +329,10 @@ impl State {
         self.set_status(job.migration, MigrationStatus::Failed);
         match why {
             GaveUp::Claim => {}
+            GaveUp::Deleted => return,
+            GaveUp::Exists => {
+                self.error_out(&job.server, &format!("Instance {} already exists.", job.server));
+            }
             GaveUp::Build => self.error_out(&job.server, "Build of instance aborted."),
             GaveUp::Preempted { expected } => {
                 let expected = expected.as_str();
@@ -339,7 +354,7 @@ impl State {
 
     fn error_out(&mut self, id: &ServerId, fault: &str) {
         let now = self.now;
-        if let Some(server) = self.servers.get_mut(id) {
+        if let Some(server) = self.servers.get_mut(id).filter(|server| !server.is_deleted()) {
             server.vm_state = VmState::Error;
             server.updated = now;
             server.fault = Some((now, fault.into()));

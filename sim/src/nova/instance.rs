@@ -12,6 +12,8 @@ pub(crate) enum VmState {
     Stopped,
     Paused,
     Error,
+    /// Shown to nobody but who asks what changed.
+    Deleted,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +34,7 @@ impl VmState {
             Self::Stopped => "stopped",
             Self::Paused => "paused",
             Self::Error => "error",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -151,6 +154,10 @@ impl Instance {
         }
     }
 
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.vm_state == VmState::Deleted
+    }
+
     /// Writes down that it does not run any more.
     pub(crate) fn stopped(&mut self) {
         self.vm_state = VmState::Stopped;
@@ -179,6 +186,7 @@ impl Instance {
             (VmState::Stopped, _) => "SHUTOFF",
             (VmState::Paused, _) => "PAUSED",
             (VmState::Error, _) => "ERROR",
+            (VmState::Deleted, _) => "DELETED",
         }
     }
 

@@ -4,6 +4,7 @@
 mod actions;
 mod evacuation;
 mod flavors;
+mod hypervisors;
 mod instance;
 mod migrations;
 mod servers;
@@ -12,7 +13,7 @@ mod version;
 
 pub(crate) use actions::PowerAction;
 pub(crate) use evacuation::Job;
-pub(crate) use instance::{Instance, TaskState, VmState};
+pub(crate) use instance::{Instance, PowerState, TaskState, VmState};
 pub(crate) use migrations::Migration;
 
 use crate::http::{Answered, Question, Reply};
@@ -20,6 +21,7 @@ use crate::keystone::{Caller, Standing, unauthorized};
 use crate::state::State;
 use ports::Ask;
 use serde_json::json;
+use servers::View;
 use version::Microversion;
 
 /// An authenticated request to the compute API.
@@ -101,8 +103,8 @@ impl State {
 
     fn route(&mut self, call: &Call<'_>, path: &[&str]) -> Answered {
         match (call.q.method.as_str(), path) {
-            ("GET", ["servers"]) => self.list_servers(call, servers::View::Brief),
-            ("GET", ["servers", "detail"]) => self.list_servers(call, servers::View::Detail),
+            ("GET", ["servers"]) => self.list_servers(call, View::Brief),
+            ("GET", ["servers", "detail"]) => self.list_servers(call, View::Detail),
             ("GET", ["servers", id]) => self.show_server(call, id),
             ("DELETE", ["servers", id]) => self.delete_server(call, id),
             ("POST", ["servers", id, "action"]) => self.act(call, id),
@@ -116,6 +118,8 @@ impl State {
             ("GET", ["os-services"]) => self.list_services(call),
             ("PUT", ["os-services", id]) => self.update_service(call, id),
             ("GET", ["os-migrations"]) => self.list_migrations(call),
+            ("GET", ["os-hypervisors"]) => self.list_hypervisors(call, View::Brief),
+            ("GET", ["os-hypervisors", "detail"]) => self.list_hypervisors(call, View::Detail),
             ("GET", ["flavors"] | ["flavors", "detail"]) => Ok(self.list_flavors()),
             ("GET", ["flavors", id]) => self.show_flavor(id),
             ("GET", ["limits"]) => Ok(self.show_limits()),

@@ -1,6 +1,6 @@
 //! `servers`: lists, and one of them.
 
-use super::{Call, Instance, TaskState, flavors, refuse};
+use super::{Call, Instance, TaskState, VmState, flavors, refuse};
 use crate::http::{Answered, Reply, iso, parse_time};
 use crate::keystone::Standing;
 use crate::state::State;
@@ -30,7 +30,8 @@ impl State {
     /// The server, if the caller may see it.
     pub(super) fn find_server(&self, call: &Call<'_>, id: &str) -> Result<&Instance, Reply> {
         let found = self.servers.get(&ServerId::new(id)).filter(|server| {
-            call.caller.standing == Standing::Admin || server.project == call.caller.project
+            let ours = server.project == call.caller.project;
+            !server.is_deleted() && (ours || call.caller.standing == Standing::Admin)
         });
         found.ok_or_else(|| refuse(404, &format!("Instance {id} could not be found.")))
     }
@@ -95,6 +96,7 @@ impl State {
         let is = |wanted: Option<&str>, value: &str| wanted.is_none_or(|wanted| wanted == value);
         let wanted = |s: &&Instance| {
             (all || s.project == call.caller.project)
+                && (!s.is_deleted() || since.is_some())
                 && is(of_admins("host"), s.host.as_str())
                 && is(of_admins("node"), s.host.as_str())
                 && is(q.query("uuid"), s.id.as_str())
@@ -111,7 +113,6 @@ impl State {
         Ok(Reply::json(200, json!({ "server": self.server_json(call, server) })))
     }
 
-    /// A server that is gone is gone: nobody looks for `deleted` ones here.
     pub(super) fn delete_server(&mut self, call: &Call<'_>, id: &str) -> Answered {
         let server = self.find_server(call, id)?;
         if server.locked && call.caller.standing == Standing::Member {
@@ -119,7 +120,12 @@ impl State {
         }
         let (host, id) = (server.host.clone(), server.id.clone());
         self.stop_guest(&host, &id);
-        self.servers.remove(&id);
+        let now = self.now;
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.stopped();
+            server.vm_state = VmState::Deleted;
+            server.updated = now;
+        }
         Ok(Reply::empty(204))
     }
 
@@ -132,7 +138,7 @@ impl State {
     fn server_json(&self, call: &Call<'_>, s: &Instance) -> Value {
         let base = &self.shape.endpoints.base;
         let host = self.hosts.get(&s.host);
-        let address = format!("198.51.{}.{}", s.number / 250 % 250, s.number % 250 + 1);
+        let address = format!("10.0.{}.{}", s.number / 250 % 250, s.number % 250 + 1);
         let mut shown = json!({
             "id": s.id.as_str(), "name": s.name, "status": s.status(), "links": self.links(s),
             "tenant_id": s.project, "user_id": s.user, "metadata": s.metadata_json(),

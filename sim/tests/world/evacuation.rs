@@ -260,3 +260,39 @@ async fn a_destination_that_dies_leaves_the_evacuation_hanging_and_it_can_be_ask
     assert_eq!(client.world.running(&server), [HostName::new("compute-03")]);
     client.world.check().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_deleted_on_the_way_does_not_run_anywhere() {
+    let client = client();
+    let (host, server) = client.host_and_server();
+    client.world.kill_host(&host);
+    client.wait_s(75).await;
+    client.evacuate(&server);
+    client.wait_s(3).await;
+    client.nova("DELETE", &format!("servers/{server}"), &json!(null));
+    client.wait_s(60).await;
+    assert!(client.world.running(&server).is_empty());
+    assert_eq!(client.get("os-migrations")["migrations"][0]["status"], "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeated_requests_can_run_a_server_twice_even_though_its_host_is_dead() {
+    let broken = |seed| async move {
+        let client = Client::new(seed, Shape::default());
+        let (host, server) = client.host_and_server();
+        client.world.kill_host(&host);
+        client.wait_s(75).await;
+        for target in ["compute-02", "compute-03"] {
+            client.act(&server, &json!({ "evacuate": { "host": target } }));
+            client.wait_s(5).await;
+        }
+        client.wait_s(100).await;
+        // The second one is asked for while the first one spawns, and finds the task state fresh.
+        client.world.check().is_err()
+    };
+    let mut twice = 0;
+    for seed in 0..20 {
+        twice += u32::from(broken(seed).await);
+    }
+    assert!(twice > 0);
+}

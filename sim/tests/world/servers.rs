@@ -159,3 +159,18 @@ async fn the_version_document_needs_no_token_and_every_answer_has_a_date() {
     let answer = world.handle(&crate::client::ask("GET", "/compute/", &Value::Null));
     assert_eq!(body(&answer)["versions"][1]["min_version"], "2.1");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_server_is_gone_but_for_who_asks_what_changed() {
+    let client = Client::new(1, Shape::default());
+    let (_, server) = client.host_and_server();
+    client.wait_s(10).await;
+    assert_eq!(client.nova("DELETE", &format!("servers/{server}"), &Value::Null).status(), 204);
+    assert!(client.world.running(&server).is_empty());
+    assert_eq!(client.nova("GET", &format!("servers/{server}"), &Value::Null).status(), 404);
+    assert_eq!(ids(&client.get("servers/detail?all_tenants=1")).len(), 11);
+    let path = "servers/detail?all_tenants=1&changes-since=2025-11-21T08:00:05Z";
+    let changed = client.get(path);
+    assert_eq!(ids(&changed), [server.as_str()]);
+    assert_eq!(changed["servers"][0]["status"], "DELETED");
+}

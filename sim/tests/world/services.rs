@@ -154,3 +154,13 @@ async fn below_2_53_services_are_changed_by_name() {
     assert!(client.service(&host)["id"].is_number());
     assert_eq!(client.service(&host)["status"], "disabled");
 }
+
+#[tokio::test(start_paused = true)]
+async fn hypervisors_are_found_by_a_part_of_their_name() {
+    let client = client();
+    let list = client.get("os-hypervisors/detail?hypervisor_hostname_pattern=02");
+    assert_eq!(list["hypervisors"].as_array().unwrap().len(), 1);
+    assert_eq!(list["hypervisors"][0]["service"]["host"], "compute-02");
+    let none = "os-hypervisors?hypervisor_hostname_pattern=nowhere";
+    assert_eq!(client.nova("GET", none, &Value::Null).status(), 404);
+}
