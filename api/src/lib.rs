@@ -1,1 +1,96 @@
-//! api
+//! Answers: HTTP, Masakari's JSON and our own `/ha/v1`, tokens and policy.
+//!
+//! The only room that serves the protocol. It parses, asks the store, and answers; it recovers
+//! nothing itself and never talks to an engine: a report becomes a row, and what only an engine may decide
+//! becomes a request, another row, whose answer is waited for a little. An engine in the same
+//! process is woken by [`ApiState::wake`].
+//!
+//! ```text
+//!  envelope ── /                    versions      the version document, for everybody
+//!  request id  /healthcheck         healthcheck   for load balancers
+//!  one log     /v1, /v1/{project}   v1            token, route, microversion, then one file per noun:
+//!  line per                                       segments hosts notifications vmoves extensions
+//!  fault       /ha/v1               ha            what Masakari does not have
+//! ```
+//!
+//! `/v1` answers as recorded answers of Python Masakari do, byte for byte where clients could see
+//! a difference; `tests/golden` holds the recording and the list of where ours differs.
+
+mod ask;
+mod auth;
+mod config;
+mod envelope;
+mod extensions;
+mod fault;
+mod ha;
+mod healthcheck;
+mod hosts;
+mod json;
+mod microversion;
+mod notifications;
+mod policy;
+mod printable;
+mod query;
+mod route;
+mod schema;
+mod segments;
+mod serve;
+mod timestamp;
+mod v1;
+mod versions;
+mod vmoves;
+
+pub use auth::Auth;
+pub use config::{Config, OPTIONS};
+pub use policy::RULES;
+pub use serve::serve;
+
+use axum::{Router, middleware};
+use openstack::nova::Nova;
+use oslo::policy::Enforcer;
+use ports::{Clock, Entropy};
+use std::{fmt, sync::Arc};
+use store::Store;
+
+/// Everything that answers are made from.
+#[derive(Clone)]
+pub struct ApiState {
+    pub store: Arc<dyn Store>,
+    pub nova: Nova,
+    pub auth: Auth,
+    /// Made of [`RULES`] and the operator's overrides.
+    pub policy: Arc<Enforcer>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// Called when there is work, so that an engine in this process starts at once.
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+    pub config: Config,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("store", &self.store)
+            .field("auth", &self.auth)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The whole API.
+pub fn app(state: ApiState) -> Router {
+    let state = Arc::new(state);
+    let v1 = || axum::routing::any(v1::answer);
+    let guarded = Router::new()
+        .route("/v1", v1())
+        .route("/v1/", v1())
+        .route("/v1/{*path}", v1())
+        .nest("/ha/v1", ha::router())
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), envelope::wrap));
+    Router::new()
+        .merge(guarded)
+        .route("/healthcheck", axum::routing::get(healthcheck::show).head(healthcheck::head))
+        .route("/", axum::routing::any(versions::list))
+        .fallback(versions::choices)
+        .with_state(state)
+}

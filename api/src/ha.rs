@@ -1,0 +1,143 @@
+//! `/ha/v1`: what Masakari does not have. Same tokens, same policy engine, plain HTTP manners.
+//!
+//! What only an engine may decide is filed as a request and answered by an engine; we wait for the
+//! answer a little, and say where to look when it takes longer.
+
+use crate::{
+    ApiState,
+    ask::{self, Ask, Reply, given},
+    fault::Fault,
+    microversion::Version,
+    schema::{Need, Rule, Schema, is_uuid},
+};
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderValue, StatusCode, header};
+use recovery::{
+    HostId, HostName,
+    nouns::Host,
+    request::{self, Asked, RequestState},
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// Longer than this nobody waits for an answer; the request stays open a little longer, so that an
+/// engine that is just starting can still take it.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const REQUEST_DEADLINE_MS: i64 = 60_000;
+
+const CONFIRM_DEAD: Schema =
+    Schema { key: None, fields: &[("reason", Rule::Text(1000))], need: Need::All(&["reason"]) };
+
+pub(crate) fn router() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/hosts/{host}/confirm-dead", post(confirm_dead))
+        .route("/requests/{id}", get(show_request))
+        .fallback(async || Fault::not_found("There is no such resource under /ha/v1"))
+        .method_not_allowed_fallback(async || {
+            let message = "This method is not allowed here; the header Allow names those that are";
+            Fault::new(StatusCode::METHOD_NOT_ALLOWED, message)
+        })
+}
+
+/// "This host is dead": a person vouches for it.
+async fn confirm_dead(
+    State(api): State<Arc<ApiState>>,
+    Path(host): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    let body = ask.body(&CONFIRM_DEAD)?;
+    ask.can("ha:hosts:confirm_dead")?;
+    let reason = given(body.text("reason"), "reason")?.trim();
+    if reason.is_empty() {
+        return Err(Fault::bad("'reason' must say why the host is dead for certain"));
+    }
+    let host = find_host(&ask, &host).await?;
+    let filed = request::Request {
+        id: ask.api.entropy.uuid().to_string(),
+        asked: Asked::ConfirmDead { host: host.name, reason: reason.to_owned() },
+        who: format!("{} ({})", ask.caller.user_name, ask.caller.user_id),
+        created_at: ask.now(),
+        deadline: ask.now().plus(REQUEST_DEADLINE_MS),
+        state: RequestState::Open,
+        answer: None,
+    };
+    ask.api.store.file_request(&filed).await?;
+    (ask.api.wake)();
+    show(&answered(&ask, filed).await?)
+}
+
+async fn show_request(
+    State(api): State<Arc<ApiState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    ask.can("ha:requests:detail")?;
+    let found = ask.api.store.request(&id).await?;
+    let found = found.ok_or_else(|| Fault::not_found(format!("No request with id {id}.")))?;
+    Ok(Reply::ok(&view(&found))?.into_response())
+}
+
+async fn enter(api: Arc<ApiState>, request: Request) -> Result<Ask, Fault> {
+    let (head, body) = request.into_parts();
+    let body = ask::read(&api, &head.headers, body).await?;
+    let caller = api.auth.caller(&head.headers, &api.config).await?;
+    ask::check_content_type(&head.headers)?;
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    Ok(Ask { api, caller, version: Version::VMoves, method: head.method, query, body })
+}
+
+/// By its name, or by its id in Masakari.
+async fn find_host(ask: &Ask, host: &str) -> Result<Host, Fault> {
+    let mut found = ask.api.store.host_named(&HostName::new(host)).await?;
+    if found.is_none() && is_uuid(host) {
+        found = ask.api.store.host(&HostId::new(host)).await?;
+    }
+    found.ok_or_else(|| Fault::not_found(format!("No host named {host} is in any segment.")))
+}
+
+/// The request once it is answered, or as it stands when the wait is over.
+async fn answered(ask: &Ask, filed: request::Request) -> Result<request::Request, Fault> {
+    let since = ask.api.clock.boot();
+    let mut last = filed;
+    while last.state == RequestState::Open && ask.api.clock.boot().since(since) < ANSWER_WAIT {
+        ask.api.clock.sleep(LOOK_EVERY).await;
+        if let Some(now) = ask.api.store.request(&last.id).await? {
+            last = now;
+        }
+    }
+    Ok(last)
+}
+
+fn show(request: &request::Request) -> Result<Response, Fault> {
+    let status = match request.state {
+        RequestState::Open => StatusCode::ACCEPTED,
+        RequestState::Done | RequestState::Refused => StatusCode::OK,
+    };
+    let mut response = Reply::with(status, &view(request))?.into_response();
+    if let Ok(place) = HeaderValue::try_from(format!("/ha/v1/requests/{}", request.id)) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+fn view(request: &request::Request) -> Value {
+    let state = match request.state {
+        RequestState::Open => "pending",
+        RequestState::Done => "done",
+        RequestState::Refused => "refused",
+    };
+    json!({"request": {
+        "id": request.id,
+        "state": state,
+        "answer": request.answer,
+        "see": format!("/ha/v1/requests/{}", request.id),
+    }})
+}

@@ -1,0 +1,296 @@
+//! `/notifications`: reports of failures, and how far their recoveries are.
+
+use crate::{
+    ask::{Ask, Reply, given},
+    fault::Fault,
+    json::Json,
+    microversion::Version,
+    route::Action,
+    schema::{Brackets, Need, Rule, Schema},
+    timestamp::{self, iso},
+};
+use http::StatusCode;
+use recovery::{
+    HostId, HostName, NotificationId,
+    details::{Task, details},
+    evidence::{Evidence, Kind},
+    nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType},
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use store::{Accepted, NewNotification, NotificationFilter};
+
+const CREATE: Schema = Schema {
+    key: Some("notification"),
+    fields: &[
+        ("type", Rule::Word(&["COMPUTE_HOST", "VM", "PROCESS"], Brackets::Round)),
+        ("hostname", Rule::Hostname),
+        ("generated_time", Rule::Time),
+        ("payload", Rule::Payload),
+    ],
+    need: Need::All(&["type", "hostname", "generated_time", "payload"]),
+};
+const EVENT: Rule = Rule::Word(&["STARTED", "STOPPED"], Brackets::Round);
+const HOST_PAYLOAD: Schema = Schema {
+    key: None,
+    fields: &[
+        ("host_status", Rule::Word(&["NORMAL", "UNKNOWN"], Brackets::Round)),
+        ("cluster_status", Rule::Word(&["ONLINE", "OFFLINE"], Brackets::Round)),
+        ("event", EVENT),
+    ],
+    need: Need::All(&["event"]),
+};
+const PROCESS_PAYLOAD: Schema = Schema {
+    key: None,
+    fields: &[("process_name", Rule::Text(4096)), ("event", EVENT)],
+    need: Need::All(&["process_name", "event"]),
+};
+const VM_PAYLOAD: Schema = Schema {
+    key: None,
+    fields: &[
+        ("instance_uuid", Rule::Uuid),
+        ("vir_domain_event", Rule::Text(255)),
+        ("event", Rule::Text(255)),
+    ],
+    need: Need::All(&["instance_uuid", "vir_domain_event", "event"]),
+};
+
+pub(crate) async fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
+    match action {
+        Action::Index => index(ask).await,
+        Action::Create => create(ask).await,
+        Action::Show(id) => show(ask, &NotificationId::new(id)).await,
+        Action::New | Action::Update(_) | Action::Delete(_) | Action::Edit | Action::Act => {
+            Err(Fault::not_allowed(&ask.method, &action))
+        }
+    }
+}
+
+async fn index(ask: &Ask) -> Result<Reply, Fault> {
+    ask.can("os_masakari_api:notifications:index")?;
+    let (query, page) = ask.list()?;
+    let kind = query.get("type").map(NotificationType::from_word);
+    let status = query.get("status").map(NotificationStatus::from_word);
+    let since = query.get("generated-since").map(|text| {
+        timestamp::parse(text).ok_or_else(|| Fault::bad("Invalid generated-since value"))
+    });
+    let filter = NotificationFilter {
+        source_host: query.get("source_host_uuid").map(HostId::new),
+        kind: kind.flatten(),
+        status: status.flatten(),
+        generated_since: since.transpose()?,
+    };
+    let nothing_can_match = kind == Some(None) || status == Some(None);
+    let found = if nothing_can_match {
+        Vec::new()
+    } else {
+        ask.api.store.notifications(&filter, &page).await?
+    };
+    Reply::ok(&Many { notifications: found.iter().map(|n| View::of(n, None)).collect() })
+}
+
+async fn show(ask: &Ask, id: &NotificationId) -> Result<Reply, Fault> {
+    ask.can("os_masakari_api:notifications:detail")?;
+    let notification = find(ask, id).await?;
+    let details = match ask.version {
+        Version::Initial => None,
+        Version::ProgressDetails | Version::SegmentEnabled | Version::VMoves => {
+            Some(progress(ask, &notification).await?)
+        }
+    };
+    Reply::ok(&One { notification: View::of(&notification, details) })
+}
+
+async fn create(ask: &Ask) -> Result<Reply, Fault> {
+    let body = ask.body(&CREATE)?;
+    ask.can("os_masakari_api:notifications:create")?;
+    let report = given(body.get("notification"), "notification")?;
+    let kind = given(report.text("type").and_then(NotificationType::from_word), "type")?;
+    let payload = given(report.get("payload"), "payload")?;
+    payload_schema(kind).check(payload).map_err(Fault::bad)?;
+    let name = HostName::new(given(report.text("hostname"), "hostname")?);
+    let host = ask.api.store.host_named(&name).await?;
+    let host =
+        host.ok_or_else(|| Fault::bad(format!("Host with name {name} could not be found.")))?;
+    if host.on_maintenance {
+        return Err(Fault::conflict(format!(
+            "Notification received from host {name} of type '{kind}' is ignored as the host is already \
+             under maintenance."
+        )));
+    }
+    let generated = report.text("generated_time").and_then(timestamp::parse);
+    let uuid = NotificationId::new(ask.api.entropy.uuid().to_string());
+    let new = NewNotification {
+        evidence: evidence(ask, &uuid, kind, &host, payload),
+        uuid,
+        kind,
+        generated_time: given(generated, "generated_time")?,
+        payload: payload.compact(),
+        fingerprint: fingerprint(&host.uuid, kind, payload),
+        source_host: host.uuid,
+        segment: host.segment,
+        window_ms: i64::from(ask.api.config.duplicate_notification_detection_interval_s) * 1000,
+        now: ask.now(),
+    };
+    match ask.api.store.accept(new).await? {
+        Accepted::New(notification) => {
+            (ask.api.wake)();
+            let view = View::of(&notification, None);
+            Reply::with(StatusCode::ACCEPTED, &One { notification: view })
+        }
+        Accepted::Duplicate(first) => {
+            let message =
+                format!("Notification received from host {name} of type {kind} is duplicate.");
+            Err(Fault::conflict(message).because(format!("it repeats {first}")))
+        }
+    }
+}
+
+/// The notification, or 404.
+pub(crate) async fn find(ask: &Ask, id: &NotificationId) -> Result<Notification, Fault> {
+    ask.api.store.notification(id).await?.ok_or_else(|| Fault::no_notification(id.as_str()))
+}
+
+fn payload_schema(kind: NotificationType) -> &'static Schema {
+    match kind {
+        NotificationType::ComputeHost => &HOST_PAYLOAD,
+        NotificationType::Process => &PROCESS_PAYLOAD,
+        NotificationType::Vm => &VM_PAYLOAD,
+    }
+}
+
+/// Equal for reports that say the same of the same host, in whichever order they say it.
+fn fingerprint(host: &HostId, kind: NotificationType, payload: &Json) -> String {
+    let digest = Sha256::digest(format!("{host}\n{kind}\n{}", payload.canonical()));
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to memory does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// What the report proves: that a monitor said for certain that the host is down.
+fn evidence(
+    ask: &Ask,
+    report: &NotificationId,
+    kind: NotificationType,
+    host: &Host,
+    payload: &Json,
+) -> Option<Evidence> {
+    match kind {
+        NotificationType::ComputeHost => {}
+        NotificationType::Process | NotificationType::Vm => return None,
+    }
+    match HostReport::read(payload.text("event")?, payload.text("host_status"))? {
+        HostReport::Died => Some(Evidence {
+            host: host.name.clone(),
+            kind: Kind::MonitorSaid,
+            at: ask.now(),
+            source: format!("monitor report {report}"),
+            raw: payload.compact(),
+        }),
+        HostReport::Uncertain | HostReport::Started => None,
+    }
+}
+
+/// The tasks of the recovery; only those of hosts are shown in steps.
+async fn progress(ask: &Ask, notification: &Notification) -> Result<Vec<TaskView>, Fault> {
+    match notification.kind {
+        NotificationType::ComputeHost => {}
+        NotificationType::Process | NotificationType::Vm => return Ok(Vec::new()),
+    }
+    let lines = ask.api.store.log(&notification.uuid).await?;
+    let host = ask.api.store.host(&notification.source_host).await?;
+    // The host may have been deleted since; its id is then all that is left of it.
+    let name =
+        host.map_or_else(|| HostName::new(notification.source_host.as_str()), |host| host.name);
+    Ok(details(&lines, &name).iter().map(TaskView::of).collect())
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    notification: View<'a>,
+}
+
+#[derive(Serialize)]
+struct Many<'a> {
+    notifications: Vec<View<'a>>,
+}
+
+/// A notification as clients see it.
+#[derive(Serialize)]
+struct View<'a> {
+    id: i64,
+    notification_uuid: &'a str,
+    generated_time: String,
+    source_host_uuid: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    payload: Json,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_workflow_details: Option<Vec<TaskView>>,
+    failover_segment_uuid: &'a str,
+    message: Option<&'a str>,
+    created_at: Option<String>,
+    updated_at: Option<String>,
+    deleted_at: (),
+    deleted: bool,
+}
+
+impl<'a> View<'a> {
+    fn of(n: &'a Notification, details: Option<Vec<TaskView>>) -> Self {
+        // Dashboards take the payload for an object, whatever a former program wrote.
+        let payload = serde_json::from_str(&n.payload).ok();
+        let payload = payload.filter(|payload| matches!(payload, Json::Object(_)));
+        Self {
+            id: n.id,
+            notification_uuid: n.uuid.as_str(),
+            generated_time: iso(n.generated_time),
+            source_host_uuid: n.source_host.as_str(),
+            kind: n.kind.as_str(),
+            payload: payload.unwrap_or_else(|| Json::Object(Vec::new())),
+            status: n.status.as_str(),
+            recovery_workflow_details: details,
+            failover_segment_uuid: n.segment.as_str(),
+            message: n.message.as_deref(),
+            created_at: n.created_at.map(iso),
+            updated_at: n.updated_at.map(iso),
+            deleted_at: (),
+            deleted: false,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TaskView {
+    name: &'static str,
+    progress: f64,
+    progress_details: Vec<MessageView>,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct MessageView {
+    timestamp: String,
+    /// Text, as in Python: `"0.5"`.
+    progress: String,
+    message: String,
+}
+
+impl TaskView {
+    fn of(task: &Task) -> Self {
+        let messages = task.messages.iter().map(|message| MessageView {
+            timestamp: timestamp::progress(message.at),
+            progress: format!("{:?}", message.progress),
+            message: message.text.clone(),
+        });
+        Self {
+            name: task.name,
+            progress: task.progress,
+            progress_details: messages.collect(),
+            state: task.state,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Who may do what: Masakari's rules and our own, with their defaults.
+
+use crate::{auth::Caller, fault::Fault};
+use http::StatusCode;
+use oslo::policy::{Creds, Decision, Enforcer, RuleDefault};
+use std::collections::BTreeMap;
+
+const ADMIN: &str = "rule:admin_api";
+
+/// Every rule that is asked, for [`Enforcer::new`].
+pub const RULES: &[RuleDefault] = &[
+    rule("context_is_admin", "role:admin", "Decides what makes a caller an administrator"),
+    rule("admin_or_owner", "is_admin:True or project_id:%(project_id)s", "For overrides to use"),
+    rule("admin_api", "is_admin:True", "The default of all the others"),
+    rule("os_masakari_api:extensions:index", ADMIN, "GET /extensions"),
+    rule("os_masakari_api:extensions:detail", ADMIN, "GET /extensions/{alias}"),
+    rule("os_masakari_api:extensions:discoverable", ADMIN, "Kept for existing files"),
+    rule("os_masakari_api:os-hosts:index", ADMIN, "GET /segments/{segment}/hosts"),
+    rule("os_masakari_api:os-hosts:detail", ADMIN, "GET /segments/{segment}/hosts/{host}"),
+    rule("os_masakari_api:os-hosts:create", ADMIN, "POST /segments/{segment}/hosts"),
+    rule("os_masakari_api:os-hosts:update", ADMIN, "PUT /segments/{segment}/hosts/{host}"),
+    rule("os_masakari_api:os-hosts:delete", ADMIN, "DELETE /segments/{segment}/hosts/{host}"),
+    rule("os_masakari_api:os-hosts:discoverable", ADMIN, "Kept for existing files"),
+    rule("os_masakari_api:segments:index", ADMIN, "GET /segments"),
+    rule("os_masakari_api:segments:detail", ADMIN, "GET /segments/{segment}"),
+    rule("os_masakari_api:segments:create", ADMIN, "POST /segments"),
+    rule("os_masakari_api:segments:update", ADMIN, "PUT /segments/{segment}"),
+    rule("os_masakari_api:segments:delete", ADMIN, "DELETE /segments/{segment}"),
+    rule("os_masakari_api:segments:discoverable", ADMIN, "Kept for existing files"),
+    rule("os_masakari_api:notifications:index", ADMIN, "GET /notifications"),
+    rule("os_masakari_api:notifications:detail", ADMIN, "GET /notifications/{notification}"),
+    rule("os_masakari_api:notifications:create", ADMIN, "POST /notifications"),
+    rule("os_masakari_api:notifications:discoverable", ADMIN, "Kept for existing files"),
+    rule("os_masakari_api:vmoves:index", ADMIN, "GET /notifications/{notification}/vmoves"),
+    rule(
+        "os_masakari_api:vmoves:detail",
+        ADMIN,
+        "GET /notifications/{notification}/vmoves/{vmove}",
+    ),
+    rule("os_masakari_api:vmoves:discoverable", ADMIN, "Kept for existing files"),
+    rule("os_masakari_api:versions:index", "@", "Kept for existing files: versions are for all"),
+    rule("os_masakari_api:versions:discoverable", "@", "Kept for existing files"),
+    rule(
+        "ha:hosts:confirm_dead",
+        ADMIN,
+        "POST /ha/v1/hosts/{host}/confirm-dead: whoever may attest a death can have a live host's VMs \
+         started a second time",
+    ),
+    rule("ha:requests:detail", ADMIN, "GET /ha/v1/requests/{request}"),
+];
+
+const fn rule(name: &'static str, check: &'static str, description: &'static str) -> RuleDefault {
+    RuleDefault { name, check, scopes: &[], description }
+}
+
+/// Whether `caller` may do what `rule` guards.
+pub(crate) fn can(enforcer: &Enforcer, caller: &Caller, rule: &str) -> Result<(), Fault> {
+    let target: BTreeMap<String, String> = [
+        ("project_id", caller.project_id.clone().unwrap_or_default()),
+        ("user_id", caller.user_id.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    let creds = caller.creds();
+    let is_admin = enforcer.enforce("context_is_admin", &target, &creds) == Decision::Allowed;
+    match enforcer.enforce(rule, &target, &creds.with("is_admin", is_admin)) {
+        Decision::Allowed => Ok(()),
+        Decision::Denied(why) => {
+            let message = format!("Policy doesn't allow {rule} to be performed.");
+            Err(Fault::new(StatusCode::FORBIDDEN, message).because(why))
+        }
+    }
+}
+
+impl Caller {
+    fn creds(&self) -> Creds {
+        Creds::default()
+            .with("user_id", self.user_id.clone())
+            .with("user_name", self.user_name.clone())
+            .with("project_id", self.project_id.clone())
+            .with("domain_id", self.domain_id.clone())
+            .with("system_scope", self.system_scope.clone())
+            .with("roles", self.roles.clone())
+    }
+}

@@ -1,0 +1,36 @@
+//! Serves the API on a socket until it shall stop.
+
+use axum::Router;
+use ports::Clock;
+use std::{future::Future, io, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch};
+
+/// After this, answers under way are given up: no handler waits longer for anything.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Answers on `listener` until `shutdown` is there; answers that are under way then are finished.
+///
+/// # Errors
+/// When the socket fails.
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (ended, mut end) = watch::channel(());
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        shutdown.await;
+        drop(ended);
+    });
+    let too_long = async {
+        // The sender is only ever dropped: that is the signal.
+        let _ = end.changed().await;
+        clock.sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        served = server => served,
+        () = too_long => Ok(()),
+    }
+}

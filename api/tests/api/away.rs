@@ -1,0 +1,73 @@
+//! When something that we need does not answer: 503 with a reason, never a wrong answer.
+
+use crate::{
+    cloud::Away,
+    world::{Client, World},
+};
+use async_trait::async_trait;
+use http::StatusCode;
+use serde_json::json;
+use std::sync::Arc;
+use store::{Gate, Memory, StoreError};
+
+/// A database that is gone.
+#[derive(Debug)]
+struct Gone;
+
+#[async_trait]
+impl Gate for Gone {
+    async fn before(&self, doing: &'static str) -> Result<(), StoreError> {
+        Err(StoreError::Away { doing, source: "connection refused".into() })
+    }
+
+    async fn after(&self, _: &'static str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_database_every_resource_answers_503_and_says_why() {
+    let store = Memory::new();
+    let world = World::with(store.clone(), Arc::new(store.handle(Arc::new(Gone))));
+    for path in ["/v1/segments", "/v1/notifications/n", "/v1/segments/s/hosts", "/ha/v1/requests/r"]
+    {
+        let answer = world.ask("GET", path, None).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        let message = answer.json()["serviceUnavailable"]["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("the database does not answer"), "{message}");
+        assert!(!message.contains("refused"), "the cause is for the log: {message}");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_keystone_an_unknown_token_is_503_and_never_401() {
+    let world = World::new();
+    world.cloud.lose(Away::Keystone);
+    let answer = world.ask("GET", "/v1/segments", None).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.text.contains("Keystone cannot tell whose token it is"), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_keystone_has_vouched_for_works_on_while_keystone_is_away() {
+    let world = World::new();
+    assert_eq!(world.ask("GET", "/v1/segments", None).await.status, StatusCode::OK);
+    world.cloud.lose(Away::Keystone);
+    assert_eq!(world.ask("GET", "/v1/segments", None).await.status, StatusCode::OK);
+    let other = world.ask_as(Client::Demo, "GET", "/v1/segments", None).await;
+    assert_eq!(other.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_nova_no_host_is_taken_in() {
+    let world = World::new();
+    let segment = json!({"name": "s", "recovery_method": "auto", "service_type": "COMPUTE"});
+    let made = world.ask("POST", "/v1/segments", Some(json!({ "segment": segment }))).await;
+    let path = format!("/v1/segments/{}/hosts", made.json()["segment"]["uuid"].as_str().unwrap());
+    world.cloud.lose(Away::Nova);
+    let host = json!({"name": "compute01", "type": "COMPUTE", "control_attributes": "SSH"});
+    let answer = world.ask("POST", &path, Some(json!({ "host": host }))).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    assert_eq!(world.ask("GET", &path, None).await.json()["hosts"], json!([]));
+}

@@ -1,0 +1,89 @@
+//! What a report of a failure becomes.
+
+use crate::world::World;
+use http::StatusCode;
+use recovery::{HostName, evidence::Kind};
+use serde_json::{Value, json};
+use store::Store;
+
+/// A segment with the host compute01 in it.
+async fn world() -> World {
+    let world = World::new();
+    let segment = json!({"name": "s", "recovery_method": "auto", "service_type": "COMPUTE"});
+    let made = world.ask("POST", "/v1/segments", Some(json!({ "segment": segment }))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let path = format!("/v1/segments/{}/hosts", made.json()["segment"]["uuid"].as_str().unwrap());
+    let host = json!({"name": "compute01", "type": "COMPUTE", "control_attributes": "SSH"});
+    let made = world.ask("POST", &path, Some(json!({ "host": host }))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    world
+}
+
+fn report(payload: &Value) -> Value {
+    json!({"notification": {
+        "type": "COMPUTE_HOST",
+        "hostname": "compute01",
+        "generated_time": "2026-11-21T10:00:00",
+        "payload": payload,
+    }})
+}
+
+fn died() -> Value {
+    json!({"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_is_sure_of_a_death_leaves_evidence_and_wakes_the_engine() {
+    let world = world().await;
+    let accepted = world.ask("POST", "/v1/notifications", Some(report(&died()))).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+    let uuid = accepted.json()["notification"]["notification_uuid"].as_str().unwrap().to_owned();
+    let evidence = world.store.evidence(&HostName::new("compute01")).await.unwrap();
+    let [said] = evidence.as_slice() else { panic!("{evidence:?}") };
+    assert_eq!(said.kind, Kind::MonitorSaid);
+    assert_eq!(said.source, format!("monitor report {uuid}"));
+    assert_eq!(said.raw, died().to_string());
+    assert_eq!(world.woken(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_is_not_sure_leaves_no_evidence() {
+    let world = world().await;
+    for payload in [
+        json!({"event": "STOPPED", "host_status": "UNKNOWN"}),
+        json!({"event": "STOPPED"}),
+        json!({"event": "STARTED", "host_status": "NORMAL"}),
+    ] {
+        let accepted = world.ask("POST", "/v1/notifications", Some(report(&payload))).await;
+        assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+    }
+    assert_eq!(world.store.evidence(&HostName::new("compute01")).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_says_the_same_in_another_order_is_a_duplicate() {
+    let world = world().await;
+    let first = r#"{"event": "STOPPED", "host_status": "NORMAL"}"#;
+    let again = r#"{"host_status": "NORMAL", "event": "STOPPED"}"#;
+    let mut statuses = Vec::new();
+    for payload in [first, again] {
+        // As text, because the order counts.
+        let body = report(&json!("PAYLOAD")).to_string().replace("\"PAYLOAD\"", payload);
+        let request = http::Request::post("/v1/notifications")
+            .header("x-auth-token", crate::cloud::ADMIN_TOKEN)
+            .body(body.into());
+        statuses.push(world.send(request.unwrap()).await.status.as_u16());
+    }
+    assert_eq!(statuses, [202, 409]);
+    assert_eq!(world.woken(), 1, "a duplicate is no work");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_reports_that_come_at_once_one_is_accepted() {
+    let world = world().await;
+    let asks = (0..20).map(|_| world.ask("POST", "/v1/notifications", Some(report(&died()))));
+    let answers = futures::future::join_all(asks).await;
+    let accepted = answers.iter().filter(|answer| answer.status == StatusCode::ACCEPTED).count();
+    assert_eq!(accepted, 1);
+    assert_eq!(world.store.all_notifications().len(), 1);
+}

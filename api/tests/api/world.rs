@@ -1,0 +1,175 @@
+//! The application and those who call it.
+
+use crate::cloud::{self, Cloud};
+use api::{ApiState, Auth, Config, RULES};
+use async_trait::async_trait;
+use axum::{Router, body::Body};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use openstack::{
+    AuthConfig, Session,
+    nova::{Nova, NovaConfig},
+    tokens::{TokenCache, TokenValidator},
+};
+use oslo::policy::Enforcer;
+use ports::{Boot, Clock, Entropy, SeededEntropy};
+use recovery::Millis;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use store::{Memory, Store};
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+pub(crate) struct World {
+    pub(crate) app: Router,
+    pub(crate) store: Memory,
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) clock: Arc<dyn Clock>,
+    woken: Arc<AtomicUsize>,
+}
+
+/// Who calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Client {
+    Admin,
+    Demo,
+}
+
+impl Client {
+    pub(crate) fn token(self) -> &'static str {
+        match self {
+            Self::Admin => cloud::ADMIN_TOKEN,
+            Self::Demo => cloud::DEMO_TOKEN,
+        }
+    }
+
+    pub(crate) fn project(self) -> &'static str {
+        match self {
+            Self::Admin => cloud::ADMIN_PROJECT,
+            Self::Demo => cloud::DEMO_PROJECT,
+        }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e} in {self:?}"))
+    }
+}
+
+/// A clock that goes with tokio's, so that tests wait for nothing.
+#[derive(Debug)]
+struct TestClock(Instant);
+
+impl TestClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock of the tests")]
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+#[async_trait]
+impl Clock for TestClock {
+    fn wall(&self) -> Millis {
+        // 2026-11-21T06:00:00
+        Millis(1_795_240_800_000).plus(i64::try_from(self.boot().0).unwrap())
+    }
+
+    fn boot(&self) -> Boot {
+        Boot(u64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock of the tests")]
+    async fn sleep(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let store = Memory::new();
+        Self::with(store.clone(), Arc::new(store))
+    }
+
+    /// A world whose application reaches the data of `store` through `door`.
+    pub(crate) fn with(store: Memory, door: Arc<dyn Store>) -> Self {
+        let cloud = Arc::new(Cloud::default());
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+        let config = AuthConfig { auth_url: "http://keystone/v3".into(), ..AuthConfig::default() };
+        let session = Session::new(config, cloud.clone(), clock.clone(), entropy.clone());
+        let tokens = TokenValidator::new(session.clone(), clock.clone(), TokenCache::default());
+        let (policy, findings) = Enforcer::new(RULES, &BTreeMap::new(), "default");
+        assert!(findings.is_empty(), "{findings:?}");
+        let woken = Arc::new(AtomicUsize::new(0));
+        let bell = Arc::clone(&woken);
+        let state = ApiState {
+            store: door,
+            nova: Nova::new(session, NovaConfig::default()),
+            auth: Auth::Keystone(tokens),
+            policy: Arc::new(policy),
+            clock: clock.clone(),
+            entropy,
+            wake: Arc::new(move || {
+                bell.fetch_add(1, Ordering::Relaxed);
+            }),
+            config: Config {
+                www_authenticate_uri: Some("http://127.0.0.1:5000".into()),
+                healthcheck_disable_file: None,
+                ..Config::default()
+            },
+        };
+        Self { app: api::app(state), store, cloud, clock, woken }
+    }
+
+    /// How often an engine was told that there is work.
+    pub(crate) fn woken(&self) -> usize {
+        self.woken.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let text = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        Answer { status: head.status, headers: head.headers, text }
+    }
+
+    /// Asks as the administrator at the newest microversion.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        self.ask_as(Client::Admin, method, path, body).await
+    }
+
+    pub(crate) async fn ask_as(
+        &self,
+        client: Client,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-auth-token", client.token())
+            .header("openstack-api-version", "instance-ha 1.3")
+            .header("accept", "application/json")
+            .header("content-type", "application/json");
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.send(request.body(body).unwrap()).await
+    }
+}
