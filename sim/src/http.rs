@@ -104,10 +104,19 @@ pub(crate) fn iso(at: Millis) -> String {
     moment(at).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// `2025-11-21T08:00:00.000000`, as the compute API where it forgot the time zone. Nova's database
-/// keeps whole seconds.
+/// `2025-11-21T08:00:00.000000`, as the compute API where it forgot the time zone.
 pub(crate) fn naive(at: Millis) -> String {
     moment(at).format("%Y-%m-%dT%H:%M:%S.000000").to_string()
+}
+
+/// The same with the fraction of the second.
+pub(crate) fn naive_exactly(at: Millis) -> String {
+    moment(at).format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+}
+
+/// Nova's database keeps whole seconds.
+pub(crate) fn whole_second(at: Millis) -> Millis {
+    Millis(at.0 - at.0.rem_euclid(1000))
 }
 
 /// Reads the times that clients send: with a zone or without one, which is UTC then.

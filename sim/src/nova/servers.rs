@@ -1,10 +1,10 @@
 //! `servers`: lists, and one of them.
 
 use super::{Call, Instance, TaskState, VmState, flavors, refuse};
-use crate::http::{Answered, Reply, iso, parse_time};
+use crate::http::{Answered, Reply, iso, parse_time, whole_second};
 use crate::keystone::Standing;
 use crate::state::State;
-use recovery::{Millis, ServerId};
+use recovery::ServerId;
 use serde_json::{Value, json};
 
 /// How much of each server a list shows.
@@ -218,9 +218,4 @@ fn add_newer_attributes(call: &Call<'_>, s: &Instance, shown: &mut Value) {
             shown[key] = value;
         }
     }
-}
-
-/// The database keeps whole seconds.
-fn whole_second(at: Millis) -> Millis {
-    Millis(at.0 - at.0.rem_euclid(1000))
 }

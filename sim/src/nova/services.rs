@@ -2,7 +2,7 @@
 
 use super::{Call, refuse};
 use crate::host::{Condition, ForcedDown, Host};
-use crate::http::{Answered, Reply, naive};
+use crate::http::{Answered, Reply, naive, naive_exactly, whole_second};
 use crate::state::State;
 use recovery::seen::ComputeService;
 use recovery::{HostName, Millis};
@@ -12,7 +12,7 @@ impl State {
     /// The last heartbeat as the database has it: in whole seconds.
     fn last_seen_up(&self, host: &Host) -> Millis {
         let beat = host.last_beat(self.now, self.shape.report_interval_ms);
-        Millis(beat.0 - beat.0.rem_euclid(1000))
+        whole_second(beat)
     }
 
     pub(crate) fn is_up(&self, host: &Host) -> bool {
@@ -69,7 +69,7 @@ impl State {
         // The database moves `updated_at` with each write, and a heartbeat is only one of them.
         let updated = host.changed_at.map_or_else(
             || self.last_seen_up(host),
-            |changed| changed.max(self.last_seen_up(host)),
+            |changed| whole_second(changed).max(self.last_seen_up(host)),
         );
         let mut service = json!({
             "id": id, "binary": "nova-compute", "host": host.name.as_str(), "zone": "nova",
@@ -111,7 +111,12 @@ impl State {
         };
         let hold_ms = self.change_service(&name, disable, as_bool(&body["forced_down"]))?;
         let host = self.hosts.get(&name).ok_or_else(super::no_such_resource)?;
-        let mut reply = Reply::json(200, json!({ "service": self.service_json(call, host) }));
+        let mut service = self.service_json(call, host);
+        if host.changed_at == Some(self.now) {
+            // The answer to a write comes from memory and has the fractions that the database drops.
+            service["updated_at"] = json!(naive_exactly(self.now));
+        }
+        let mut reply = Reply::json(200, json!({ "service": service }));
         reply.hold_ms = hold_ms;
         Ok(reply)
     }
@@ -181,7 +186,7 @@ impl State {
         host.forced_down = forced_down.unwrap_or(host.forced_down);
         let told = host.disabled != before.0;
         if before != (host.disabled, host.disabled_reason.clone(), host.forced_down) {
-            host.changed_at = Some(Millis(now.0 - now.0.rem_euclid(1000)));
+            host.changed_at = Some(now);
         }
         let host_was = host.condition;
         if let Some(to) = forced_down {

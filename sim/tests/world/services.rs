@@ -164,3 +164,14 @@ async fn hypervisors_are_found_by_a_part_of_their_name() {
     let none = "os-hypervisors?hypervisor_hostname_pattern=nowhere";
     assert_eq!(client.nova("GET", none, &Value::Null).status(), 404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_write_has_fractions_of_the_second_and_lists_have_not() {
+    let client = client();
+    let (host, _) = client.host_and_server();
+    client.world.kill_host(&host);
+    client.clock_ms(90_250).await;
+    let (_, answer) = client.put_service(&host, &json!({ "status": "disabled" }));
+    assert_eq!(answer["service"]["updated_at"], "2025-11-21T08:01:30.250000");
+    assert_eq!(client.service(&host)["updated_at"], "2025-11-21T08:01:30.000000");
+}
