@@ -8,4 +8,6 @@ mod confirm;
 mod engine;
 mod golden;
 mod reports;
+mod socket;
+mod trust;
 mod world;

@@ -108,20 +108,35 @@ impl World {
 
     /// A world whose application reaches the data of `store` through `door`.
     pub(crate) fn with(store: Memory, door: Arc<dyn Store>) -> Self {
+        Self::build(store, door, |session, clock| {
+            Auth::Keystone(TokenValidator::new(session, clock, TokenCache::default()))
+        })
+    }
+
+    /// A world where everybody is believed.
+    pub(crate) fn of_trust() -> Self {
+        let store = Memory::new();
+        Self::build(store.clone(), Arc::new(store), |_, _| Auth::NoAuth)
+    }
+
+    fn build(
+        store: Memory,
+        door: Arc<dyn Store>,
+        auth: impl FnOnce(Session, Arc<dyn Clock>) -> Auth,
+    ) -> Self {
         let cloud = Arc::new(Cloud::default());
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let config = AuthConfig { auth_url: "http://keystone/v3".into(), ..AuthConfig::default() };
         let session = Session::new(config, cloud.clone(), clock.clone(), entropy.clone());
-        let tokens = TokenValidator::new(session.clone(), clock.clone(), TokenCache::default());
         let (policy, findings) = Enforcer::new(RULES, &BTreeMap::new(), "default");
         assert!(findings.is_empty(), "{findings:?}");
         let woken = Arc::new(AtomicUsize::new(0));
         let bell = Arc::clone(&woken);
         let state = ApiState {
             store: door,
-            nova: Nova::new(session, NovaConfig::default()),
-            auth: Auth::Keystone(tokens),
+            nova: Nova::new(session.clone(), NovaConfig::default()),
+            auth: auth(session, clock.clone()),
             policy: Arc::new(policy),
             clock: clock.clone(),
             entropy,
