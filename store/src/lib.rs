@@ -12,6 +12,8 @@ mod error;
 mod memory;
 mod port;
 mod rules;
+#[cfg(feature = "sql")]
+mod sql;
 
 pub use error::StoreError;
 pub use memory::{Gate, Memory};
@@ -20,3 +22,5 @@ pub use port::{
     NotificationFilter, OpenRecovery, Order, Page, SegmentFilter, SegmentUpdate, Sort, Store,
     VMoveFilter,
 };
+#[cfg(feature = "sql")]
+pub use sql::{Sql, SqlOptions};

@@ -3,7 +3,7 @@
 use crate::{Claim, Order, Page, StoreError};
 use recovery::{
     HostId, Millis, NotificationId, SegmentId,
-    lease::{Lease, Owner},
+    lease::{Lease, LeaseRow, Owner},
     log::{Entry, Line},
     request::Request,
 };
@@ -101,4 +101,9 @@ pub(crate) fn filed_again(there: &Request, request: &Request) -> Result<(), Stor
         true => Ok(()),
         false => Err(StoreError::Exists { noun: "request", name: request.id.clone() }),
     }
+}
+
+/// Whether the row says that `lease` is still its owner's.
+pub(crate) fn holds(row: &LeaseRow, lease: &Lease) -> bool {
+    row.owner.as_ref() == Some(&lease.owner) && row.generation == lease.generation
 }

@@ -89,9 +89,7 @@ impl Data {
     }
 
     fn holds(&self, lease: &Lease) -> bool {
-        self.leases.get(&lease.key).is_some_and(|row| {
-            row.owner.as_ref() == Some(&lease.owner) && row.generation == lease.generation
-        })
+        self.leases.get(&lease.key).is_some_and(|row| rules::holds(row, lease))
     }
 
     /// Renews `lease` if it is still ours.

@@ -1,0 +1,179 @@
+//! What is asked of the store, each as a transaction that is repeated as a whole.
+
+use super::{Sql, leases, log, nouns, recoveries, reports, requests, rows, schema};
+use crate::{
+    Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
+    NotificationFilter, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store, StoreError,
+    VMoveFilter,
+};
+use async_trait::async_trait;
+use recovery::{
+    HostId, HostName, NotificationId, SegmentId, VMoveId,
+    evidence::Evidence,
+    lease::{Lease, LeaseKey, LeaseRow, Owner},
+    log::{Line, Summary},
+    nouns::{Host, Notification, Segment, VMove},
+    request::{Request, RequestState},
+};
+
+#[async_trait]
+impl Store for Sql {
+    async fn segments(&self, of: &SegmentFilter, page: &Page) -> Result<Vec<Segment>, StoreError> {
+        self.repeat("listing segments", |_| nouns::segments(self, of, page)).await
+    }
+
+    async fn segment(&self, uuid: &SegmentId) -> Result<Option<Segment>, StoreError> {
+        let row = self.repeat("reading a segment", |_| nouns::segment_row(&self.db, uuid)).await?;
+        Ok(row.map(rows::segment))
+    }
+
+    async fn create_segment(&self, new: NewSegment) -> Result<Segment, StoreError> {
+        self.repeat("creating a segment", |_| nouns::create_segment(self, &new)).await
+    }
+
+    async fn update_segment(
+        &self,
+        uuid: &SegmentId,
+        change: SegmentUpdate,
+    ) -> Result<Segment, StoreError> {
+        self.repeat("changing a segment", |_| nouns::update_segment(self, uuid, &change)).await
+    }
+
+    async fn delete_segment(&self, uuid: &SegmentId) -> Result<(), StoreError> {
+        self.repeat("deleting a segment", |past| nouns::delete_segment(self, uuid, past)).await
+    }
+
+    async fn hosts(
+        &self,
+        segment: &SegmentId,
+        filter: &HostFilter,
+        page: &Page,
+    ) -> Result<Vec<Host>, StoreError> {
+        self.repeat("listing hosts", |_| nouns::hosts(self, segment, filter, page)).await
+    }
+
+    async fn host(&self, uuid: &HostId) -> Result<Option<Host>, StoreError> {
+        let row = self.repeat("reading a host", |_| nouns::host_row(&self.db, uuid)).await?;
+        Ok(row.map(rows::host))
+    }
+
+    async fn host_named(&self, name: &HostName) -> Result<Option<Host>, StoreError> {
+        let row = self.repeat("reading a host", |_| nouns::host_named_row(&self.db, name)).await?;
+        Ok(row.map(rows::host))
+    }
+
+    async fn create_host(&self, new: NewHost) -> Result<Host, StoreError> {
+        self.repeat("creating a host", |_| nouns::create_host(self, &new)).await
+    }
+
+    async fn update_host(&self, uuid: &HostId, change: HostUpdate) -> Result<Host, StoreError> {
+        self.repeat("changing a host", |_| nouns::update_host(self, uuid, &change)).await
+    }
+
+    async fn delete_host(&self, uuid: &HostId) -> Result<(), StoreError> {
+        self.repeat("deleting a host", |past| nouns::delete_host(self, uuid, past)).await
+    }
+
+    async fn accept(&self, new: NewNotification) -> Result<Accepted, StoreError> {
+        self.repeat("accepting a report", |_| reports::accept(self, &new)).await
+    }
+
+    async fn notifications(
+        &self,
+        filter: &NotificationFilter,
+        page: &Page,
+    ) -> Result<Vec<Notification>, StoreError> {
+        self.repeat("listing notifications", |_| reports::notifications(self, filter, page)).await
+    }
+
+    async fn notification(
+        &self,
+        uuid: &NotificationId,
+    ) -> Result<Option<Notification>, StoreError> {
+        self.repeat("reading a notification", |_| reports::notification(self, uuid)).await
+    }
+
+    async fn vmoves(
+        &self,
+        notification: &NotificationId,
+        filter: &VMoveFilter,
+        page: &Page,
+    ) -> Result<Vec<VMove>, StoreError> {
+        let list = |_| reports::vmoves(self, notification, filter, page);
+        self.repeat("listing VM moves", list).await
+    }
+
+    async fn vmove(&self, uuid: &VMoveId) -> Result<Option<VMove>, StoreError> {
+        self.repeat("reading a VM move", |_| reports::vmove(self, uuid)).await
+    }
+
+    async fn open_recoveries(&self, limit: u32) -> Result<Vec<OpenRecovery>, StoreError> {
+        self.repeat("listing open recoveries", |_| recoveries::open(self, limit)).await
+    }
+
+    async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {
+        self.repeat("reading leases", |_| leases::rows(&self.db, keys)).await
+    }
+
+    async fn take(
+        &self,
+        claims: &[Claim],
+        owner: &Owner,
+    ) -> Result<Option<Vec<Lease>>, StoreError> {
+        self.repeat("taking leases", |_| leases::take(self, claims, owner)).await
+    }
+
+    async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        self.repeat("renewing leases", |_| leases::renew(self, leases)).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.repeat("giving leases back", |_| leases::release(self, leases)).await
+    }
+
+    async fn log(&self, recovery: &NotificationId) -> Result<Vec<Line>, StoreError> {
+        self.repeat("reading a log", |_| log::lines(self, recovery)).await
+    }
+
+    async fn append(
+        &self,
+        lease: &Lease,
+        recovery: &NotificationId,
+        lines: &[Line],
+        summaries: &[Summary],
+    ) -> Result<(), StoreError> {
+        let append = |_| log::append(self, lease, recovery, lines, summaries);
+        self.repeat("writing a log", append).await
+    }
+
+    async fn evidence(&self, host: &HostName) -> Result<Vec<Evidence>, StoreError> {
+        self.repeat("reading evidence", |_| requests::evidence_of(self, host)).await
+    }
+
+    async fn file_request(&self, request: &Request) -> Result<(), StoreError> {
+        self.repeat("filing a request", |_| requests::file(self, request)).await
+    }
+
+    async fn request(&self, id: &str) -> Result<Option<Request>, StoreError> {
+        self.repeat("reading a request", |_| requests::request(self, id)).await
+    }
+
+    async fn open_requests(&self, limit: u32) -> Result<Vec<Request>, StoreError> {
+        self.repeat("listing requests", |_| requests::open_requests(self, limit)).await
+    }
+
+    async fn answer_request(
+        &self,
+        id: &str,
+        state: RequestState,
+        answer: &str,
+        evidence: Option<&Evidence>,
+    ) -> Result<bool, StoreError> {
+        let work = |past| requests::answer(self, id, state, answer, evidence, past);
+        self.repeat("answering a request", work).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.repeat("looking at the database", |_| schema::check(&self.db)).await
+    }
+}

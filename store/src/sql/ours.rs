@@ -1,0 +1,134 @@
+//! The tables that we add. Times are milliseconds since 1970.
+#![expect(unreachable_pub, reason = "the derives write `pub` types that name these")]
+
+/// A recovery, from the report that asks for it to its end.
+pub(crate) mod recoveries {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_recoveries")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub notification: String,
+        // What an engine asks for four times a second stands here, so that it need not ask Masakari's
+        // table, which has no index for it.
+        pub source_host: String,
+        pub segment: String,
+        pub kind: String,
+        pub created_ms: i64,
+        /// Nothing until it has ended.
+        pub closed_ms: Option<i64>,
+        /// The last that its log says of permits is that there is none.
+        pub held: bool,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod leases {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_leases")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub lease_key: String,
+        pub owner: Option<String>,
+        pub generation: i64,
+        pub beat: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod log {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_log")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub recovery: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i64,
+        pub at_ms: i64,
+        pub generation: i64,
+        /// The entry as JSON.
+        pub entry: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod evidence {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_evidence")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub host: String,
+        pub kind: String,
+        pub at_ms: i64,
+        pub source: String,
+        pub raw: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod requests {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_requests")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub asked: String,
+        pub host: String,
+        pub reason: String,
+        pub who: String,
+        pub created_ms: i64,
+        pub deadline_ms: i64,
+        pub state: String,
+        pub answer: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What was reported, and when it was last accepted.
+pub(crate) mod fingerprints {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_fingerprints")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub fingerprint: String,
+        pub accepted_ms: i64,
+        pub notification: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,91 @@
+//! Lists as the API asks for them: sorted by columns, and the page after a marker.
+
+use super::trouble::Trouble;
+use crate::{Order, Page, rules};
+use sea_orm::{
+    ColumnTrait, ColumnType, Condition, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
+    IntoSimpleExpr, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select, Value,
+    sea_query::Expr,
+};
+use std::str::FromStr;
+
+/// The rows of `query` that are not deleted, sorted, cut to `page`.
+pub(super) async fn paged<E>(
+    db: &DatabaseConnection,
+    query: Select<E>,
+    page: &Page,
+) -> Result<Vec<E::Model>, Trouble>
+where
+    E: EntityTrait,
+    E::Model: ModelTrait<Entity = E>,
+{
+    if page.limit == Some(0) {
+        return Ok(Vec::new());
+    }
+    let live = column::<E>("deleted")?.eq(0);
+    let mut sort = Vec::new();
+    for (key, order) in rules::sort_of(page) {
+        sort.push((column::<E>(key)?, order));
+    }
+    let mut query = query.filter(live.clone()).limit(page.limit);
+    if let Some(marker) = page.marker {
+        let marked = E::find().filter(live).filter(column::<E>("id")?.eq(marker)).one(db).await?;
+        let marked = marked.ok_or_else(|| rules::no_marker(marker))?;
+        query = query.filter(after(db.get_database_backend(), &marked, &sort));
+    }
+    for (column, order) in sort {
+        let order = match order {
+            Order::Ascending => sea_orm::Order::Asc,
+            Order::Descending => sea_orm::Order::Desc,
+        };
+        query = query.order_by(sortable(db.get_database_backend(), column), order);
+    }
+    Ok(query.all(db).await?)
+}
+
+fn column<E: EntityTrait>(key: &str) -> Result<E::Column, Trouble> {
+    E::Column::from_str(key).map_err(|_| rules::no_sort_key(key).into())
+}
+
+/// The column as what it is sorted by: MySQL sorts an ENUM by the order of its declaration but
+/// compares it as text, and pages would not meet.
+fn sortable(backend: DbBackend, column: impl ColumnTrait) -> Expr {
+    let is_enum = matches!(column.def().get_column_type(), ColumnType::Enum { .. });
+    let expr = column.into_simple_expr();
+    match (is_enum, backend) {
+        (false, _) => expr,
+        (true, DbBackend::MySql) => expr.cast_as("char"),
+        (true, _) => expr.cast_as("text"),
+    }
+}
+
+/// What comes after `marked`: greater in the first key, or equal there and greater in the second,
+/// and so on. Nothing (NULL) comes before anything.
+fn after<M: ModelTrait>(
+    backend: DbBackend,
+    marked: &M,
+    sort: &[(<M::Entity as EntityTrait>::Column, Order)],
+) -> Condition {
+    let mut any = Condition::any();
+    let mut equal_so_far = Condition::all();
+    for (column, order) in sort {
+        let value = marked.get(*column);
+        let nothing = value == value.as_null();
+        let cell = || sortable(backend, *column);
+        let greater = match (order, nothing) {
+            (Order::Ascending, true) => Some(cell().is_not_null()),
+            (Order::Ascending, false) => Some(cell().gt(value.clone())),
+            (Order::Descending, true) => None,
+            (Order::Descending, false) => Some(cell().lt(value.clone()).or(cell().is_null())),
+        };
+        if let Some(greater) = greater {
+            any = any.add(equal_so_far.clone().add(greater));
+        }
+        equal_so_far = equal_so_far.add(equal(cell(), value, nothing));
+    }
+    any
+}
+
+fn equal(cell: Expr, value: Value, nothing: bool) -> Expr {
+    if nothing { cell.is_null() } else { cell.eq(value) }
+}

@@ -1,0 +1,152 @@
+//! Which recoveries are open, and the ones that Python left.
+
+use super::{
+    Sql, leases,
+    ours::recoveries::{Column, Entity, Model},
+    reports, rows,
+    theirs::{
+        hosts,
+        notifications::{self, Status},
+    },
+    trouble::Trouble,
+};
+use crate::OpenRecovery;
+use ports::Boot;
+use recovery::{
+    HostId, HostName, NotificationId, SegmentId, lease::LeaseKey, nouns::NotificationType,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+    time::Duration,
+};
+
+/// How often a process looks for what Python accepted: it may still run elsewhere while a cloud
+/// changes over.
+const ADOPT_EVERY: Duration = Duration::from_secs(30);
+/// Older ones are left alone, as Python gives them up (`notifications_expired_interval`).
+const ADOPT_WITHIN_MS: i64 = 86_400_000;
+/// At most so many in one go.
+const ADOPT_MAX: usize = 500;
+
+pub(super) async fn open(sql: &Sql, limit: u32) -> Result<Vec<OpenRecovery>, Trouble> {
+    adopt_now_and_then(sql).await?;
+    let open = Entity::find()
+        .filter(Column::ClosedMs.is_null())
+        .order_by_asc(Column::CreatedMs)
+        .order_by_asc(Column::Notification)
+        .limit(u64::from(limit))
+        .all(&sql.db)
+        .await?;
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let key = |row: &Model| LeaseKey::recovery(&NotificationId::new(&row.notification));
+    let keys: Vec<LeaseKey> = open.iter().map(key).collect();
+    let mut leases: BTreeMap<_, _> =
+        leases::rows(&sql.db, &keys).await?.into_iter().map(|row| (row.key.clone(), row)).collect();
+    let names = host_names(&sql.db, &open).await?;
+    let shown = |row: Model| {
+        Ok(OpenRecovery {
+            host_name: names.get(&row.source_host).cloned(),
+            kind: rows::notification_type(&row.kind)?,
+            lease: leases.remove(&key(&row)),
+            notification: NotificationId::new(row.notification),
+            source_host: HostId::new(row.source_host),
+        })
+    };
+    open.into_iter().map(shown).collect()
+}
+
+async fn host_names(
+    db: &impl ConnectionTrait,
+    of: &[Model],
+) -> Result<BTreeMap<String, HostName>, Trouble> {
+    let uuids: BTreeSet<&str> = of.iter().map(|row| row.source_host.as_str()).collect();
+    let live = hosts::Entity::find().filter(hosts::Column::Deleted.eq(0));
+    let found = live.filter(hosts::Column::Uuid.is_in(uuids)).all(db).await?;
+    Ok(found.into_iter().map(|row| (row.uuid, HostName::new(row.name))).collect())
+}
+
+/// Whether a recovery of the segment is under way: open, and not held before it has begun.
+pub(super) async fn in_use(
+    db: &impl ConnectionTrait,
+    segment: &SegmentId,
+) -> Result<bool, Trouble> {
+    let open = Entity::find()
+        .filter(Column::ClosedMs.is_null())
+        .filter(Column::Segment.eq(segment.as_str()))
+        .all(db)
+        .await?;
+    if open.iter().any(|row| !row.held) {
+        return Ok(true);
+    }
+    if open.is_empty() {
+        return Ok(false);
+    }
+    let held = open.into_iter().map(|row| row.notification);
+    let begun = notifications::Entity::find()
+        .filter(notifications::Column::NotificationUuid.is_in(held))
+        .filter(notifications::Column::Status.ne(Status::New))
+        .one(db)
+        .await?;
+    Ok(begun.is_some())
+}
+
+async fn adopt_now_and_then(sql: &Sql) -> Result<(), Trouble> {
+    let now = sql.clock.boot();
+    let due = |last: Option<Boot>| last.is_none_or(|last| now.since(last) >= ADOPT_EVERY);
+    if due(*sql.adopted_at.lock().unwrap_or_else(PoisonError::into_inner)) {
+        adopt(sql).await?;
+        *sql.adopted_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+    Ok(())
+}
+
+/// Opens recoveries for the notifications that Python accepted and did not finish.
+pub(super) async fn adopt(sql: &Sql) -> Result<(), Trouble> {
+    use notifications::Column as Noted;
+    let types = NotificationType::ALL.iter().map(|kind| kind.as_str());
+    let since = sql.clock.wall().plus(-ADOPT_WITHIN_MS);
+    let mut left = notifications::Entity::find()
+        .filter(Noted::Deleted.eq(0))
+        .filter(Noted::Status.is_in([Status::New, Status::Running, Status::Error]))
+        .filter(Noted::CreatedAt.gt(rows::naive(since)))
+        .filter(Noted::Kind.is_in(types))
+        .order_by_asc(Noted::Id)
+        .all(&sql.db)
+        .await?;
+    let uuids = left.iter().map(|row| row.notification_uuid.as_str());
+    let known = Entity::find().filter(Column::Notification.is_in(uuids)).all(&sql.db).await?;
+    let known: BTreeSet<String> = known.into_iter().map(|row| row.notification).collect();
+    left.retain(|row| !known.contains(&row.notification_uuid));
+    left.truncate(ADOPT_MAX);
+    if left.is_empty() {
+        return Ok(());
+    }
+    let host_uuids = left.iter().map(|row| row.source_host_uuid.clone()).collect();
+    let segments = reports::segments_of(&sql.db, host_uuids).await?;
+    let mut new = Vec::new();
+    for row in left {
+        let notification =
+            rows::notification(row.clone(), segments.get(&row.source_host_uuid).cloned())?;
+        let recovery = Model {
+            notification: row.notification_uuid,
+            source_host: row.source_host_uuid,
+            segment: notification.segment.as_str().into(),
+            kind: row.kind,
+            created_ms: notification.created_at.unwrap_or(notification.generated_time).0,
+            closed_ms: None,
+            held: false,
+        };
+        new.push(recovery.into_active_model());
+    }
+    let open = sql.begin().await?;
+    // Another process may adopt them at the same moment: the key refuses ours, and we look again.
+    Entity::insert_many(new).exec_without_returning(&*open).await?;
+    open.commit().await
+}

@@ -1,0 +1,220 @@
+//! Reports: accepted once, and shown.
+
+use super::{
+    Sql,
+    ours::{evidence, fingerprints, recoveries},
+    paged::paged,
+    rows,
+    theirs::{hosts, notifications, vmoves},
+    trouble::Trouble,
+};
+use crate::{Accepted, NewNotification, NotificationFilter, Page, VMoveFilter};
+use recovery::{
+    Millis, NotificationId, SegmentId, VMoveId,
+    nouns::{Notification, NotificationStatus, VMove},
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryTrait, Set, sea_query::Expr,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Accepts a report. Of identical ones at once, one gets the slot of their fingerprint: its key lets
+/// one INSERT through, and its WHERE one UPDATE.
+pub(super) async fn accept(sql: &Sql, new: &NewNotification) -> Result<Accepted, Trouble> {
+    let open = sql.begin().await?;
+    // Ours already, and the caller or we did not hear the answer.
+    if let Some(there) = notification_row(&*open, &new.uuid).await? {
+        let there = noted(&*open, vec![there]).await?.remove(0);
+        return Ok(Accepted::New(there));
+    }
+    let slot = fingerprints::Entity::find_by_id(&new.fingerprint).one(&*open).await?;
+    let free_until = new.now.plus(-new.window_ms);
+    if let Some(slot) = &slot
+        && slot.accepted_ms > free_until.0
+    {
+        return Ok(Accepted::Duplicate(NotificationId::new(&slot.notification)));
+    }
+    if let Some(first) = left_by_python(&*open, new, free_until).await? {
+        return Ok(Accepted::Duplicate(first));
+    }
+    match slot {
+        None => {
+            let slot = fingerprints::Model {
+                fingerprint: new.fingerprint.clone(),
+                accepted_ms: new.now.0,
+                notification: new.uuid.as_str().into(),
+            };
+            let slot = fingerprints::Entity::insert(slot.into_active_model());
+            slot.exec_without_returning(&*open).await?;
+        }
+        Some(_) => {
+            let claimed = fingerprints::Entity::update_many()
+                .filter(fingerprints::Column::Fingerprint.eq(&new.fingerprint))
+                .filter(fingerprints::Column::AcceptedMs.lte(free_until.0))
+                .col_expr(fingerprints::Column::AcceptedMs, Expr::value(new.now.0))
+                .col_expr(fingerprints::Column::Notification, Expr::value(new.uuid.as_str()))
+                .exec(&*open)
+                .await?;
+            if claimed.rows_affected != 1 {
+                return Err(Trouble::Conflict);
+            }
+        }
+    }
+    let notification = write(&*open, new).await?;
+    open.commit().await?;
+    Ok(Accepted::New(notification))
+}
+
+/// Writes the notification, its recovery and the evidence that it is.
+async fn write(db: &impl ConnectionTrait, new: &NewNotification) -> Result<Notification, Trouble> {
+    let row = notifications::ActiveModel {
+        created_at: Set(Some(rows::naive(new.now))),
+        deleted: Set(Some(0)),
+        notification_uuid: Set(new.uuid.as_str().into()),
+        generated_time: Set(rows::naive(new.generated_time)),
+        source_host_uuid: Set(new.source_host.as_str().into()),
+        kind: Set(new.kind.as_str().into()),
+        payload: Set(Some(new.payload.clone())),
+        status: Set(NotificationStatus::New.into()),
+        failover_segment_uuid: Set(Some(new.segment.as_str().into())),
+        ..Default::default()
+    };
+    let row = row.insert(db).await?;
+    let recovery = recoveries::Model {
+        notification: new.uuid.as_str().into(),
+        source_host: new.source_host.as_str().into(),
+        segment: new.segment.as_str().into(),
+        kind: new.kind.as_str().into(),
+        created_ms: new.now.0,
+        closed_ms: None,
+        held: false,
+    };
+    let recovery = recoveries::Entity::insert(recovery.into_active_model());
+    recovery.exec_without_returning(db).await?;
+    if let Some(said) = &new.evidence {
+        evidence::Entity::insert(rows::new_evidence(said)).exec_without_returning(db).await?;
+    }
+    rows::notification(row, None)
+}
+
+/// A notification that says the same and that Python accepted within the window: it has no
+/// fingerprint of ours.
+async fn left_by_python(
+    db: &impl ConnectionTrait,
+    new: &NewNotification,
+    free_until: Millis,
+) -> Result<Option<NotificationId>, Trouble> {
+    use notifications::{Column, Entity};
+    let candidates = Entity::find()
+        .filter(Column::Deleted.eq(0))
+        .filter(Column::SourceHostUuid.eq(new.source_host.as_str()))
+        .filter(Column::Kind.eq(new.kind.as_str()))
+        .filter(Column::CreatedAt.gt(rows::naive(free_until)))
+        .all(db)
+        .await?;
+    let said = json(Some(&new.payload));
+    let same: Vec<String> = candidates
+        .into_iter()
+        .filter(|row| said.is_some() && json(row.payload.as_deref()) == said)
+        .map(|row| row.notification_uuid)
+        .collect();
+    if same.is_empty() {
+        return Ok(None);
+    }
+    let ours = fingerprints::Entity::find()
+        .filter(fingerprints::Column::Notification.is_in(&same))
+        .all(db)
+        .await?;
+    let pythons = |uuid: &String| !ours.iter().any(|slot| slot.notification == *uuid);
+    Ok(same.into_iter().find(pythons).map(NotificationId::new))
+}
+
+/// A payload to compare: the order of its keys does not matter.
+fn json(text: Option<&str>) -> Option<Value> {
+    serde_json::from_str(text?).ok()
+}
+
+async fn notification_row(
+    db: &impl ConnectionTrait,
+    uuid: &NotificationId,
+) -> Result<Option<notifications::Model>, Trouble> {
+    use notifications::{Column, Entity};
+    let live = Entity::find().filter(Column::Deleted.eq(0));
+    Ok(live.filter(Column::NotificationUuid.eq(uuid.as_str())).one(db).await?)
+}
+
+pub(super) async fn notification(
+    sql: &Sql,
+    uuid: &NotificationId,
+) -> Result<Option<Notification>, Trouble> {
+    let row = notification_row(&sql.db, uuid).await?;
+    Ok(noted(&sql.db, row.into_iter().collect()).await?.pop())
+}
+
+pub(super) async fn notifications(
+    sql: &Sql,
+    of: &NotificationFilter,
+    page: &Page,
+) -> Result<Vec<Notification>, Trouble> {
+    use notifications::{Column, Entity, Status};
+    // Stored moments have no fraction: at or after 9.5 s is at or after 10 s.
+    let since = of.generated_since.map(|since| rows::naive(since.plus(999)));
+    let query = Entity::find()
+        .apply_if(of.source_host.as_ref(), |q, host| {
+            q.filter(Column::SourceHostUuid.eq(host.as_str()))
+        })
+        .apply_if(of.kind, |q, kind| q.filter(Column::Kind.eq(kind.as_str())))
+        .apply_if(of.status, |q, status| q.filter(Column::Status.eq(Status::from(status))))
+        .apply_if(since, |q, since| q.filter(Column::GeneratedTime.gte(since)));
+    let found = paged(&sql.db, query, page).await?;
+    noted(&sql.db, found).await
+}
+
+/// The rows as notifications. Rows of before the segment was noted get that of their host.
+async fn noted(
+    db: &impl ConnectionTrait,
+    found: Vec<notifications::Model>,
+) -> Result<Vec<Notification>, Trouble> {
+    let old = found.iter().filter(|row| row.failover_segment_uuid.is_none());
+    let segments = segments_of(db, old.map(|row| row.source_host_uuid.clone()).collect()).await?;
+    let noun = |row: notifications::Model| {
+        let segment = segments.get(&row.source_host_uuid).cloned();
+        rows::notification(row, segment)
+    };
+    found.into_iter().map(noun).collect()
+}
+
+/// The segments of hosts, deleted ones included.
+pub(super) async fn segments_of(
+    db: &impl ConnectionTrait,
+    host_uuids: Vec<String>,
+) -> Result<BTreeMap<String, SegmentId>, Trouble> {
+    if host_uuids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found = hosts::Entity::find().filter(hosts::Column::Uuid.is_in(host_uuids)).all(db).await?;
+    Ok(found.into_iter().map(|row| (row.uuid, SegmentId::new(row.failover_segment_id))).collect())
+}
+
+pub(super) async fn vmoves(
+    sql: &Sql,
+    notification: &NotificationId,
+    of: &VMoveFilter,
+    page: &Page,
+) -> Result<Vec<VMove>, Trouble> {
+    use vmoves::{Column, Entity};
+    let query = Entity::find()
+        .filter(Column::NotificationUuid.eq(notification.as_str()))
+        .apply_if(of.kind, |q, kind| q.filter(Column::Kind.eq(kind.as_str())))
+        .apply_if(of.status, |q, status| q.filter(Column::Status.eq(status.as_str())));
+    paged(&sql.db, query, page).await?.into_iter().map(rows::vmove).collect()
+}
+
+pub(super) async fn vmove(sql: &Sql, uuid: &VMoveId) -> Result<Option<VMove>, Trouble> {
+    use vmoves::{Column, Entity};
+    let live = Entity::find().filter(Column::Deleted.eq(0));
+    let row = live.filter(Column::Uuid.eq(uuid.as_str())).one(&sql.db).await?;
+    row.map(rows::vmove).transpose()
+}
