@@ -107,7 +107,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_gets_its_input_and_its_output_and_code_come_back() {
-        let run = SystemExec.run(sh("cat; echo oops >&2; exit 3", "hello"), Duration::from_secs(20));
+        let run =
+            SystemExec.run(sh("cat; echo oops >&2; exit 3", "hello"), Duration::from_secs(20));
         let finished = run.await.unwrap();
         assert_eq!(finished.code, Some(3));
         assert_eq!(finished.stdout, b"hello");

@@ -54,6 +54,8 @@ enum Fate {
 #[derive(Default, Debug)]
 struct Script {
     fates: BTreeMap<usize, Fate>,
+    /// When a pause that was scripted ends.
+    paused_until: Option<ports::Boot>,
     /// Where the process crossed so far.
     places: Vec<&'static str>,
 }
@@ -134,13 +136,12 @@ impl Process {
         match &fate {
             Some(Fate::Die(When::Before)) => self.kill(),
             Some(Fate::Pause(wait)) => {
+                self.script().paused_until = Some(self.0.clock.boot().plus(*wait));
                 self.pause();
-                self.0.clock.sleep(*wait).await;
-                self.resume();
             }
             Some(Fate::Die(When::After)) | None => {}
         }
-        self.until(|life| life != Life::Paused).await;
+        self.not_paused().await;
         if self.life() == Life::Dead {
             return pending().await;
         }
@@ -150,6 +151,7 @@ impl Process {
                 if let Some(Fate::Die(When::After)) = fate {
                     self.kill();
                 }
+                self.not_paused().await;
                 self.until(|life| life == Life::Running).await;
                 output
             }
@@ -160,6 +162,25 @@ impl Process {
     #[must_use]
     pub fn transport(&self, inner: Arc<dyn Transport>) -> Arc<dyn Transport> {
         Arc::new(Gate { process: self.clone(), inner })
+    }
+
+    /// Waits for the end of a pause. Whoever waits ends a pause whose time is over: the one that began
+    /// it may have been given up meanwhile.
+    async fn not_paused(&self) {
+        while self.life() == Life::Paused {
+            let end = self.script().paused_until;
+            let Some(end) = end else {
+                return self.until(|life| life != Life::Paused).await;
+            };
+            let left = end.since(self.0.clock.boot());
+            if left.is_zero() {
+                self.script().paused_until = None;
+                self.resume();
+                return;
+            }
+            let changed = pin!(self.until(|life| life != Life::Paused));
+            select(changed, self.0.clock.sleep(left)).await;
+        }
     }
 
     /// Waits for a life that is `wanted`; forever for one that will not come.

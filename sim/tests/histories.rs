@@ -27,7 +27,11 @@ fn every_history_of_host_failures_ends_well() {
     let (from, count) = (setting("SIM_FROM", 0), setting("SIM_SEEDS", 200));
     let failed: Vec<u64> = (from..from + count).filter(|seed| !ends_well(*seed)).collect();
     println!("{count} histories from seed {from}, {} failed", failed.len());
-    assert!(failed.is_empty(), "failed: {failed:?}; repeat one: SIM_FROM={} SIM_SEEDS=1", failed[0]);
+    assert!(
+        failed.is_empty(),
+        "failed: {failed:?}; repeat one: SIM_FROM={} SIM_SEEDS=1",
+        failed[0]
+    );
 }
 
 /// Tells and checks one history; prints its story when it does not end well.
@@ -53,7 +57,10 @@ fn the_seeds_cover_what_they_are_meant_to() {
     let scenes: Vec<Scene> = (0..200).map(Scene::from_seed).collect();
     let count = |wanted: fn(&Scene) -> bool| scenes.iter().filter(|s| wanted(s)).count();
     assert!(count(|s| s.engines.iter().any(|e| !e.deaths.is_empty())) > 100, "engines that die");
-    assert!(count(|s| s.engines.iter().any(|e| e.pause.is_some())) > 40, "engines that stand still");
+    assert!(
+        count(|s| s.engines.iter().any(|e| e.pause.is_some())) > 40,
+        "engines that stand still"
+    );
     assert!(count(|s| s.engines.len() > 1) > 60, "two engines");
     assert!(count(|s| s.faults.is_some()) > 80, "faults of Nova, Keystone or the database");
     assert!(count(|s| s.false_alarm) > 5, "reports of hosts that live");

@@ -5,6 +5,7 @@ use recovery::{
     HostName, ServerId,
     evidence::Kind,
     log::{Act, Entry, Line},
+    nouns::VMoveStatus,
     permit::SKEW_MS,
     seen::Server,
     seen::VmState,
@@ -14,15 +15,15 @@ use std::collections::BTreeMap;
 
 /// How a history went wrong.
 #[derive(Debug)]
-pub struct Broken {
-    pub what: String,
-    pub story: String,
+pub(crate) struct Broken {
+    pub(crate) what: String,
+    pub(crate) story: String,
 }
 
 /// A look at the host may be this old when an act is sent, and the act takes its time to arrive.
 const STALE_MS: i64 = 1_000 + 1_000;
 
-pub fn at_every_step(stage: &Stage) -> Result<(), String> {
+pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
     stage.world.check().map_err(|broken| broken.to_string())?;
     for call in stage.world.evacuate_calls() {
         if call.verdict != Verdict::Accepted {
@@ -35,7 +36,10 @@ pub fn at_every_step(stage: &Stage) -> Result<(), String> {
         let _ = died;
     }
     for forced in stage.world.forced_downs() {
-        if forced.to && forced.host_was == Condition::Alive && stage.scene.revived_after_ms.is_none() {
+        if forced.to
+            && forced.host_was == Condition::Alive
+            && stage.scene.revived_after_ms.is_none()
+        {
             return Err(format!("{} was forced down while it lived", forced.host));
         }
     }
@@ -103,17 +107,17 @@ fn slow_faults(stage: &Stage) -> i64 {
         .sum()
 }
 
-pub fn all_over(stage: &Stage) -> bool {
+pub(crate) fn all_over(stage: &Stage) -> bool {
     let all = stage.memory.all_notifications();
     !all.is_empty() && all.iter().all(|n| n.status.is_terminal())
 }
 
-pub fn open(stage: &Stage) -> String {
+pub(crate) fn open(stage: &Stage) -> String {
     let open = stage.memory.all_notifications().into_iter().filter(|n| !n.status.is_terminal());
     open.map(|n| format!("{} is {}", n.uuid, n.status)).collect::<Vec<_>>().join(", ")
 }
 
-pub fn at_the_end(stage: &Stage) -> Result<(), String> {
+pub(crate) fn at_the_end(stage: &Stage) -> Result<(), String> {
     nothing_left_locked(stage)?;
     for notification in stage.memory.all_notifications() {
         let lines = stage.memory.lines(&notification.uuid);
@@ -133,9 +137,11 @@ pub fn at_the_end(stage: &Stage) -> Result<(), String> {
 }
 
 fn nothing_left_locked(stage: &Stage) -> Result<(), String> {
-    let ours = stage.world.locked().into_iter().find(|(_, why)| {
-        why.as_ref().is_some_and(|why| why.starts_with("masakari"))
-    });
+    let ours = stage
+        .world
+        .locked()
+        .into_iter()
+        .find(|(_, why)| why.as_ref().is_some_and(|why| why.starts_with("masakari")));
     ours.map_or(Ok(()), |(server, _)| Err(format!("{server} was left locked")))
 }
 
@@ -171,11 +177,20 @@ fn brought_back(
     moved: bool,
 ) -> Result<(), String> {
     if server.host.as_ref().is_some_and(|host| dead.contains(host)) {
+        // Its destination died while it built: a person is told which server, and why.
+        let told = |v: &recovery::nouns::VMove| {
+            v.server == server.id && v.status == VMoveStatus::Failed && v.message.is_some()
+        };
+        if stage.scene.second_after_ms.is_some() && stage.memory.all_vmoves().iter().any(told) {
+            return Ok(());
+        }
         return Err(format!("{} is still on {:?}", server.id, server.host));
     }
     let runs = stage.world.running(&server.id).len();
     match server.vm_state {
-        VmState::Active if runs != 1 => Err(format!("{} is active and runs {runs} times", server.id)),
+        VmState::Active if runs != 1 => {
+            Err(format!("{} is active and runs {runs} times", server.id))
+        }
         VmState::Paused if moved => Err(format!("{} was moved and is still paused", server.id)),
         _ => Ok(()),
     }

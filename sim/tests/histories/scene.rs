@@ -5,42 +5,42 @@ use sim::{Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
 
 /// Everything that is decided before a history begins.
 #[derive(Debug)]
-pub struct Scene {
-    pub seed: u64,
-    pub shape: Shape,
+pub(crate) struct Scene {
+    pub(crate) seed: u64,
+    pub(crate) shape: Shape,
     /// When the host dies, after the beginning.
-    pub dies_at_ms: u64,
+    pub(crate) dies_at_ms: u64,
     /// When the monitor reports it, after that.
-    pub reported_after_ms: u64,
+    pub(crate) reported_after_ms: u64,
     /// The monitor is wrong: the host lives.
-    pub false_alarm: bool,
+    pub(crate) false_alarm: bool,
     /// A person confirms the death.
-    pub confirmed: bool,
+    pub(crate) confirmed: bool,
     /// The host has power again so long after its death.
-    pub revived_after_ms: Option<u64>,
+    pub(crate) revived_after_ms: Option<u64>,
     /// A second host dies so long after the first.
-    pub second_after_ms: Option<u64>,
-    pub engines: Vec<EngineScript>,
-    pub faults: Option<Faults>,
+    pub(crate) second_after_ms: Option<u64>,
+    pub(crate) engines: Vec<EngineScript>,
+    pub(crate) faults: Option<Faults>,
 }
 
 /// What happens to one engine: how many crossings of its ports each of its lives has.
 #[derive(Debug)]
-pub struct EngineScript {
-    pub deaths: Vec<(usize, When)>,
+pub(crate) struct EngineScript {
+    pub(crate) deaths: Vec<(usize, When)>,
     /// At which crossing of the first life it stands still, and how long.
-    pub pause: Option<(usize, u64)>,
+    pub(crate) pause: Option<(usize, u64)>,
 }
 
 /// What fails for a while.
 #[derive(Debug)]
-pub struct Faults {
-    pub rules: Vec<(Service, Kind, Fault, u64)>,
-    pub from_ms: u64,
-    pub until_ms: u64,
+pub(crate) struct Faults {
+    pub(crate) rules: Vec<(Service, Kind, Fault, u64)>,
+    pub(crate) from_ms: u64,
+    pub(crate) until_ms: u64,
     /// Of 1000 transactions, how many do not reach the database, or lose their answer.
-    pub store_permille: u64,
-    pub build_fails_permille: u64,
+    pub(crate) store_permille: u64,
+    pub(crate) build_fails_permille: u64,
 }
 
 struct Dice(SeededEntropy);
@@ -60,7 +60,7 @@ impl Dice {
 }
 
 impl Scene {
-    pub fn from_seed(seed: u64) -> Self {
+    pub(crate) fn from_seed(seed: u64) -> Self {
         let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
         let false_alarm = dice.percent(10);
         let lives = !false_alarm;
@@ -126,7 +126,7 @@ fn rule(dice: &Dice) -> (Service, Kind, Fault, u64) {
     let kind = [Kind::Any, Kind::Reads, Kind::Writes][usize::try_from(dice.below(3)).unwrap()];
     let fault = match dice.below(13) {
         0 => Fault::Away,
-        1 => Fault::Slow { ms: dice.between(500, 90_000) },
+        1 => Fault::Slow { ms: dice.between(500, 40_000) },
         2 => Fault::Status(401),
         3 => Fault::Status(403),
         4 => Fault::Status(404),
@@ -145,7 +145,7 @@ fn rule(dice: &Dice) -> (Service, Kind, Fault, u64) {
 
 impl Faults {
     /// The plan for a world that began at `began`.
-    pub fn plan(&self, began: recovery::Millis) -> Plan {
+    pub(crate) fn plan(&self, began: recovery::Millis) -> Plan {
         let at = |ms: u64| began.plus(i64::try_from(ms).unwrap());
         let rules = self.rules.iter().map(|(service, kind, fault, permille)| {
             Rule::always(*service, fault.clone())

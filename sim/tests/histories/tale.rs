@@ -23,22 +23,22 @@ use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store, StoreErro
 /// How long after the last trouble everything must be over.
 const HEALED_WITHIN_MS: i64 = 1_500_000;
 /// A recovery that cannot go on is given up after this.
-pub const EXPIRY_MS: i64 = 900_000;
+pub(crate) const EXPIRY_MS: i64 = 900_000;
 /// How often the checks look.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Everything in which one history happens.
 #[derive(Clone)]
-pub struct Stage {
-    pub scene: Arc<Scene>,
-    pub world: World,
-    pub clock: Arc<dyn Clock>,
-    pub memory: Memory,
-    pub began: Millis,
+pub(crate) struct Stage {
+    pub(crate) scene: Arc<Scene>,
+    pub(crate) world: World,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) memory: Memory,
+    pub(crate) began: Millis,
 }
 
 /// Tells the history of `scene`.
-pub fn tell(scene: Scene) -> Result<(), Broken> {
+pub(crate) fn tell(scene: Scene) -> Result<(), Broken> {
     in_virtual_time(async move {
         let stage = Stage::new(scene);
         let outcome = stage.happen().await;
@@ -47,7 +47,7 @@ pub fn tell(scene: Scene) -> Result<(), Broken> {
 }
 
 /// The story of the history of `scene`, however it ends.
-pub fn story(scene: Scene) -> String {
+pub(crate) fn story(scene: Scene) -> String {
     in_virtual_time(async move {
         let stage = Stage::new(scene);
         let outcome = stage.happen().await;
@@ -69,7 +69,7 @@ impl Stage {
         Self { scene: Arc::new(scene), world, clock, memory: Memory::new(), began }
     }
 
-    pub fn host(&self, n: usize) -> HostName {
+    pub(crate) fn host(&self, n: usize) -> HostName {
         self.world.hosts()[n].clone()
     }
 
@@ -110,9 +110,9 @@ impl Stage {
         let s = &self.scene;
         let death = s.dies_at_ms + s.second_after_ms.unwrap_or(0);
         let faults = s.faults.as_ref().map_or(0, |f| f.until_ms);
-        let last = (death + s.reported_after_ms).max(faults).max(
-            s.dies_at_ms + s.revived_after_ms.unwrap_or(0),
-        );
+        let last = (death + s.reported_after_ms)
+            .max(faults)
+            .max(s.dies_at_ms + s.revived_after_ms.unwrap_or(0));
         i64::try_from(last + 1_000).unwrap()
     }
 
@@ -245,9 +245,9 @@ impl Stage {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let auth = AuthConfig {
             auth_url: format!("{}/identity/v3", self.scene.shape.endpoints.base),
-            username: Some(sim::USER.into()),
+            username: Some("masakari".into()),
             password: Secret::new(sim::PASSWORD),
-            project_name: Some(sim::PROJECT.into()),
+            project_name: Some("service".into()),
             user_domain_name: Some("Default".into()),
             project_domain_name: Some("Default".into()),
             ..AuthConfig::default()
@@ -273,7 +273,7 @@ impl Stage {
         select(running, pin!(process.died())).await;
     }
 
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         let mut lines: Vec<(i64, String)> = Vec::new();
         for line in self.world.story() {
             let (at, what) = line.split_once(' ').unwrap_or(("0", &line));
@@ -311,7 +311,10 @@ impl StoreGate {
         let now_ms = self.stage.clock.wall().since(self.stage.began).unsigned_abs();
         let now = (faults.from_ms..faults.until_ms).contains(&now_ms);
         if now && self.dice.bits() % 1000 < faults.store_permille {
-            return Err(StoreError::Away { doing, source: "the simulated database is away".into() });
+            return Err(StoreError::Away {
+                doing,
+                source: "the simulated database is away".into(),
+            });
         }
         Ok(())
     }
