@@ -225,7 +225,7 @@ impl<'e> Turns<'e> {
     /// The line for the log when the judgement of the host changed.
     fn judgement(&self, judged: &Result<recovery::Permit, Missing>) -> Option<Entry> {
         match judged {
-            Ok(permit) if !self.state.proven || self.state.held.is_some() => {
+            Ok(permit) if self.state.proven < Some(permit.kind()) || self.state.held.is_some() => {
                 let evidence = self.view.as_ref().map(|v| v.evidence.clone()).unwrap_or_default();
                 Some(Entry::Proven { kind: permit.kind(), at: permit.at(), evidence })
             }
@@ -326,14 +326,13 @@ impl<'e> Turns<'e> {
     /// After a restart or an answer that was lost everything is looked at; else what has changed.
     fn look_from(&self) -> From {
         let unsure = self.state.moves.values().any(|m| {
-            matches!(m.stage, Stage::Asking { .. }) && !self.busy.contains(&m.planned.server)
+            let asking = matches!(m.stage, Stage::Asking { .. });
+            (asking || m.doubted) && !self.busy.contains(&m.planned.server)
         });
         let limits = &self.engine.config.limits;
         let idle_ms = self.state.progress_at.map_or(0, |p| self.engine.now().since(p));
         match &self.cursor {
-            Some(cursor) if !unsure && idle_ms < limits.arrival_ms / 2 => {
-                From::Last(*cursor)
-            }
+            Some(cursor) if !unsure && idle_ms < limits.arrival_ms / 2 => From::Last(*cursor),
             Some(_) | None => From::Beginning(self.state.began.unwrap_or_default()),
         }
     }
@@ -456,7 +455,10 @@ impl<'e> Turns<'e> {
             (Act::Stop | Act::Settle, Disposition::Refused)
                 if matches!(error, openstack::AskError::NotFound { .. }) =>
             {
-                entries.push(Entry::Gone { server });
+                // Something between us and Nova may have said that: a list tells.
+                entries.push(Entry::Refused { act, server, why });
+                entries.push(Entry::Postponed { act, servers, until: self.later() });
+                self.look_after = Boot(0);
             }
             // Refused because Nova is just stopping it, or for a passing reason: stop_ms bounds it.
             (Act::Stop, Disposition::Refused) => {}

@@ -1,2 +1,35 @@
-//! masakari
-fn main() {}
+//! The door: one program that is `masakari`, and `masakari-api`, `masakari-engine`, `masakari-manage`
+//! and `masakari-status` when it is called by one of these names.
+//!
+//! Here is only what a process needs: arguments, configuration, logging, signals, exit codes. One
+//! file per role puts the rooms together.
+
+mod api_role;
+mod ask;
+mod cli;
+mod config;
+#[cfg(feature = "demo")]
+mod demo;
+mod engine_role;
+mod logging;
+mod manage;
+mod output;
+mod ports_of;
+mod signals;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let role = match cli::parse(arguments) {
+        Ok(role) => role,
+        Err(asked) => return output::usage(&asked),
+    };
+    match role.run() {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -186,6 +186,7 @@ fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step
     let mut look = false;
     for m in state.moves.values().filter(|m| !scene.busy.contains(&m.planned.server)) {
         let server = m.planned.server.clone();
+        look |= m.doubted && !matches!(m.stage, Stage::Ended { .. });
         match &m.stage {
             Stage::Waiting { .. } | Stage::Ended { .. } => {}
             Stage::Asking { .. } | Stage::Moving { .. } => look = true,
@@ -376,6 +377,10 @@ fn judge_one(
     look: &Look<'_>,
     times: Times,
 ) -> Finding {
+    let gone = server.is_some_and(is_deleted) || (server.is_none() && look.whole);
+    if m.doubted && gone && !matches!(m.stage, Stage::Ended { .. }) {
+        return Finding::Gone;
+    }
     let (asking, since) = match &m.stage {
         Stage::Asking { since, .. } => (true, *since),
         Stage::Moving { since } => (false, *since),

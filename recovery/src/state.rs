@@ -12,6 +12,7 @@
 //! `Asking` without an act in flight means: we do not know whether Nova took it. Nothing is asked
 //! again before a look at the server has told.
 
+use crate::evidence::Kind;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::{NotificationStatus, VMove, VMoveStatus, VMoveType};
 use crate::seen::VmState;
@@ -76,6 +77,8 @@ pub struct Move {
     pub attempts: u32,
     /// Whether the state must be reset before Nova is asked next.
     pub reset: Reset,
+    /// Nova said that it does not know the server: a whole list must tell whether it is gone.
+    pub doubted: bool,
     /// We may have locked it: it must be unlocked at the end.
     pub locked_by_us: bool,
     pub started_at: Option<Millis>,
@@ -98,8 +101,8 @@ pub struct State {
     pub last_seq: u64,
     /// When it was claimed first.
     pub began: Option<Millis>,
-    /// The host was judged dead at least once.
-    pub proven: bool,
+    /// By what the host was judged dead last.
+    pub proven: Option<Kind>,
     /// Why there is no permit now.
     pub held: Option<String>,
     /// What outside did not answer, when that was written last.
@@ -160,7 +163,7 @@ impl State {
     fn apply_entry(&mut self, entry: &Entry, at: Millis) -> Result<(), &'static str> {
         match entry {
             Entry::Claimed { .. } => self.began = self.began.or(Some(at)),
-            Entry::Proven { .. } => (self.proven, self.held) = (true, None),
+            Entry::Proven { kind, .. } => (self.proven, self.held) = (Some(*kind), None),
             Entry::Held { why, .. } => self.held = Some(why.clone()),
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
             Entry::ForceDownIntended => self.forced_down = Once::Intended,
@@ -234,7 +237,7 @@ impl State {
     pub fn status(&self) -> NotificationStatus {
         match (&self.ended, self.proven, &self.held) {
             (Some((status, _)), _, _) => *status,
-            (None, true, None) => NotificationStatus::Running,
+            (None, Some(_), None) => NotificationStatus::Running,
             (None, _, _) => NotificationStatus::New,
         }
     }
@@ -243,7 +246,7 @@ impl State {
     #[must_use]
     pub fn summaries(&self, before: &Self, lines: &[Line], of: &Subject) -> Vec<Summary> {
         let mut summaries = Vec::new();
-        if self.proven && !before.proven {
+        if self.proven.is_some() && before.proven.is_none() {
             summaries.push(Summary::OnMaintenance(of.host_id.clone()));
         }
         let touched: BTreeSet<&ServerId> =
@@ -295,6 +298,7 @@ impl Move {
             planned,
             stage,
             attempts: 0,
+            doubted: false,
             locked_by_us: false,
             started_at,
             ended_at: None,
@@ -325,17 +329,17 @@ impl Move {
     fn refused(&mut self) -> Result<(), &'static str> {
         match &mut self.stage {
             Stage::Asking { refused, .. } => *refused = true,
+            Stage::Stopping { .. } | Stage::Settling { .. } => self.doubted = true,
             Stage::Waiting { .. }
             | Stage::Moving { .. }
             | Stage::Arrived { .. }
-            | Stage::Stopping { .. }
-            | Stage::Settling { .. }
             | Stage::Ended { .. } => return Err("an act that was not intended was refused"),
         }
         Ok(())
     }
 
     fn did(&mut self, act: Act, at: Millis) -> Result<(), &'static str> {
+        self.doubted = false;
         self.stage = match (act, &self.stage) {
             (Act::Evacuate, Stage::Asking { .. }) => Stage::Moving { since: at },
             (Act::Stop, Stage::Stopping { host, .. }) => {

@@ -1,0 +1,112 @@
+//! The command line, and the names by which the program answers.
+
+use crate::{api_role, ask, engine_role, manage};
+use clap::{Args, Parser, Subcommand};
+use oslo::config::Location;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+/// VM high availability for OpenStack: when a compute host dies, its VMs come back.
+#[derive(Parser, Debug)]
+#[command(name = "masakari", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+}
+
+/// What the process is.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Role {
+    /// Serve the API (also as `masakari-api`)
+    Api(ConfigArgs),
+    /// Recover from failures (also as `masakari-engine`)
+    Engine(ConfigArgs),
+    /// API and engine in one process
+    Serve(ConfigArgs),
+    /// The database (also as `masakari-manage`)
+    Manage(manage::Manage),
+    /// Whether an upgrade can be made (also as `masakari-status`)
+    Status(manage::Status),
+    /// Tell the engine that a host is dead, by your name, so that its VMs may be brought back
+    ConfirmDead(ask::ConfirmDead),
+    /// A cloud in memory, the real API and engine, and a host that dies
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::Demo),
+}
+
+/// Where the configuration is.
+#[derive(Args, Clone, Default, Debug)]
+pub(crate) struct ConfigArgs {
+    /// A configuration file; may be repeated, the later wins
+    #[arg(long = "config-file", value_name = "FILE", global = true)]
+    files: Vec<PathBuf>,
+    /// A folder of `*.conf` files; may be repeated
+    #[arg(long = "config-dir", value_name = "DIR", global = true)]
+    dirs: Vec<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// Files first, then folders, each in its order.
+    pub(crate) fn locations(&self) -> Vec<Location> {
+        let files = self.files.iter().cloned().map(Location::File);
+        files.chain(self.dirs.iter().cloned().map(Location::Dir)).collect()
+    }
+}
+
+/// Reads the command line, by whatever name the program was called.
+pub(crate) fn parse(mut arguments: Vec<OsString>) -> Result<Role, clap::Error> {
+    let called = arguments.first().map(PathBuf::from);
+    let name = called.as_ref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    if let Some(role) = name.and_then(|name| name.strip_prefix("masakari-")) {
+        arguments.insert(1, role.into());
+    }
+    Cli::try_parse_from(arguments).map(|cli| cli.role)
+}
+
+impl Role {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Api(args) => api_role::run(&args),
+            Self::Engine(args) => engine_role::run(&args),
+            Self::Serve(args) => engine_role::run_with_api(&args),
+            Self::Manage(manage) => manage.run(),
+            Self::Status(status) => status.run(),
+            Self::ConfirmDead(confirm) => confirm.run(),
+            #[cfg(feature = "demo")]
+            Self::Demo(demo) => demo.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(line: &str) -> Role {
+        parse(line.split(' ').map(OsString::from).collect()).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_program_answers_to_the_names_of_pythons_programs() {
+        assert!(matches!(role("/usr/bin/masakari-api --config-file /etc/x.conf"), Role::Api(_)));
+        assert!(matches!(role("masakari-engine"), Role::Engine(_)));
+        assert!(matches!(role("masakari-manage --config-file a db sync"), Role::Manage(_)));
+        assert!(matches!(role("masakari-manage db sync --config-file a"), Role::Manage(_)));
+        assert!(matches!(role("masakari-status upgrade check"), Role::Status(_)));
+    }
+
+    #[test]
+    fn files_and_folders_of_the_configuration_repeat() {
+        let Role::Api(args) = role("masakari api --config-file a --config-dir d --config-file b")
+        else {
+            panic!("not the API");
+        };
+        let file = |name: &str| Location::File(name.into());
+        assert_eq!(args.locations(), [file("a"), file("b"), Location::Dir("d".into())]);
+    }
+}

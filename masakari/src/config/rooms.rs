@@ -1,0 +1,224 @@
+//! From options to each room's settings.
+
+use super::Configuration;
+use anyhow::{Context, anyhow};
+use openstack::{AuthConfig, Interface, NovaConfig};
+use oslo::{
+    Secret,
+    database_url::DatabaseUrl,
+    policy::{RuleText, read_overrides},
+};
+use ports::HttpClientConfig;
+use recovery::{due::Limits, evidence::Require, plan::Selection};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    /// In sqlx's form.
+    pub(crate) url: Secret,
+    pub(crate) connections_most: u32,
+}
+
+impl Configuration {
+    fn text(&self, group: &str, name: &str) -> Option<String> {
+        self.values.get::<Option<String>>(group, name).filter(|text| !text.is_empty())
+    }
+
+    fn default_text(&self, name: &str) -> Option<String> {
+        self.text("DEFAULT", name)
+    }
+
+    fn ms(&self, name: &str) -> i64 {
+        self.values.get::<i64>("DEFAULT", name).saturating_mul(1000)
+    }
+
+    pub(crate) fn debug(&self) -> bool {
+        self.values.get("DEFAULT", "debug")
+    }
+
+    pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
+        let address = self.default_text("masakari_api_listen").unwrap_or_default();
+        let port: u16 = self.values.get("DEFAULT", "masakari_api_listen_port");
+        let ip = address.parse().with_context(|| {
+            format!("[DEFAULT] masakari_api_listen = {address} is no IP address")
+        })?;
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    pub(crate) fn database(&self) -> anyhow::Result<Database> {
+        let connections_most = self.values.get("database", "max_pool_size");
+        let set = self.values.get::<Option<Secret>>("database", "connection");
+        let Some(connection) = set.filter(|s| !s.expose().is_empty()) else {
+            let path = PathBuf::from(self.default_text("state_path").unwrap_or_default());
+            let url = format!("sqlite://{}?mode=rwc", path.join("masakari.sqlite").display());
+            return Ok(Database { url: Secret::new(url), connections_most });
+        };
+        let (url, findings) = DatabaseUrl::parse(connection.expose())
+            .context("[database] connection cannot be understood")?;
+        for finding in findings {
+            tracing::warn!("[database] connection: {finding}");
+        }
+        Ok(Database { url: url.to_sqlx(), connections_most })
+    }
+
+    /// The user by which Nova is asked.
+    pub(crate) fn service_user(&self) -> anyhow::Result<AuthConfig> {
+        let auth_url = self
+            .default_text("os_privileged_user_auth_url")
+            .or_else(|| self.text("keystone_authtoken", "auth_url"))
+            .ok_or_else(|| {
+                anyhow!("[DEFAULT] os_privileged_user_auth_url is not set: where is Keystone?")
+            })?;
+        let password = self.values.get::<Option<Secret>>("DEFAULT", "os_privileged_user_password");
+        Ok(AuthConfig {
+            auth_url,
+            username: self.default_text("os_privileged_user_name"),
+            password: password.unwrap_or_default(),
+            project_name: self.default_text("os_privileged_user_tenant"),
+            user_domain_name: self.default_text("os_user_domain_name"),
+            project_domain_name: self.default_text("os_project_domain_name"),
+            system_scope: self.default_text("os_system_scope"),
+            region_name: self.default_text("os_region_name"),
+            interface: self.nova_catalog()?.2,
+            ..AuthConfig::default()
+        })
+    }
+
+    pub(crate) fn nova(&self) -> anyhow::Result<NovaConfig> {
+        let (service_type, service_name, interface) = self.nova_catalog()?;
+        let interface = Some(interface);
+        Ok(NovaConfig { service_type, service_name, interface, ..NovaConfig::default() })
+    }
+
+    fn nova_catalog(&self) -> anyhow::Result<(String, Option<String>, Interface)> {
+        let text = self.default_text("nova_catalog_admin_info").unwrap_or_default();
+        let wrong = || {
+            anyhow!(
+                "[DEFAULT] nova_catalog_admin_info = {text} is not type:name:interface, such as \
+                 compute:nova:publicURL"
+            )
+        };
+        let mut parts = text.split(':');
+        let (Some(kind), Some(name), Some(interface), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let interface = Interface::from_word(interface).ok_or_else(wrong)?;
+        Ok((kind.into(), (!name.is_empty()).then(|| name.into()), interface))
+    }
+
+    pub(crate) fn nova_http(&self) -> HttpClientConfig {
+        HttpClientConfig {
+            ca_file: self.default_text("nova_ca_certificates_file").map(PathBuf::from),
+            insecure: self.values.get("DEFAULT", "nova_api_insecure"),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// The user by which the API validates tokens.
+    pub(crate) fn token_user(&self) -> anyhow::Result<AuthConfig> {
+        let text = |name| self.text("keystone_authtoken", name);
+        let secret = |name| self.values.get::<Option<Secret>>("keystone_authtoken", name);
+        let interface = text("interface").unwrap_or_default();
+        Ok(AuthConfig {
+            auth_url: text("auth_url").or_else(|| text("www_authenticate_uri")).ok_or_else(
+                || {
+                    anyhow!(
+                        "[keystone_authtoken] auth_url is not set: who shall validate tokens? (for \
+                         a test without Keystone: [DEFAULT] auth_strategy = noauth2)"
+                    )
+                },
+            )?,
+            username: text("username"),
+            password: secret("password").unwrap_or_default(),
+            project_name: text("project_name"),
+            user_domain_name: text("user_domain_name"),
+            user_domain_id: text("user_domain_id"),
+            project_domain_name: text("project_domain_name"),
+            project_domain_id: text("project_domain_id"),
+            application_credential_id: text("application_credential_id"),
+            application_credential_secret: secret("application_credential_secret"),
+            region_name: text("region_name"),
+            interface: Interface::from_word(&interface).ok_or_else(|| {
+                anyhow!(
+                    "[keystone_authtoken] interface = {interface} is not public, internal or admin"
+                )
+            })?,
+            ..AuthConfig::default()
+        })
+    }
+
+    pub(crate) fn token_http(&self) -> HttpClientConfig {
+        HttpClientConfig {
+            ca_file: self.text("keystone_authtoken", "cafile").map(PathBuf::from),
+            insecure: self.values.get("keystone_authtoken", "insecure"),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+
+    pub(crate) fn token_cache(&self) -> Duration {
+        let seconds: i64 = self.values.get("keystone_authtoken", "token_cache_time");
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    }
+
+    pub(crate) fn noauth(&self) -> bool {
+        self.default_text("auth_strategy").as_deref() == Some("noauth2")
+    }
+
+    pub(crate) fn api(&self) -> api::Config {
+        let bytes: i64 = self.values.get("oslo_middleware", "max_request_body_size");
+        api::Config {
+            osapi_max_limit: self.values.get("DEFAULT", "osapi_max_limit"),
+            duplicate_notification_detection_interval_s: self
+                .values
+                .get("DEFAULT", "duplicate_notification_detection_interval"),
+            osapi_masakari_link_prefix: self.default_text("osapi_masakari_link_prefix"),
+            max_request_body_size: usize::try_from(bytes).unwrap_or(0),
+            www_authenticate_uri: self
+                .text("keystone_authtoken", "www_authenticate_uri")
+                .or_else(|| self.text("keystone_authtoken", "auth_url")),
+            ..api::Config::default()
+        }
+    }
+
+    /// The operator's own rules, from `policy_file` beside the configuration; none if it is not there.
+    pub(crate) fn policy_overrides(&self) -> anyhow::Result<BTreeMap<String, RuleText>> {
+        let name = PathBuf::from(self.text("oslo_policy", "policy_file").unwrap_or_default());
+        let beside = self.directories.iter().map(|dir| dir.join(&name)).find(|path| path.exists());
+        let path = if name.is_absolute() { Some(name) } else { beside };
+        read_overrides(path.as_deref().filter(|p| p.exists()), &[])
+            .context("[oslo_policy] policy_file cannot be used")
+    }
+
+    pub(crate) fn engine(&self, machine: &str) -> engine::Config {
+        let name = self.default_text("host").unwrap_or_else(|| machine.to_owned());
+        let yes = |name| self.values.get("host_failure", name);
+        let require = match self.text("fencing", "require").as_deref() {
+            Some("proven") => Require::Proven,
+            Some(_) | None => Require::Monitor,
+        };
+        engine::Config {
+            name: format!("{name}:{}", std::process::id()),
+            lease_term: Duration::from_secs(self.values.get("ha", "lease_seconds")),
+            calls_most: self.values.get("ha", "nova_calls"),
+            require,
+            selection: Selection {
+                ha_key: self
+                    .text("host_failure", "ha_enabled_instance_metadata_key")
+                    .unwrap_or_default(),
+                evacuate_all: yes("evacuate_all_instances"),
+                ignore_error: yes("ignore_instances_in_error_state"),
+            },
+            disable_reason: self.text("host_failure", "service_disable_reason").unwrap_or_default(),
+            limits: Limits {
+                arrival_ms: self.ms("wait_period_after_evacuation"),
+                stop_ms: self.ms("wait_period_after_power_off"),
+                expiry_ms: self.ms("notifications_expired_interval"),
+                ..Limits::default()
+            },
+            ..engine::Config::default()
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `masakari-engine`, and the engine together with the API in one process.
+
+use crate::{
+    api_role, cli::ConfigArgs, config::Configuration, logging, ports_of, ports_of::Machine, signals,
+};
+use engine::{Engine, Ports, Wake};
+use std::{process::ExitCode, sync::Arc};
+use store::Store;
+
+pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    let configuration = begin(args, "masakari-engine")?;
+    let machine = Machine::new()?;
+    // One thread is enough for an engine: it waits for Nova and for the database.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store: Arc<dyn Store> = Arc::new(machine.open(&configuration.database()?).await?);
+        let engine = new(&configuration, &machine, store, Wake::default())?;
+        engine.run(stop()).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    let configuration = begin(args, "masakari")?;
+    let machine = Machine::new()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let sql = machine.open(&configuration.database()?).await?;
+        sql.sync().await?;
+        let store: Arc<dyn Store> = Arc::new(sql);
+        let wake = Wake::default();
+        let engine = new(&configuration, &machine, store.clone(), wake.clone())?;
+        let nudge = Arc::new(move || wake.nudge());
+        let serving = api_role::serve(&configuration, &machine, store, nudge, stop());
+        let (served, ()) = tokio::join!(serving, engine.run(stop()));
+        served?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn begin(args: &ConfigArgs, program: &str) -> anyhow::Result<Configuration> {
+    let configuration = Configuration::read(&args.locations(), program)?;
+    logging::begin(configuration.debug());
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(configuration)
+}
+
+fn new(
+    configuration: &Configuration,
+    machine: &Machine,
+    store: Arc<dyn Store>,
+    wake: Wake,
+) -> anyhow::Result<Engine> {
+    let config = configuration.engine(&ports_of::machine_name());
+    if config.require == recovery::evidence::Require::Monitor {
+        tracing::warn!(
+            "[fencing] require = monitor: a monitor's word and Nova's are believed without proof; \
+             set `require = proven` once hosts can be fenced"
+        );
+    }
+    let nova = machine.nova(configuration)?;
+    let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
+    Ok(Engine::new(Ports { store, nova, clock, entropy }, config, wake))
+}
+
+async fn stop() {
+    if let Err(error) = signals::stop_asked().await {
+        tracing::error!(%error, "signals cannot be heard; stop this process with SIGKILL");
+        std::future::pending::<()>().await;
+    }
+}

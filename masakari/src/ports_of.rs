@@ -1,0 +1,51 @@
+//! The real world's ports, made from the configuration.
+
+use crate::config::{Configuration, Database};
+use anyhow::{Context, anyhow};
+use openstack::{Nova, Session};
+use ports::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, Transport};
+use std::{sync::Arc, time::Duration};
+use store::{Sql, SqlOptions};
+
+/// So long a caller waits for a connection before the database is called away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Clock and chance of this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl Machine {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let entropy = SystemEntropy::new().map_err(|e| anyhow!("the kernel gives no chance: {e}"))?;
+        Ok(Self { clock: Arc::new(SystemClock), entropy: Arc::new(entropy) })
+    }
+
+    pub(crate) fn nova(&self, configuration: &Configuration) -> anyhow::Result<Nova> {
+        let http: Arc<dyn Transport> = Arc::new(HttpClient::new(&configuration.nova_http())?);
+        let session = Session::new(
+            configuration.service_user()?,
+            http,
+            self.clock.clone(),
+            self.entropy.clone(),
+        );
+        Ok(Nova::new(session, configuration.nova()?))
+    }
+
+    pub(crate) async fn open(&self, database: &Database) -> anyhow::Result<Sql> {
+        let options = SqlOptions {
+            max_connections: database.connections_most,
+            acquire_timeout: ACQUIRE_TIMEOUT,
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        };
+        Sql::connect(database.url.expose(), options).await.context("the database cannot be opened")
+    }
+}
+
+/// The name of this machine, as the kernel has it.
+pub(crate) fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
