@@ -115,7 +115,8 @@ fn message(body: &[u8]) -> String {
     let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let wrapped = || value.as_object()?.values().find_map(|inner| inner.get("message"));
     match value.get("message").or_else(wrapped).and_then(Value::as_str) {
-        Some(text) => excerpt(text),
+        // Our sentences end in their own way.
+        Some(text) => excerpt(text.trim_end_matches('.')),
         None => excerpt(&String::from_utf8_lossy(body)),
     }
 }

@@ -14,6 +14,7 @@ use oslo::Secret;
 use ports::{Ask, Boot, Clock, Entropy, Transport, TransportError, within};
 use serde_json::Value;
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -96,10 +97,16 @@ impl<'a> Request<'a> {
 }
 
 /// A process's access to a cloud; clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Session {
+    /// Without the ports, which may print what passed through them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("access", &self.0.access).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     access: Access,
     transport: Arc<dyn Transport>,

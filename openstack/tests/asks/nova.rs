@@ -1,0 +1,301 @@
+//! What we read from Nova and what we send to it.
+
+use crate::cloud::{Cloud, Fault, NOW};
+use openstack::{AskError, Nova, NovaConfig};
+use ports::Clock;
+use recovery::{
+    HostName, Millis, Permit, ServerId, ServiceId,
+    evidence::{Evidence, Kind, Require},
+    permit,
+    permit::NovaSays,
+    seen::{EvacuationStatus, Power, Task, VmState},
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+fn host() -> HostName {
+    HostName::new("compute01")
+}
+
+fn id() -> ServiceId {
+    ServiceId::new("svc-1")
+}
+
+fn server(number: usize) -> Value {
+    json!({
+        "id": format!("s{number}"), "name": "vm", "locked": false, "metadata": { "HA": "yes" },
+        "OS-EXT-STS:vm_state": "active", "OS-EXT-STS:task_state": null,
+        "OS-EXT-STS:power_state": 4, "OS-EXT-SRV-ATTR:host": "compute01",
+    })
+}
+
+fn service(updated_at: &str) -> Value {
+    json!({
+        "id": "svc-1", "host": "compute01", "binary": "nova-compute", "status": "enabled",
+        "state": "down", "forced_down": false, "disabled_reason": null, "updated_at": updated_at,
+    })
+}
+
+/// A cloud with one compute host that reported 30 s ago.
+fn one_host() -> Arc<Cloud> {
+    let cloud = Cloud::new();
+    let reported = cloud.time(-30);
+    cloud.state().services = vec![service(&reported)];
+    cloud
+}
+
+fn dead() -> Permit {
+    let (kind, at) = (Kind::PoweredOff, Millis(NOW));
+    let evidence = Evidence { host: host(), kind, at, source: "bmc".into(), raw: "off".into() };
+    permit(&host(), &[evidence], Require::Proven, &[], NovaSays::Down).unwrap()
+}
+
+fn microversion(cloud: &Cloud) -> String {
+    let asked = cloud.asked();
+    asked.last().unwrap().headers["openstack-api-version"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_read_with_all_that_recovery_looks_at() {
+    let cloud = one_host();
+    cloud.state().servers = vec![server(1)];
+    let servers = cloud.nova().servers_on(&host()).await.unwrap();
+    let [server] = servers.as_slice() else { panic!("{servers:?}") };
+    assert_eq!(server.id, ServerId::new("s1"));
+    assert_eq!(server.host, Some(host()));
+    assert_eq!((server.vm_state, server.power), (VmState::Active, Power::Shutdown));
+    assert_eq!((&server.task, server.locked), (&Task::None, false));
+    assert_eq!(server.metadata["HA"], "yes");
+    let listed = &cloud.asked()[0].line;
+    let expected = "GET /compute/v2.1/servers/detail?host=compute01&all_tenants=1&limit=1000";
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_read_to_its_end_though_nova_gives_small_pages() {
+    let cloud = one_host();
+    cloud.state().servers = (0..25).map(server).collect();
+    cloud.state().page = 10;
+    let servers = cloud.nova().servers_on(&host()).await.unwrap();
+    assert_eq!(servers.len(), 25);
+    assert_eq!(servers[24].id, ServerId::new("s24"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_of_other_hosts_are_left_out_when_nova_ignores_the_filter() {
+    let cloud = one_host();
+    let mut other = server(2);
+    other["OS-EXT-SRV-ATTR:host"] = "compute02".into();
+    cloud.state().servers = vec![server(1), other];
+    assert_eq!(cloud.nova().servers_on(&host()).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_whose_cell_is_down_is_never_a_host_without_servers() {
+    let cloud = Cloud::new();
+    cloud.state().services =
+        vec![json!({ "binary": "nova-compute", "host": "compute01", "status": "UNKNOWN" })];
+    let error = cloud.nova().servers_on(&host()).await.unwrap_err();
+    assert!(matches!(error, AskError::PartialAnswer { .. }), "{error}");
+    assert!(error.to_string().contains("cell of host compute01"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_down_cells_show_a_host_without_a_service_is_not_known_to_be_empty() {
+    let cloud = Cloud::new();
+    cloud.state().newest = "2.60";
+    let error = cloud.nova().servers_on(&host()).await.unwrap_err();
+    assert!(matches!(error, AskError::PartialAnswer { .. }), "{error}");
+    cloud.state().newest = "2.100";
+    assert_eq!(cloud.nova().servers_on(&host()).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_its_state_or_host_is_no_server_to_judge() {
+    for hidden in ["OS-EXT-STS:vm_state", "OS-EXT-SRV-ATTR:host"] {
+        let cloud = one_host();
+        let mut row = server(1);
+        row.as_object_mut().unwrap().remove(hidden);
+        cloud.state().servers = vec![row];
+        let error = cloud.nova().servers_on(&host()).await.unwrap_err();
+        assert!(matches!(error, AskError::PartialAnswer { .. }), "{hidden}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_there_is_none() {
+    let cloud = one_host();
+    assert_eq!(cloud.nova().server(&ServerId::new("s1")).await.unwrap(), None);
+    cloud.state().servers = vec![server(1)];
+    assert!(cloud.nova().server(&ServerId::new("s1")).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_followed_by_novas_clock() {
+    let cloud = one_host();
+    cloud.state().ahead_ms = 60_000;
+    cloud.state().latency = Duration::from_secs(3);
+    cloud.state().servers = vec![server(1)];
+    let nova = cloud.nova();
+    nova.compute_services().await.unwrap();
+    let first = nova.cursor_at(cloud.clock().wall());
+    let (changed, second) = nova.servers_changed_since(&first).await.unwrap();
+    assert_eq!(changed.len(), 1);
+    // What changes while Nova lists for three seconds is in the next list too.
+    assert_eq!(second, first);
+    // 9 s for the log-in, the versions and the services; 60 s ahead; 5 s back.
+    let asked = cloud.asked().last().unwrap().line.clone();
+    assert!(asked.contains("changes-since=2026-11-21T08%3A09%3A22Z"), "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_version_that_both_know_is_spoken() {
+    for (newest, list, evacuate) in
+        [("2.53", "2.53", "2.53"), ("2.79", "2.73", "2.79"), ("2.104", "2.73", "2.94")]
+    {
+        let cloud = one_host();
+        cloud.state().newest = newest;
+        let nova = cloud.nova();
+        nova.compute_services().await.unwrap();
+        assert_eq!(microversion(&cloud), format!("compute {list}"));
+        nova.evacuate(&dead().evacuate(ServerId::new("s1"), None)).await.unwrap();
+        assert_eq!(microversion(&cloud), format!("compute {evacuate}"));
+        let asked_for_versions = |line: &str| line == "GET /compute/v2.1/";
+        let seen = cloud.state().seen.iter().filter(|s| asked_for_versions(&s.line)).count();
+        assert_eq!(seen, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nova_that_is_too_old_is_refused_by_name() {
+    let cloud = one_host();
+    cloud.state().newest = "2.38";
+    let error = cloud.nova().compute_services().await.unwrap_err();
+    assert_eq!(error.to_string(), "Nova speaks microversions up to 2.38, and 2.53 is needed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_evacuation_names_its_target_only_when_there_is_one() {
+    let cloud = one_host();
+    let nova = cloud.nova();
+    nova.evacuate(&dead().evacuate(ServerId::new("s1"), None)).await.unwrap();
+    assert_eq!(cloud.asked()[0].body, json!({ "evacuate": {} }));
+    let target = Some(HostName::new("spare"));
+    nova.evacuate(&dead().evacuate(ServerId::new("s1"), target)).await.unwrap();
+    assert_eq!(cloud.asked()[1].body, json!({ "evacuate": { "host": "spare" } }));
+    assert_eq!(cloud.asked()[1].line, "POST /compute/v2.1/servers/s1/action");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_gives_its_reason_where_nova_keeps_it() {
+    for (newest, body) in
+        [("2.72", Value::Null), ("2.73", json!({ "locked_reason": "recovery n1" }))]
+    {
+        let cloud = one_host();
+        cloud.state().newest = newest;
+        cloud.nova().lock(&ServerId::new("s1"), "recovery n1").await.unwrap();
+        assert_eq!(cloud.asked()[0].body, json!({ "lock": body }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn evacuations_are_told_by_how_they_ended() {
+    let cloud = one_host();
+    let row = |id: i64, status: &str| {
+        json!({ "id": id, "uuid": format!("m{id}"), "instance_uuid": "s1", "status": status,
+                "source_compute": "compute01", "dest_compute": "compute02",
+                "migration_type": "evacuation" })
+    };
+    let words = ["accepted", "pre-migrating", "done", "completed", "failed", "error", "cancelled"];
+    cloud.state().migrations = (1..).zip(words).map(|(id, word)| row(id, word)).collect();
+    cloud.state().page = 3;
+    let evacuations = cloud.nova().evacuations_from(&host()).await.unwrap();
+    let statuses: Vec<EvacuationStatus> = evacuations.iter().map(|e| e.status).collect();
+    use EvacuationStatus::{Done, Failed, Running};
+    assert_eq!(statuses, [Running, Running, Done, Done, Failed, Failed, Failed]);
+    assert_eq!(evacuations[0].dest, Some(HostName::new("compute02")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_is_told_by_our_clock() {
+    let cloud = one_host();
+    cloud.state().ahead_ms = 3_600_000;
+    let reported = cloud.time(-30);
+    cloud.state().services = vec![service(&reported)];
+    let seen = cloud.nova().compute_service(&host()).await.unwrap().unwrap();
+    let age_ms = cloud.clock().wall().since(seen.heartbeat_at.unwrap());
+    assert!((29_000..=31_000).contains(&age_ms), "{age_ms}");
+    assert_eq!(seen.says(), NovaSays::Down);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_date_novas_clock_is_taken_for_ours() {
+    let cloud = one_host();
+    cloud.state().sends_date = false;
+    let seen = cloud.nova().compute_service(&host()).await.unwrap().unwrap();
+    assert_eq!(seen.heartbeat_at, Some(Millis(NOW - 30_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_own_writes_are_no_heartbeats() {
+    let cloud = one_host();
+    let nova = cloud.nova();
+    cloud.clock().sleep(Duration::from_secs(60)).await;
+    nova.force_down(&dead().force_down(id()).unwrap()).await.unwrap();
+    let seen = nova.compute_service(&host()).await.unwrap().unwrap();
+    assert_eq!((seen.forced_down, seen.heartbeat_at), (true, None));
+
+    cloud.clock().sleep(Duration::from_secs(10)).await;
+    nova.disable_service(&id(), "compute01 failed").await.unwrap();
+    let seen = nova.compute_service(&host()).await.unwrap().unwrap();
+    assert_eq!((seen.enabled, seen.heartbeat_at), (false, None));
+    assert_eq!(seen.disabled_reason.as_deref(), Some("compute01 failed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_engine_takes_our_disabling_for_no_heartbeat_either() {
+    let cloud = one_host();
+    cloud.state().ahead_ms = 3_600_000;
+    cloud.nova().compute_services().await.unwrap();
+    let nova = cloud.nova();
+    nova.compute_services().await.unwrap();
+    nova.disable_service(&id(), "compute01 failed").await.unwrap();
+    cloud.clock().sleep(Duration::from_secs(300)).await;
+    let other = Nova::new(cloud.session(), NovaConfig::default());
+    let seen = other.compute_service(&host()).await.unwrap().unwrap();
+    assert_eq!(seen.heartbeat_at, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_reports_after_our_writes_shows_life() {
+    let cloud = one_host();
+    let nova = cloud.nova();
+    nova.disable_service(&id(), "compute01 failed").await.unwrap();
+    cloud.clock().sleep(Duration::from_secs(10)).await;
+    let reported = cloud.time(0);
+    cloud.state().services[0]["updated_at"] = reported.into();
+    let seen = nova.compute_service(&host()).await.unwrap().unwrap();
+    let age_ms = cloud.clock().wall().since(seen.heartbeat_at.unwrap());
+    assert!(age_ms.abs() <= 1_000, "{age_ms}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_already_so_is_done() {
+    let cloud = one_host();
+    cloud.state().services[0]["forced_down"] = true.into();
+    cloud.nova().force_down(&dead().force_down(id()).unwrap()).await.unwrap();
+    cloud.nova().unforce_down(&id()).await.unwrap();
+    cloud.nova().unforce_down(&id()).await.unwrap();
+    cloud.nova().enable_service(&id()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_nova_refuses_stays_refused() {
+    let cloud = one_host();
+    cloud.state().services[0]["forced_down"] = true.into();
+    let nova = cloud.nova();
+    nova.compute_services().await.unwrap();
+    cloud.fails(&[Fault::Status(400)]);
+    let error = nova.unforce_down(&id()).await.unwrap_err();
+    assert!(matches!(error, AskError::BadRequest { .. }), "{error}");
+}
