@@ -102,9 +102,9 @@ impl Sql {
     }
 
     /// Closes the connections.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         // It is going away: an error would help nobody.
-        drop(self.db.close().await);
+        drop(self.db.clone().close().await);
     }
 
     async fn begin(&self) -> Result<Transaction, Trouble> {

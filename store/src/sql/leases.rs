@@ -55,19 +55,15 @@ pub(super) async fn take(
     // In one order everywhere, so that two takers do not wait for each other.
     pairs.sort_by_key(|(claim, _)| &claim.key);
     for (claim, lease) in pairs {
-        if !take_one(&*open, claim, lease).await? {
-            return Ok(None);
-        }
+        take_one(&*open, claim, lease).await?;
     }
     open.commit().await?;
     Ok(Some(leases))
 }
 
-async fn take_one(
-    db: &impl ConnectionTrait,
-    claim: &Claim,
-    lease: &Lease,
-) -> Result<bool, Trouble> {
+/// Takes one lease as it was just seen. When somebody was quicker, and that may have been an earlier
+/// try of ours, the next try looks who.
+async fn take_one(db: &impl ConnectionTrait, claim: &Claim, lease: &Lease) -> Result<(), Trouble> {
     let Some((generation, beat)) = claim.seen else {
         let row = Model {
             lease_key: lease.key.as_str().into(),
@@ -76,7 +72,7 @@ async fn take_one(
             beat: 0,
         };
         Entity::insert(row.into_active_model()).exec_without_returning(db).await?;
-        return Ok(true);
+        return Ok(());
     };
     let taken = Entity::update_many()
         .filter(Column::LeaseKey.eq(claim.key.as_str()))
@@ -87,7 +83,7 @@ async fn take_one(
         .col_expr(Column::Beat, Expr::col(Column::Beat).add(1))
         .exec(db)
         .await?;
-    Ok(taken.rows_affected == 1)
+    if taken.rows_affected == 1 { Ok(()) } else { Err(Trouble::Conflict) }
 }
 
 /// These rows, where they are still ours.

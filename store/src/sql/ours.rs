@@ -122,6 +122,7 @@ pub(crate) mod fingerprints {
     #[sea_orm(table_name = "ha_fingerprints")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
+        /// Its SHA-256, so that it may be of any length.
         pub fingerprint: String,
         pub accepted_ms: i64,
         pub notification: String,

@@ -120,6 +120,9 @@ pub(super) async fn adopt(sql: &Sql) -> Result<(), Trouble> {
         .order_by_asc(Noted::Id)
         .all(&sql.db)
         .await?;
+    if left.is_empty() {
+        return Ok(());
+    }
     let uuids = left.iter().map(|row| row.notification_uuid.as_str());
     let known = Entity::find().filter(Column::Notification.is_in(uuids)).all(&sql.db).await?;
     let known: BTreeSet<String> = known.into_iter().map(|row| row.notification).collect();

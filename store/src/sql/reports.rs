@@ -18,6 +18,7 @@ use sea_orm::{
     QueryTrait, Set, sea_query::Expr,
 };
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Accepts a report. Of identical ones at once, one gets the slot of their fingerprint: its key lets
@@ -29,7 +30,8 @@ pub(super) async fn accept(sql: &Sql, new: &NewNotification) -> Result<Accepted,
         let there = noted(&*open, vec![there]).await?.remove(0);
         return Ok(Accepted::New(there));
     }
-    let slot = fingerprints::Entity::find_by_id(&new.fingerprint).one(&*open).await?;
+    let fingerprint = format!("{:x}", Sha256::digest(&new.fingerprint));
+    let slot = fingerprints::Entity::find_by_id(&fingerprint).one(&*open).await?;
     let free_until = new.now.plus(-new.window_ms);
     if let Some(slot) = &slot
         && slot.accepted_ms > free_until.0
@@ -39,32 +41,36 @@ pub(super) async fn accept(sql: &Sql, new: &NewNotification) -> Result<Accepted,
     if let Some(first) = left_by_python(&*open, new, free_until).await? {
         return Ok(Accepted::Duplicate(first));
     }
-    match slot {
-        None => {
-            let slot = fingerprints::Model {
-                fingerprint: new.fingerprint.clone(),
-                accepted_ms: new.now.0,
-                notification: new.uuid.as_str().into(),
-            };
-            let slot = fingerprints::Entity::insert(slot.into_active_model());
-            slot.exec_without_returning(&*open).await?;
-        }
-        Some(_) => {
-            let claimed = fingerprints::Entity::update_many()
-                .filter(fingerprints::Column::Fingerprint.eq(&new.fingerprint))
-                .filter(fingerprints::Column::AcceptedMs.lte(free_until.0))
-                .col_expr(fingerprints::Column::AcceptedMs, Expr::value(new.now.0))
-                .col_expr(fingerprints::Column::Notification, Expr::value(new.uuid.as_str()))
-                .exec(&*open)
-                .await?;
-            if claimed.rows_affected != 1 {
-                return Err(Trouble::Conflict);
-            }
-        }
-    }
+    claim(&*open, fingerprint, slot.as_ref(), new).await?;
     let notification = write(&*open, new).await?;
     open.commit().await?;
     Ok(Accepted::New(notification))
+}
+
+/// Claims the slot, as it was just seen, for `new`.
+async fn claim(
+    db: &impl ConnectionTrait,
+    fingerprint: String,
+    seen: Option<&fingerprints::Model>,
+    new: &NewNotification,
+) -> Result<(), Trouble> {
+    use fingerprints::{Column, Entity, Model};
+    let Some(seen) = seen else {
+        let notification = new.uuid.as_str().into();
+        let slot = Model { fingerprint, accepted_ms: new.now.0, notification };
+        Entity::insert(slot.into_active_model()).exec_without_returning(db).await?;
+        return Ok(());
+    };
+    let claimed = Entity::update_many()
+        .filter(Column::Fingerprint.eq(fingerprint))
+        .filter(Column::AcceptedMs.eq(seen.accepted_ms))
+        .filter(Column::Notification.eq(&seen.notification))
+        .col_expr(Column::AcceptedMs, Expr::value(new.now.0))
+        .col_expr(Column::Notification, Expr::value(new.uuid.as_str()))
+        .exec(db)
+        .await?;
+    // The UUID changes, so the row counts as changed wherever only changed rows count.
+    if claimed.rows_affected == 1 { Ok(()) } else { Err(Trouble::Conflict) }
 }
 
 /// Writes the notification, its recovery and the evidence that it is.

@@ -317,7 +317,7 @@ const TABLES_OF_OURS: &[Table] = &[
     },
     Table {
         name: "ha_fingerprints",
-        columns: "fingerprint VARCHAR(255) NOT NULL, accepted_ms BIGINT NOT NULL, \
+        columns: "fingerprint CHAR(64) NOT NULL, accepted_ms BIGINT NOT NULL, \
             notification VARCHAR(36) NOT NULL, PRIMARY KEY (fingerprint)",
         indexes: &[("ha_fingerprints_notification", "notification")],
         whose: Whose::Ours,

@@ -64,6 +64,7 @@ impl Trouble {
     fn of_code(said: &dyn DatabaseError, error: &DbErr) -> Self {
         match meaning(said) {
             Meaning::Conflict => Self::Conflict,
+            Meaning::Broken => Self::Broken(error.clone()),
             Meaning::Away => Self::Away(error.clone()),
             Meaning::NoSchema => Self::Stop(StoreError::Schema { what: said.message().to_owned() }),
             Meaning::Other => {
@@ -83,6 +84,7 @@ impl Trouble {
 
 enum Meaning {
     Conflict,
+    Broken,
     Away,
     NoSchema,
     Other,
@@ -95,9 +97,10 @@ fn meaning(said: &dyn DatabaseError) -> Meaning {
             // Deadlock (also a lost certification in Galera), lock wait timeout, record has
             // changed since last read.
             1213 | 1205 | 1020 => Meaning::Conflict,
-            // Too many connections, access denied, Galera node not ready, shutting down, read-only,
-            // connection killed.
-            1040 | 1044 | 1045 | 1047 | 1053 | 1152 | 1290 | 1836 | 1927 | 3169 => Meaning::Away,
+            // The server goes down, the connection or the query was killed.
+            1053 | 1152 | 1317 | 1927 | 3169 => Meaning::Broken,
+            // Too many connections, access denied, Galera node not ready, read-only.
+            1040 | 1044 | 1045 | 1047 | 1290 | 1836 => Meaning::Away,
             // Unknown database, unknown column, no such table.
             1049 | 1054 | 1146 => Meaning::NoSchema,
             _ => Meaning::Other,

@@ -55,7 +55,7 @@ async fn a_lost_answer_does_not_make_it_happen_twice() {
 
     assert!(door.accept(report(10, &host)).await.is_err());
     let notification = accepted(&door, report(10, &host)).await;
-    assert_eq!(memory.all_notifications(), [notification.clone()]);
+    assert_eq!(memory.all_notifications(), std::slice::from_ref(&notification));
     assert_eq!(memory.evidence(&host.name).await.unwrap().len(), 1);
 
     let claim = [claim_unseen(LeaseKey::recovery(&notification.uuid))];

@@ -1,87 +1,117 @@
 //! What every store must do, one list, run on each of them.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod adopted;
 mod doors;
 mod faults;
 mod fixtures;
 mod leases;
 mod logs;
 mod nouns;
+mod outages;
 mod reports;
 mod requests;
+mod tables;
 
-/// Makes a test of each case for each store. A store that is not there at all (no server was named)
-/// has no tests to fail.
-macro_rules! cases {
-    ($($topic:ident: $($case:ident)+;)+) => {
-        cases!(@on memory $($topic: $($case)+;)+);
-        cases!(@on sqlite $($topic: $($case)+;)+);
-        cases!(@on mariadb $($topic: $($case)+;)+);
-    };
-    (@on $store:ident $($topic:ident: $($case:ident)+;)+) => {
-        mod $store {$(
-            mod $topic {$(
-                #[tokio::test]
-                async fn $case() {
-                    if let Some(doors) = crate::doors::$store().await {
-                        crate::$topic::$case(&doors).await;
-                    }
+/// Makes a test of each case. A store that is not there (no server was named) has none to fail.
+macro_rules! tests {
+    ($store:ident, $($topic:ident: $($case:ident)+;)+) => {$(
+        mod $topic {$(
+            #[tokio::test]
+            async fn $case() {
+                if let Some(doors) = crate::doors::$store().await {
+                    crate::$topic::$case(&doors).await;
                 }
-            )+}
+            }
         )+}
+    )+};
+}
+
+/// What every store must do.
+macro_rules! every_store {
+    ($store:ident) => {
+        tests! { $store,
+            nouns:
+                a_segment_is_made_and_read
+                a_segment_is_changed
+                two_segments_cannot_have_one_name
+                a_deleted_segment_takes_its_hosts_along_and_frees_the_names
+                a_segment_that_is_not_there_cannot_be_changed
+                segments_are_filtered
+                segments_are_sorted
+                a_sort_key_that_is_no_column_is_refused
+                pages_meet_without_gap_or_overlap
+                a_marker_that_is_not_there_is_refused
+                a_host_is_made_changed_and_deleted
+                two_hosts_cannot_have_one_name_even_in_two_segments
+                a_host_needs_its_segment
+                hosts_are_filtered
+                a_segment_is_in_use_while_a_recovery_is_under_way;
+            reports:
+                a_report_becomes_a_notification_a_recovery_and_evidence
+                of_fifty_identical_reports_at_once_one_is_accepted
+                the_window_ends_when_it_ends
+                reports_that_say_something_else_are_no_repetition
+                a_report_whose_answer_was_lost_is_accepted_once
+                notifications_are_filtered_and_sorted
+                evidence_is_shown_oldest_first_and_bounded;
+            leases:
+                a_lease_that_nobody_ever_took_has_no_row_and_can_be_taken
+                leases_are_taken_all_or_none
+                a_lease_that_changed_since_it_was_seen_is_not_taken
+                of_many_takers_at_once_one_wins
+                the_owner_takes_again_what_it_took_when_the_answer_was_lost
+                renewing_bumps_the_beat
+                a_former_owner_can_neither_renew_nor_give_back
+                a_lease_of_an_earlier_generation_is_not_ours
+                a_lease_given_back_keeps_its_generation;
+            logs:
+                a_log_is_read_as_it_was_written
+                hundreds_of_lines_at_once_are_kept_in_order
+                the_same_lines_twice_are_written_once
+                lines_that_leave_a_gap_or_rewrite_are_refused
+                a_former_owner_writes_nothing
+                the_lease_of_another_recovery_is_no_right_to_write
+                writing_renews_the_lease
+                the_status_and_the_host_show_what_the_log_says
+                vm_moves_are_shown_and_changed
+                the_last_of_two_summaries_of_one_vm_move_counts
+                a_terminal_status_closes_the_recovery_for_good
+                open_recoveries_are_listed_oldest_first;
+            requests:
+                a_request_is_filed_and_listed_oldest_first
+                a_request_is_answered_once
+                a_request_that_nobody_filed_cannot_be_answered;
+        }
     };
 }
 
-cases! {
-    nouns:
-        a_segment_is_made_and_read
-        a_segment_is_changed
-        two_segments_cannot_have_one_name
-        a_deleted_segment_takes_its_hosts_along_and_frees_the_names
-        a_segment_that_is_not_there_cannot_be_changed
-        segments_are_filtered
-        segments_are_sorted
-        a_sort_key_that_is_no_column_is_refused
-        pages_meet_without_gap_or_overlap
-        a_marker_that_is_not_there_is_refused
-        a_host_is_made_changed_and_deleted
-        two_hosts_cannot_have_one_name_even_in_two_segments
-        a_host_needs_its_segment
-        hosts_are_filtered
-        a_segment_is_in_use_while_a_recovery_is_under_way;
-    reports:
-        a_report_becomes_a_notification_a_recovery_and_evidence
-        of_fifty_identical_reports_at_once_one_is_accepted
-        the_window_ends_when_it_ends
-        reports_that_say_something_else_are_no_repetition
-        a_report_whose_answer_was_lost_is_accepted_once
-        notifications_are_filtered_and_sorted
-        evidence_is_shown_oldest_first_and_bounded;
-    leases:
-        a_lease_that_nobody_ever_took_has_no_row_and_can_be_taken
-        leases_are_taken_all_or_none
-        a_lease_that_changed_since_it_was_seen_is_not_taken
-        of_many_takers_at_once_one_wins
-        the_owner_takes_again_what_it_took_when_the_answer_was_lost
-        renewing_bumps_the_beat
-        a_former_owner_can_neither_renew_nor_give_back
-        a_lease_of_an_earlier_generation_is_not_ours
-        a_lease_given_back_keeps_its_generation;
-    logs:
-        a_log_is_read_as_it_was_written
-        hundreds_of_lines_at_once_are_kept_in_order
-        the_same_lines_twice_are_written_once
-        lines_that_leave_a_gap_or_rewrite_are_refused
-        a_former_owner_writes_nothing
-        the_lease_of_another_recovery_is_no_right_to_write
-        writing_renews_the_lease
-        the_status_and_the_host_show_what_the_log_says
-        vm_moves_are_shown_and_changed
-        the_last_of_two_summaries_of_one_vm_move_counts
-        a_terminal_status_closes_the_recovery_for_good
-        open_recoveries_are_listed_oldest_first;
-    requests:
-        a_request_is_filed_and_listed_oldest_first
-        a_request_is_answered_once
-        a_request_that_nobody_filed_cannot_be_answered;
+/// What a store must do that finds a database.
+macro_rules! every_database {
+    ($store:ident) => {
+        tests! { $store,
+            adopted:
+                what_python_wrote_is_read
+                what_python_did_not_finish_is_taken_over
+                a_report_that_python_accepted_is_not_accepted_again
+                something_else_than_python_accepted_is_accepted
+                older_databases_are_brought_up_to_date
+                a_schema_that_does_not_fit_is_named_and_left_alone
+                a_database_without_tables_is_named_as_such;
+        }
+    };
+}
+
+mod memory {
+    every_store!(memory);
+}
+
+mod sqlite {
+    every_store!(sqlite);
+    every_database!(sqlite);
+}
+
+mod mariadb {
+    every_store!(mariadb);
+    every_database!(mariadb);
 }

@@ -1,0 +1,242 @@
+//! Databases that Python Masakari left: read as they are, brought up to date, recoveries taken over.
+
+use crate::{
+    doors::{Doors, connect},
+    fixtures::*,
+};
+use ports::{Clock, SystemClock};
+use recovery::{
+    HostId, HostName, Millis, NotificationId, SegmentId, VMoveId,
+    nouns::{NotificationStatus, NotificationType, VMoveStatus, VMoveType},
+};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use store::{Accepted, NewNotification, NotificationFilter, Page, Store, StoreError, VMoveFilter};
+
+async fn raw(doors: &Doors) -> DatabaseConnection {
+    Database::connect(doors.url.as_deref().unwrap()).await.unwrap()
+}
+
+async fn run(db: &DatabaseConnection, statements: &[String]) {
+    for statement in statements {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+}
+
+/// A moment some seconds ago, as SQLAlchemy writes it.
+fn ago(seconds: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(now().0 - seconds * 1000).unwrap();
+    at.format("'%Y-%m-%d %H:%M:%S.000000'").to_string()
+}
+
+fn now() -> Millis {
+    SystemClock.wall()
+}
+
+/// Segment 1 with host 2, once deleted and made anew as host 3.
+fn segment_and_hosts() -> Vec<String> {
+    let (segment, gone, host, at) = (uuid(1), uuid(2), uuid(3), ago(5000));
+    vec![
+        format!(
+            "INSERT INTO failover_segments (created_at, deleted, uuid, name, service_type, \
+             recovery_method, enabled) VALUES ({at}, 0, '{segment}', 'seg', 'compute', 'auto', 1)"
+        ),
+        format!(
+            "INSERT INTO hosts (created_at, deleted_at, deleted, id, uuid, name, reserved, type, \
+             control_attributes, failover_segment_id, on_maintenance) \
+             VALUES ({at}, {at}, 7, 7, '{gone}', 'compute01', 0, 'COMPUTE', 'SSH', '{segment}', 0)"
+        ),
+        format!(
+            "INSERT INTO hosts (created_at, deleted, uuid, name, reserved, type, \
+             control_attributes, failover_segment_id, on_maintenance) \
+             VALUES ({at}, 0, '{host}', 'compute01', 0, 'COMPUTE', 'SSH', '{segment}', 0)"
+        ),
+    ]
+}
+
+fn notification(n: u32, status: &str, seconds_ago: i64) -> String {
+    let (uuid, host, at) = (uuid(n), uuid(3), ago(seconds_ago));
+    let payload = r#"{"host_status": "NORMAL", "cluster_status": "OFFLINE", "event": "STOPPED"}"#;
+    format!(
+        "INSERT INTO notifications (created_at, deleted, notification_uuid, generated_time, \
+         source_host_uuid, type, payload, status) \
+         VALUES ({at}, 0, '{uuid}', {at}, '{host}', 'COMPUTE_HOST', '{payload}', '{status}')"
+    )
+}
+
+pub(crate) async fn what_python_wrote_is_read(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    let vmove = format!(
+        "INSERT INTO vmoves (created_at, deleted, uuid, notification_uuid, instance_uuid, \
+         instance_name) VALUES ({}, 0, '{}', '{}', '{}', 'vm')",
+        ago(5),
+        uuid(20),
+        uuid(10),
+        uuid(30),
+    );
+    run(&db, &[notification(10, "finished", 5), vmove]).await;
+
+    let segment = doors.a.segment(&SegmentId::new(uuid(1))).await.unwrap().unwrap();
+    assert_eq!((segment.name.as_str(), segment.enabled), ("seg", true));
+    let host = doors.a.host_named(&HostName::new("compute01")).await.unwrap().unwrap();
+    assert_eq!(host.uuid, HostId::new(uuid(3)), "the one that is not deleted");
+    assert_eq!(doors.a.host(&HostId::new(uuid(2))).await.unwrap(), None);
+
+    let found = doors.a.notifications(&NotificationFilter::default(), &Page::default()).await;
+    let found = found.unwrap().remove(0);
+    assert_eq!(found.kind, NotificationType::ComputeHost);
+    assert_eq!(found.status, NotificationStatus::Finished);
+    assert_eq!(found.segment, segment.uuid, "that of its host, when none was noted");
+    assert!(now().since(found.generated_time) < 60_000);
+
+    let moves = doors.a.vmoves(&found.uuid, &VMoveFilter::default(), &Page::default()).await;
+    let found = moves.unwrap().remove(0);
+    assert_eq!((found.kind, found.status), (VMoveType::Evacuation, VMoveStatus::Pending));
+    assert_eq!((found.dest_host, found.started_at), (None, None));
+    assert!(doors.a.vmove(&VMoveId::new(uuid(20))).await.unwrap().is_some());
+}
+
+pub(crate) async fn what_python_did_not_finish_is_taken_over(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    let left = [
+        notification(10, "running", 30),
+        notification(11, "new", 20),
+        notification(12, "error", 40),
+        notification(13, "finished", 20),
+        notification(14, "failed", 20),
+        notification(15, "running", 2 * 86_400),
+    ];
+    run(&db, &left).await;
+    let open = doors.a.open_recoveries(10).await.unwrap();
+    let uuids: Vec<&str> = open.iter().map(|open| open.notification.as_str()).collect();
+    assert_eq!(uuids, [uuid(12), uuid(10), uuid(11)], "oldest first");
+    assert!(open.iter().all(|open| open.source_host == HostId::new(uuid(3))));
+    assert!(open.iter().all(|open| open.host_name == Some(HostName::new("compute01"))));
+    let segment = SegmentId::new(uuid(1));
+    let changed = doors.b.update_segment(&segment, unchanged_segment()).await;
+    assert!(matches!(changed, Err(StoreError::InUse { .. })));
+    let again = doors.b.open_recoveries(10).await.unwrap();
+    assert_eq!(again, open, "by every engine, once");
+}
+
+fn reported_now(n: u32, seconds_ago: i64) -> NewNotification {
+    NewNotification {
+        uuid: NotificationId::new(uuid(n)),
+        kind: NotificationType::ComputeHost,
+        generated_time: now(),
+        payload: r#"{"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}"#
+            .into(),
+        source_host: HostId::new(uuid(3)),
+        segment: SegmentId::new(uuid(1)),
+        fingerprint: "compute01 STOPPED".into(),
+        window_ms: 180_000,
+        evidence: None,
+        now: now().plus(-seconds_ago * 1000),
+    }
+}
+
+pub(crate) async fn a_report_that_python_accepted_is_not_accepted_again(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    run(&db, &[notification(10, "running", 100)]).await;
+    let first = NotificationId::new(uuid(10));
+    let repeated = doors.a.accept(reported_now(50, 0)).await.unwrap();
+    assert_eq!(repeated, Accepted::Duplicate(first), "the order of the keys does not matter");
+    // Nothing of the refused one is left that would refuse others.
+    let mut after = reported_now(51, 0);
+    after.now = after.now.plus(81_000);
+    accepted(&*doors.b, after).await;
+}
+
+pub(crate) async fn something_else_than_python_accepted_is_accepted(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    run(&db, &[notification(10, "running", 100)]).await;
+    let mut other = reported_now(50, 0);
+    other.payload = r#"{"event": "STARTED"}"#.into();
+    accepted(&*doors.a, other).await;
+}
+
+/// The database as an older Masakari left it: what came later is taken away again.
+async fn set_back(db: &DatabaseConnection, to: &[&str]) {
+    let tables = ["recoveries", "leases", "log", "evidence", "requests", "fingerprints", "schema"];
+    for table in tables {
+        run(db, &[format!("DROP TABLE ha_{table}")]).await;
+    }
+    let columns = ["failover_segment_uuid", "message"];
+    for column in columns {
+        run(db, &[format!("ALTER TABLE notifications DROP COLUMN {column}")]).await;
+    }
+    let statements: Vec<String> = to.iter().map(|statement| (*statement).into()).collect();
+    run(db, &statements).await;
+}
+
+pub(crate) async fn older_databases_are_brought_up_to_date(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    run(&db, &[notification(10, "running", 30)]).await;
+    let revision = "UPDATE masakari_alembic_version SET version_num =";
+    let (initial, with_vmoves) =
+        (format!("{revision} '8f848eb45d03'"), format!("{revision} '8bdf5929c5a6'"));
+    let by_migrate = |version: u32| {
+        vec![
+            "DROP TABLE masakari_alembic_version".into(),
+            "DROP TABLE IF EXISTS migrate_version".into(),
+            "CREATE TABLE migrate_version (repository_id VARCHAR(250), version INTEGER)".into(),
+            format!("INSERT INTO migrate_version (repository_id, version) VALUES ('m', {version})"),
+        ]
+    };
+    for (vmoves, statements) in [
+        (false, vec![initial]),
+        (true, vec![with_vmoves]),
+        (false, by_migrate(7)),
+        (true, by_migrate(8)),
+    ] {
+        let mut statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+        if !vmoves {
+            statements.push("DROP TABLE vmoves");
+        }
+        set_back(&db, &statements).await;
+        let sql = connect(doors.url.as_deref().unwrap()).await;
+        assert!(matches!(sql.check().await, Err(StoreError::Schema { .. })));
+        sql.sync().await.unwrap();
+        sql.check().await.unwrap();
+        let open = sql.open_recoveries(10).await.unwrap();
+        assert_eq!(open.len(), 1, "after {statements:?}");
+        let read = sql.notification(&NotificationId::new(uuid(10))).await.unwrap().unwrap();
+        assert_eq!((read.message, read.segment), (None, SegmentId::new(uuid(1))));
+        sql.sync().await.unwrap();
+        sql.close().await;
+    }
+}
+
+pub(crate) async fn a_schema_that_does_not_fit_is_named_and_left_alone(doors: &Doors) {
+    let db = raw(doors).await;
+    doors.a.check().await.unwrap();
+    for (spoil, mend) in [
+        (
+            "UPDATE masakari_alembic_version SET version_num = 'fedcba987654'",
+            "UPDATE masakari_alembic_version SET version_num = '13adff5efb9a'",
+        ),
+        ("UPDATE ha_schema SET version = 99", "UPDATE ha_schema SET version = 1"),
+    ] {
+        run(&db, &[spoil.into()]).await;
+        let sql = connect(doors.url.as_deref().unwrap()).await;
+        assert!(matches!(sql.check().await, Err(StoreError::Schema { .. })), "{spoil}");
+        assert!(matches!(sql.sync().await, Err(StoreError::Schema { .. })), "{spoil}");
+        sql.close().await;
+        run(&db, &[mend.into()]).await;
+        doors.a.check().await.unwrap();
+    }
+}
+
+pub(crate) async fn a_database_without_tables_is_named_as_such(doors: &Doors) {
+    let db = raw(doors).await;
+    for table in ["hosts", "failover_segments", "ha_schema", "ha_recoveries", "ha_log"] {
+        run(&db, &[format!("DROP TABLE {table}")]).await;
+    }
+    assert!(matches!(doors.a.check().await, Err(StoreError::Schema { .. })));
+    let listed = doors.a.segments(&Default::default(), &Page::default()).await;
+    assert!(matches!(listed, Err(StoreError::Schema { .. })));
+}

@@ -1,0 +1,193 @@
+//! Databases that are away, come back, or go in the middle of a COMMIT.
+
+use crate::{
+    doors::{self, connect},
+    fixtures::*,
+};
+use ports::{SystemClock, SystemEntropy};
+use recovery::{
+    evidence::{Evidence, Kind},
+    lease::LeaseKey,
+    nouns::NotificationStatus,
+    request::{Asked, Request, RequestState},
+};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use store::{Page, SegmentFilter, Sql, SqlOptions, Store, StoreError};
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a real connection is refused in real time")]
+async fn a_server_that_is_not_there_is_said_to_be_away_soon_and_without_its_password() {
+    let options = SqlOptions {
+        max_connections: 5,
+        acquire_timeout: Duration::from_millis(300),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy::new().unwrap()),
+    };
+    // Bound and closed again: nobody listens there.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("mysql://masakari:geheim@127.0.0.1:{port}/masakari");
+    let sql = Sql::connect(&url, options.clone()).await.expect("it may come later");
+    let began = Instant::now();
+    let error = sql.check().await.unwrap_err();
+    assert!(matches!(error, StoreError::Away { .. }), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(3));
+    assert!(!format!("{error:?} {sql:?}").contains("geheim"));
+
+    let unknown = Sql::connect("oracle://masakari:geheim@host/masakari", options).await;
+    let error = unknown.unwrap_err();
+    assert!(format!("{error:?}").contains("oracle"));
+    assert!(!format!("{error:?}").contains("geheim"));
+}
+
+#[tokio::test]
+async fn an_sqlite_file_that_cannot_be_made_is_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("directory");
+    std::fs::create_dir(&at).unwrap();
+    let sql = connect(&format!("sqlite://{}?mode=rwc", at.display())).await;
+    let error = sql.check().await.unwrap_err();
+    assert!(matches!(error, StoreError::Away { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn broken_connections_are_replaced() {
+    let Some(url) = doors::mariadb_url().await else { return };
+    let sql = connect(&url).await;
+    sql.sync().await.unwrap();
+    let root = Database::connect(ConnectOptions::new(&url).max_connections(1).to_owned());
+    let root = root.await.unwrap();
+    for n in 1..5 {
+        let others = "SELECT id FROM information_schema.processlist \
+                      WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        let others = root.query_all_raw(Statement::from_string(DbBackend::MySql, others)).await;
+        for row in others.unwrap() {
+            let id: i64 = row.try_get("", "id").unwrap();
+            root.execute_unprepared(&format!("KILL {id}")).await.unwrap();
+        }
+        sql.create_segment(new_segment(n, &format!("seg{n}"))).await.unwrap();
+    }
+    let all = sql.segments(&SegmentFilter::default(), &Page::default()).await.unwrap();
+    assert_eq!(all.len(), 4);
+}
+
+/// Stands between a store and its server, and can cut the connection when COMMIT has been passed
+/// on and before its answer comes back.
+struct Cutter {
+    address: SocketAddr,
+    armed: Arc<AtomicBool>,
+    cuts: Arc<AtomicU32>,
+}
+
+impl Cutter {
+    fn before(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let armed = Arc::new(AtomicBool::new(false));
+        let cuts = Arc::new(AtomicU32::new(0));
+        let cutter = Self { address, armed: Arc::clone(&armed), cuts: Arc::clone(&cuts) };
+        // These threads end with the process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().map(Result::unwrap) {
+                let server = TcpStream::connect(server).unwrap();
+                let (answers, to_client) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || copy(answers, to_client));
+                let (armed, cuts) = (Arc::clone(&armed), Arc::clone(&cuts));
+                std::thread::spawn(move || copy_and_cut(client, server, &armed, &cuts));
+            }
+        });
+        cutter
+    }
+
+    /// Cuts the next COMMIT.
+    fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream) {
+    drop(std::io::copy(&mut from, &mut to));
+    drop(to.shutdown(Shutdown::Both));
+}
+
+fn copy_and_cut(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    armed: &AtomicBool,
+    cuts: &AtomicU32,
+) {
+    let mut buffer = [0; 65_536];
+    while let Ok(n @ 1..) = client.read(&mut buffer) {
+        let said = &buffer[..n];
+        let commits = said.windows(6).any(|word| word == b"COMMIT");
+        if commits && armed.swap(false, Ordering::SeqCst) {
+            cuts.fetch_add(1, Ordering::SeqCst);
+            drop(client.shutdown(Shutdown::Both));
+            drop(server.write_all(said));
+            // Long enough for the server to commit before it sees that nobody is there.
+            std::thread::sleep(Duration::from_millis(200));
+            break;
+        }
+        if server.write_all(said).is_err() {
+            break;
+        }
+    }
+    drop(server.shutdown(Shutdown::Both));
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_looked_up_and_not_done_twice() {
+    let Some(url) = doors::mariadb_url().await else { return };
+    let address = url.split(['@', '/']).find_map(|part| part.parse::<SocketAddr>().ok()).unwrap();
+    let cutter = Cutter::before(address);
+    let sql = connect(&url.replace(&address.to_string(), &cutter.address.to_string())).await;
+    sql.sync().await.unwrap();
+
+    cutter.arm();
+    let (segment, host) = segment_and_host(&sql).await;
+    cutter.arm();
+    let notification = accepted(&sql, report(10, &host)).await;
+    assert_eq!(sql.evidence(&host.name).await.unwrap().len(), 1);
+    cutter.arm();
+    let lease = take(&sql, LeaseKey::recovery(&notification.uuid), &owner("one")).await;
+    assert_eq!(lease.generation, 1);
+
+    cutter.arm();
+    let lines = [claimed(1, &lease), ended(2)];
+    let finished = [status(NotificationStatus::Finished)];
+    sql.append(&lease, &notification.uuid, &lines, &finished).await.unwrap();
+    assert_eq!(sql.log(&notification.uuid).await.unwrap(), lines);
+
+    let asked = Asked::ConfirmDead { host: host.name.clone(), reason: "unplugged".into() };
+    let request = Request {
+        id: uuid(40),
+        asked,
+        who: "admin".into(),
+        created_at: NOW,
+        deadline: seconds_later(10),
+        state: RequestState::Open,
+        answer: None,
+    };
+    cutter.arm();
+    sql.file_request(&request).await.unwrap();
+    let confirmed = Evidence { kind: Kind::OperatorConfirmed, ..said(&host, seconds_later(1)) };
+    cutter.arm();
+    let done = RequestState::Done;
+    assert!(sql.answer_request(&request.id, done, "noted", Some(&confirmed)).await.unwrap());
+    assert_eq!(sql.evidence(&host.name).await.unwrap().len(), 2);
+
+    cutter.arm();
+    sql.delete_host(&host.uuid).await.unwrap();
+    cutter.arm();
+    sql.delete_segment(&segment.uuid).await.unwrap();
+    assert_eq!(cutter.cuts.load(Ordering::SeqCst), 8, "each of them was cut once");
+}
