@@ -79,7 +79,7 @@ ensure_db() { # ensure_db DATABASE [SERVER]
 }
 # Nothing is synced to the disk, but each commit reaches the kernel (2): a killed server loses nothing.
 start_mariadb() { # start_mariadb SERVER PORT [OPTION...]
-    local server=$1 port=$2 data=$STATE/$1; shift 2
+    local server=$1 port=$2 data=$STATE/$1 _; shift 2
     if ! [ -d "$data/mysql" ]; then
         mkdir -p "$data"
         mariadb-install-db --no-defaults --datadir="$data" --user=root \
@@ -92,7 +92,10 @@ start_mariadb() { # start_mariadb SERVER PORT [OPTION...]
         --innodb-doublewrite=0 --sync-binlog=0 --skip-log-bin \
         --innodb-buffer-pool-size=512M --max-connections=2000 \
         --performance-schema=OFF --skip-name-resolve "$@"
+    # It listens on its port a moment before it makes its socket.
     wait_tcp "$port" 60 "$server"
+    for _ in $(seq 100); do [ ! -S "$RUN/$server.sock" ] || return 0; sleep 0.1; done
+    die "$server makes no socket (see $LOG/$server.log)"
 }
 
 alive() { # alive NAME: is the process of run/NAME.pid there?
