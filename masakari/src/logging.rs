@@ -1,5 +1,6 @@
 //! The log: one line an event on standard error.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Begins to log. `debug` tells what is asked of whom; `RUST_LOG` overrides both.
