@@ -28,10 +28,11 @@ CLOUD_FAST_CLAIMS=${CLOUD_FAST_CLAIMS:-1}     # see nova_compute.py
 CLOUD_NICE=${CLOUD_NICE:--10}                 # priority over other work on the machine
 CLOUD_DEBUG=${CLOUD_DEBUG:-false}
 
+# All below 32768, where the kernel begins to give ports to clients, which could be faster than a server.
 PORT_MYSQL=${PORT_MYSQL:-13306}
 PORT_MYSQL_RS=${PORT_MYSQL_RS:-13307}         # ours
-PORT_AMQP=${PORT_AMQP:-35672}
-PORT_AMQP_DIST=${PORT_AMQP_DIST:-35673}
+PORT_AMQP=${PORT_AMQP:-20672}
+PORT_AMQP_DIST=${PORT_AMQP_DIST:-20673}
 PORT_EPMD=${PORT_EPMD:-24369}
 PORT_MEMCACHED=${PORT_MEMCACHED:-21211}
 PORT_KEYSTONE=${PORT_KEYSTONE:-5000}
