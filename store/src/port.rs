@@ -89,7 +89,9 @@ pub trait Store: Send + Sync + Debug {
     async fn log(&self, recovery: &NotificationId) -> Result<Vec<Line>, StoreError>;
     /// Appends `lines` and writes the summaries that follow from them, all or nothing, if `lease`
     /// (of this recovery) is still ours; else `LeaseLost`. A `Summary::Status` that is terminal closes
-    /// the recovery.
+    /// the recovery. Without lines it only renews the lease. The same lines again are written once;
+    /// lines that are not the next ones are refused (`Unreadable`: the caller's copy of the log is
+    /// not the log).
     async fn append(
         &self,
         lease: &Lease,
@@ -122,9 +124,10 @@ pub trait Store: Send + Sync + Debug {
 /// Which part of a list, in which order (api-ref: `sort_key`, `sort_dir`, `limit`, `marker`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Page {
-    /// Sort keys, first the most important; the id breaks ties. Empty: newest first.
+    /// Sort keys, first the most important, by the names of Masakari's columns; the time of creation
+    /// and the id break ties. Empty: newest first. A key that is no column: `NotFound`, "sort key".
     pub sort: Vec<Sort>,
-    /// The integer id of the last row of the page before.
+    /// The integer id of the last row of the page before. There is no such row: `NotFound`, "marker".
     pub marker: Option<i64>,
     /// At most so many rows; the caller has bounded it.
     pub limit: Option<u64>,

@@ -122,6 +122,8 @@ fn meaning(said: &dyn DatabaseError) -> Meaning {
     match said.code().as_deref() {
         // Serialization failure, deadlock.
         Some("40001" | "40P01") => Meaning::Conflict,
+        // The server goes down, or the connection was ended.
+        Some("57P01" | "57P02" | "57P03") => Meaning::Broken,
         Some("42P01" | "42703") => Meaning::NoSchema,
         _ => Meaning::Other,
     }

@@ -67,6 +67,24 @@ pub(crate) async fn of_many_takers_at_once_one_wins(doors: &Doors) {
     }
 }
 
+pub(crate) async fn a_renewal_and_a_taking_at_once_do_not_both_succeed(doors: &Doors) {
+    let [key, _] = keys();
+    let mut lease = take(&*doors.a, key.clone(), &owner("one")).await;
+    for round in 0..60 {
+        let seen = row(doors, &key).await;
+        let claim = [Claim { key: key.clone(), seen: Some((seen.generation, seen.beat)) }];
+        let taker = owner(&format!("taker{round}"));
+        let renewal = [lease.clone()];
+        let (renewed, taken) =
+            futures::join!(doors.a.renew(&renewal), doors.b.take(&claim, &taker));
+        match (renewed.unwrap().is_empty(), taken.unwrap()) {
+            (true, Some(taken)) => lease = taken[0].clone(),
+            (false, None) => {}
+            (renewal_failed, taken) => panic!("round {round}: {renewal_failed} {taken:?}"),
+        }
+    }
+}
+
 pub(crate) async fn the_owner_takes_again_what_it_took_when_the_answer_was_lost(doors: &Doors) {
     let claims = keys().map(claim_unseen);
     let first = doors.a.take(&claims, &owner("one")).await.unwrap().unwrap();

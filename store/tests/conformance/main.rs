@@ -60,6 +60,7 @@ macro_rules! every_store {
                 leases_are_taken_all_or_none
                 a_lease_that_changed_since_it_was_seen_is_not_taken
                 of_many_takers_at_once_one_wins
+                a_renewal_and_a_taking_at_once_do_not_both_succeed
                 the_owner_takes_again_what_it_took_when_the_answer_was_lost
                 renewing_bumps_the_beat
                 a_former_owner_can_neither_renew_nor_give_back
