@@ -1,0 +1,58 @@
+//! Writes the log: first the database, then what we believe.
+
+use super::{OUTAGE_WAIT, Turns, chain};
+use crate::error::Stop;
+use recovery::log::{Entry, Line};
+
+impl Turns<'_> {
+    /// Writes `entries` and what follows from them, then believes them.
+    pub(super) async fn record(&mut self, entries: Vec<Entry>) -> Result<(), Stop> {
+        let engine = self.engine;
+        let mut entries = entries;
+        // Two notes of one outage may come back at once.
+        entries.dedup_by(|a, b| matches!((a, b), (Entry::Waiting { .. }, Entry::Waiting { .. })));
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let at = engine.now();
+        let mut next = self.state.clone();
+        let mut lines = Vec::with_capacity(entries.len());
+        for entry in merged(entries) {
+            let line = Line { seq: next.last_seq + 1, at, entry };
+            next.apply(&line)?;
+            lines.push(line);
+        }
+        let summaries = next.summaries(&self.state, &lines, &self.subject);
+        loop {
+            let store = &engine.ports.store;
+            match store.append(&self.lease, &self.subject.notification, &lines, &summaries).await {
+                Ok(()) => break,
+                Err(store::StoreError::LeaseLost { key }) => return Err(Stop::LeaseLost { key }),
+                Err(e) if engine.tenures.is_over(&self.lease, self.boot()) => return Err(e.into()),
+                Err(e) => {
+                    tracing::warn!(error = chain(&e), "the log cannot be written; trying again");
+                    let wait = engine.ports.entropy.jitter(OUTAGE_WAIT.0);
+                    engine.ports.clock.sleep(wait).await;
+                }
+            }
+        }
+        self.state = next;
+        Ok(())
+    }
+}
+
+/// Neighbours that say the same of several servers become one line.
+fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut out: Vec<Entry> = Vec::new();
+    for entry in entries {
+        match (out.last_mut(), entry) {
+            (Some(Entry::Did { act, servers }), Entry::Did { act: same, servers: more })
+                if *act == same =>
+            {
+                servers.extend(more)
+            }
+            (_, entry) => out.push(entry),
+        }
+    }
+    out
+}
