@@ -80,6 +80,7 @@ def fresh_segment(client):
 
 def masakari(client, vms, up, down, processes):
     """One recovery by the Masakari that `up` starts, and what its processes used for it."""
+    cloud.script(*down)     # what an interrupted run left
     cloud.script(*up)
     try:
         fresh_segment(client)

@@ -95,9 +95,12 @@ impl Engine {
         let (found, recoveries) = futures::channel::mpsc::unbounded();
         let mut running = std::pin::pin!(self.recover_all(recoveries, stopping.clone()));
         let mut rest = std::pin::pin!(async {
-            futures::join!(self.claim(found, stopping.clone()), self.answer_requests(), async {
-                self.keep_tenures().await;
-            })
+            futures::join!(
+                self.claim(found, stopping.clone()),
+                self.answer_requests(),
+                self.keep_tenures(),
+                self.greet_nova(),
+            )
         });
         // The recoveries end after the shutdown, because the claims that feed them have; the
         // renewals go on beside them until then.
@@ -107,6 +110,16 @@ impl Engine {
             tracing::warn!(error = %e, "leases were not given back; they end by themselves");
         }
         tracing::info!(owner = %self.owner, "engine stopped");
+    }
+
+    /// Logs in before the first recovery needs it, and tells the operator at once if that fails.
+    async fn greet_nova(&self) {
+        match self.ports.nova.compute_services().await {
+            Ok(services) => tracing::info!(compute_services = services.len(), "Nova answers"),
+            Err(e) => {
+                tracing::error!(error = turn::chain(&e), "Nova cannot be asked; trying when needed")
+            }
+        }
     }
 
     async fn recover_all(

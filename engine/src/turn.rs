@@ -452,7 +452,7 @@ fn intents(steps: &[Step]) -> Vec<Entry> {
 }
 
 /// The error and its causes in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {

@@ -80,11 +80,13 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
             task.say(at, task.progress, format!("Forced down compute service on host: '{host}'"));
         }
         Entry::Disabled => {
-            task.say(at, 1.0, format!("Disabled compute service on host: '{host}'"));
-            task.succeed();
+            // Planning may have begun beside it.
+            if let Some(disable) = tasks.first_mut() {
+                disable.say(at, 1.0, format!("Disabled compute service on host: '{host}'"));
+                disable.succeed();
+            }
         }
         Entry::Planned { on_host, moves, skipped } => {
-            task.succeed();
             tasks.extend(prepared(at, host, *on_host, moves, skipped));
         }
         Entry::Intended { act: Act::Evacuate, servers } => {

@@ -96,6 +96,9 @@ pub enum Step {
     Confirm,
 }
 
+/// How long a server that has arrived stays locked while Nova still has others to move.
+const SETTLE_LATER_MS: i64 = 15_000;
+
 /// Every step that may start now. An empty answer means: wait (see [`wake_at`]).
 #[must_use]
 pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
@@ -155,12 +158,13 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
         }
         if state.disabled != Once::Done {
             // One that a person disabled keeps that person's reason.
-            let nothing_to_do = !service.enabled && state.disabled == Once::NotYet;
-            return Vec::from([if nothing_to_do {
-                Step::Note(Entry::Disabled)
-            } else {
-                Step::Disable(service.id.clone())
-            }]);
+            if !service.enabled && state.disabled == Once::NotYet {
+                return Vec::from([Step::Note(Entry::Disabled)]);
+            }
+            // Listing changes nothing: it need not wait for Nova's answer to the other.
+            let mut steps = Vec::from([Step::Disable(service.id.clone())]);
+            steps.extend((state.plans == 0).then_some(Step::Plan));
+            return steps;
         }
     }
     if state.plans == 0 {
@@ -184,6 +188,9 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
 fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut look = false;
+    let at_work = state.moves.values().any(|m| {
+        matches!(m.stage, Stage::Waiting { .. } | Stage::Asking { .. } | Stage::Moving { .. })
+    });
     for m in state.moves.values().filter(|m| !scene.busy.contains(&m.planned.server)) {
         let server = m.planned.server.clone();
         look |= m.doubted && !matches!(m.stage, Stage::Ended { .. });
@@ -198,6 +205,9 @@ fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step
             Stage::Arrived { not_before, .. } if *not_before <= scene.now => {
                 steps.push(Step::Stop(server));
             }
+            // Moving the others goes before unlocking those that have arrived, for a while.
+            Stage::Settling { not_before, .. }
+                if at_work && scene.now.since(*not_before) < SETTLE_LATER_MS => {}
             Stage::Settling { outcome, not_before } if *not_before <= scene.now => {
                 let to_error = m.planned.aftermath == Aftermath::StoppedInError
                     && matches!(outcome, Outcome::Succeeded { .. });
