@@ -27,7 +27,7 @@ pub(crate) enum Role {
     /// Whether an upgrade can be made (also as `masakari-status`)
     Status(manage::Status),
     /// Tell the engine that a host is dead, by your name, so that its VMs may be brought back
-    ConfirmDead(ask::ConfirmDead),
+    ConfirmDead(Box<ask::ConfirmDead>),
     /// A cloud in memory, the real API and engine, and a host that dies
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),

@@ -1,11 +1,11 @@
 //! The only place that writes to the terminal: data to standard output, all else to standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the place")]
+#![expect(clippy::print_stderr, reason = "this is the place")]
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
-/// A line of data.
+/// A line of data. Whoever reads it may have seen enough (`| head`): that is no error.
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// The error and its causes, each once, on a line of its own.

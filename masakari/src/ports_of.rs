@@ -19,7 +19,8 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let entropy = SystemEntropy::new().map_err(|e| anyhow!("the kernel gives no chance: {e}"))?;
+        let entropy =
+            SystemEntropy::new().map_err(|e| anyhow!("the kernel gives no chance: {e}"))?;
         Ok(Self { clock: Arc::new(SystemClock), entropy: Arc::new(entropy) })
     }
 

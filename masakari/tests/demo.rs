@@ -1,4 +1,5 @@
 //! `masakari demo --once`, as a newcomer sees it: the shipped program, real sockets, real time.
+#![cfg(test)]
 #![cfg(feature = "demo")]
 
 use ports::{Exec, Finished, Program, SystemExec};

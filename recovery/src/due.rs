@@ -128,7 +128,7 @@ pub fn wake_at(state: &State, limits: &Limits) -> Option<Millis> {
         Stage::Asking { .. } | Stage::Moving { .. } => {
             state.progress_at.map(|p| p.plus(limits.arrival_ms))
         }
-        Stage::Stopping { since, .. } => Some(since.plus(limits.stop_ms)),
+        Stage::Stopping { .. } => m.stop_since.map(|s| s.plus(limits.stop_ms)),
         Stage::Ended { .. } => None,
     });
     moves.chain(state.began.map(|b| b.plus(limits.expiry_ms))).min()
@@ -197,7 +197,9 @@ fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step
         match &m.stage {
             Stage::Waiting { .. } | Stage::Ended { .. } => {}
             Stage::Asking { .. } | Stage::Moving { .. } => look = true,
-            Stage::Stopping { since, .. } if scene.now.since(*since) >= limits.stop_ms => {
+            Stage::Stopping { .. } | Stage::Arrived { .. }
+                if m.stop_since.is_some_and(|s| scene.now.since(s) >= limits.stop_ms) =>
+            {
                 let why = format!("it did not stop within {} s", limits.stop_ms / 1000);
                 steps.push(Step::Note(Entry::NotRestored { server, why }));
             }
@@ -311,8 +313,8 @@ pub struct Look<'a> {
 #[must_use]
 pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Vec<Entry> {
     let newest = newest_evacuations(look.evacuations);
-    let (mut entries, mut arrived, mut moving, mut stopped) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut entries, mut arrived, mut moving) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stopped, mut runs_on) = (Vec::new(), Vec::new());
     for m in state.moves.values().filter(|m| !look.busy.contains(&m.planned.server)) {
         let id = &m.planned.server;
         let evacuation = newest.get(id).copied().filter(|e| e.id > m.planned.last_evacuation);
@@ -332,6 +334,7 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
             Finding::Moving => moving.push(id.clone()),
             Finding::Arrived(arrival) => arrived.push(arrival),
             Finding::Stopped => stopped.push(id.clone()),
+            Finding::NotStopped => runs_on.push(id.clone()),
             Finding::Gone => entries.push(Entry::Gone { server: id.clone() }),
             Finding::NotMoved { why, reset } => {
                 let again_at = (m.attempts < limits.attempts).then(|| again(m, limits, now));
@@ -351,11 +354,18 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
     if !arrived.is_empty() {
         entries.push(Entry::Arrived { servers: arrived });
     }
+    if !runs_on.is_empty() {
+        let until = now.plus(STOP_AGAIN_MS);
+        entries.push(Entry::Postponed { act: Act::Stop, servers: runs_on, until });
+    }
     if !stopped.is_empty() {
         entries.push(Entry::Stopped { servers: stopped });
     }
     entries
 }
+
+/// The wait before a server that runs on is asked to stop again; `stop_ms` bounds them all.
+const STOP_AGAIN_MS: i64 = 2_000;
 
 fn again(m: &Move, limits: &Limits, now: Millis) -> Millis {
     now.plus(limits.retry_ms << m.attempts.saturating_sub(1).min(10))
@@ -366,9 +376,16 @@ enum Finding {
     Moving,
     Arrived(Arrival),
     Stopped,
+    /// It runs and Nova has nothing to do with it: the stop never arrived, or failed.
+    NotStopped,
     Gone,
-    NotMoved { why: String, reset: Reset },
-    GivenUp { why: String },
+    NotMoved {
+        why: String,
+        reset: Reset,
+    },
+    GivenUp {
+        why: String,
+    },
 }
 
 /// What the clock says of a server on its way.
@@ -400,6 +417,7 @@ fn judge_one(
                 Some(s) if s.vm_state == VmState::Stopped && s.task == Task::None => {
                     Finding::Stopped
                 }
+                Some(s) if s.task == Task::None => Finding::NotStopped,
                 Some(_) | None => Finding::Nothing,
             };
         }

@@ -81,6 +81,8 @@ pub struct Move {
     pub doubted: bool,
     /// We may have locked it: it must be unlocked at the end.
     pub locked_by_us: bool,
+    /// When it was to be stopped first.
+    pub stop_since: Option<Millis>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
 }
@@ -300,6 +302,7 @@ impl Move {
             attempts: 0,
             doubted: false,
             locked_by_us: false,
+            stop_since: None,
             started_at,
             ended_at: None,
         }
@@ -314,6 +317,7 @@ impl Move {
                 Stage::Asking { since: at, refused: false }
             }
             (Act::Stop, Stage::Arrived { host, .. }) => {
+                self.stop_since = self.stop_since.or(Some(at));
                 Stage::Stopping { host: host.clone(), since: at }
             }
             // Unlocking and setting to error may be done twice: the intent changes nothing.

@@ -6,9 +6,14 @@
 //!
 //! `SIM_SEEDS` (default 200) and `SIM_FROM` (default 0) choose the seeds; a failing seed prints its story and the
 //! command that repeats it.
+#![cfg(test)]
 
 #[path = "histories/checks.rs"]
 mod checks;
+#[path = "histories/crash_points.rs"]
+mod crash_points;
+#[path = "histories/faults.rs"]
+mod faults;
 #[path = "histories/scene.rs"]
 mod scene;
 #[path = "histories/tale.rs"]
@@ -36,18 +41,16 @@ fn every_history_of_host_failures_ends_well() {
 
 /// Tells and checks one history; prints its story when it does not end well.
 fn ends_well(seed: u64) -> bool {
-    match tale::tell(Scene::from_seed(seed)) {
-        Ok(()) => true,
-        Err(broken) => {
-            println!("seed {seed}: {}\n{}", broken.what, broken.story);
-            false
-        }
+    let told = tale::tell(Scene::from_seed(seed));
+    if let Err(broken) = &told.outcome {
+        println!("seed {seed}: {broken}\n{}", told.stage.story());
     }
+    told.outcome.is_ok()
 }
 
 #[test]
 fn a_seed_tells_the_same_history_again() {
-    let story = |seed| tale::story(Scene::from_seed(seed));
+    let story = |seed| tale::tell(Scene::from_seed(seed)).stage.story();
     assert_eq!(story(7), story(7));
     assert_ne!(story(7), story(8));
 }

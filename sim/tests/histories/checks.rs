@@ -13,13 +13,6 @@ use recovery::{
 use sim::{Condition, Verdict};
 use std::collections::BTreeMap;
 
-/// How a history went wrong.
-#[derive(Debug)]
-pub(crate) struct Broken {
-    pub(crate) what: String,
-    pub(crate) story: String,
-}
-
 /// A look at the host may be this old when an act is sent, and the act takes its time to arrive.
 const STALE_MS: i64 = 1_000 + 1_000;
 
@@ -52,8 +45,13 @@ fn acts_follow_the_law(stage: &Stage) -> Result<(), String> {
     for notification in stage.memory.all_notifications() {
         let lines = stage.memory.lines(&notification.uuid);
         let mut permitted: Option<&Line> = None;
+        let mut claimed = 0;
         for line in &lines {
             match &line.entry {
+                Entry::Claimed { generation, .. } if *generation <= claimed => {
+                    return Err(format!("#{}: two engines took it at once", line.seq));
+                }
+                Entry::Claimed { generation, .. } => claimed = *generation,
                 Entry::Proven { .. } => permitted = Some(line),
                 Entry::Held { .. } => permitted = None,
                 Entry::Intended { act: Act::Evacuate, .. }
@@ -119,6 +117,9 @@ pub(crate) fn open(stage: &Stage) -> String {
 
 pub(crate) fn at_the_end(stage: &Stage) -> Result<(), String> {
     nothing_left_locked(stage)?;
+    if stage.scene.false_alarm {
+        left_in_service(stage)?;
+    }
     for notification in stage.memory.all_notifications() {
         let lines = stage.memory.lines(&notification.uuid);
         let ends = lines.iter().filter(|l| matches!(l.entry, Entry::Ended { .. })).count();
@@ -143,6 +144,15 @@ fn nothing_left_locked(stage: &Stage) -> Result<(), String> {
         .into_iter()
         .find(|(_, why)| why.as_ref().is_some_and(|why| why.starts_with("masakari")));
     ours.map_or(Ok(()), |(server, _)| Err(format!("{server} was left locked")))
+}
+
+/// A host that lives and that only a monitor took for dead.
+fn left_in_service(stage: &Stage) -> Result<(), String> {
+    let host = stage.host(0);
+    match stage.world.service(&host) {
+        Some(service) if service.enabled && !service.forced_down => Ok(()),
+        other => Err(format!("{host} lives and was taken out of service: {other:?}")),
+    }
 }
 
 /// No server is on a dead host any more, and each is as it was.

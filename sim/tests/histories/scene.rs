@@ -20,6 +20,8 @@ pub(crate) struct Scene {
     pub(crate) revived_after_ms: Option<u64>,
     /// A second host dies so long after the first.
     pub(crate) second_after_ms: Option<u64>,
+    /// How long the world is watched after the last recovery is over.
+    pub(crate) watched_on_ms: u64,
     pub(crate) engines: Vec<EngineScript>,
     pub(crate) faults: Option<Faults>,
 }
@@ -30,6 +32,8 @@ pub(crate) struct EngineScript {
     pub(crate) deaths: Vec<(usize, When)>,
     /// At which crossing of the first life it stands still, and how long.
     pub(crate) pause: Option<(usize, u64)>,
+    /// It is started again after its death sooner than that.
+    pub(crate) rest_ms: u64,
 }
 
 /// What fails for a while.
@@ -73,6 +77,7 @@ impl Scene {
             confirmed: lives && dice.percent(40),
             revived_after_ms: (lives && dice.percent(20)).then(|| dice.between(60_000, 400_000)),
             second_after_ms: (lives && dice.percent(25)).then(|| dice.between(0, 120_000)),
+            watched_on_ms: 0,
             engines: (0..if dice.percent(50) { 2 } else { 1 }).map(|_| engine(&dice)).collect(),
             faults: dice.percent(60).then(|| faults(&dice)),
         }
@@ -106,6 +111,7 @@ fn engine(dice: &Dice) -> EngineScript {
     EngineScript {
         deaths: (0..deaths).map(|_| (crossing(dice), when(dice))).collect(),
         pause: dice.percent(35).then(|| (crossing(dice), dice.between(2_000, 45_000))),
+        rest_ms: 30_000,
     }
 }
 

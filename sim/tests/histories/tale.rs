@@ -1,29 +1,36 @@
 //! Tells one history: runs the engines against the world, and lets the scene happen.
 
 use crate::{
-    checks::{self, Broken},
+    checks,
     scene::{EngineScript, Scene},
 };
 use async_trait::async_trait;
 use engine::{Config, Engine, Ports, Wake};
 use futures::future::{join_all, select};
 use openstack::{AuthConfig, Nova, NovaConfig, Secret, Session};
-use ports::{Clock, Entropy, SeededEntropy};
+use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId,
     due::Limits,
     evidence::{Evidence, Kind},
     nouns::{NotificationType, RecoveryMethod},
     request::{Asked, Request, RequestState},
+    seen::Server,
 };
 use sim::{Process, SimClock, World};
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store, StoreError};
 
 /// How long after the last trouble everything must be over.
 const HEALED_WITHIN_MS: i64 = 1_500_000;
 /// A recovery that cannot go on is given up after this.
 pub(crate) const EXPIRY_MS: i64 = 900_000;
+/// A history takes a fraction of a second of real time.
+const SPINS_AFTER: Duration = Duration::from_secs(60);
 /// How often the checks look.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -35,38 +42,60 @@ pub(crate) struct Stage {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) memory: Memory,
     pub(crate) began: Millis,
+    /// The servers before anything happened.
+    pub(crate) at_first: Vec<Server>,
+    /// Every life of every engine, in the order in which they began.
+    pub(crate) lives: Arc<Mutex<Vec<Process>>>,
+    /// The path of every question to the cloud, in the order in which they were sent.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
 
-/// Tells the history of `scene`.
-pub(crate) fn tell(scene: Scene) -> Result<(), Broken> {
-    in_virtual_time(async move {
-        let stage = Stage::new(scene);
-        let outcome = stage.happen().await;
-        outcome.map_err(|what| Broken { what, story: stage.story() })
-    })
+/// A history that was told.
+pub(crate) struct Told {
+    pub(crate) stage: Stage,
+    /// What was broken.
+    pub(crate) outcome: Result<(), String>,
 }
 
-/// The story of the history of `scene`, however it ends.
-pub(crate) fn story(scene: Scene) -> String {
-    in_virtual_time(async move {
-        let stage = Stage::new(scene);
-        let outcome = stage.happen().await;
-        format!("{}\n{outcome:?}", stage.story())
-    })
+/// Tells the history of `scene` in virtual time.
+///
+/// In a thread of its own: an engine that spins keeps the virtual time from going on, for ever.
+pub(crate) fn tell(scene: Scene) -> Told {
+    let (done, told) = mpsc::channel();
+    let telling = std::thread::spawn(move || done.send(tell_here(scene)));
+    match told.recv_timeout(SPINS_AFTER) {
+        Ok(told) => told,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("something spins: the time stands still"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(telling.join().unwrap_err())
+        }
+    }
 }
 
-fn in_virtual_time<T>(history: impl Future<Output = T>) -> T {
+fn tell_here(scene: Scene) -> Told {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(history)
+    runtime.unwrap().block_on(async move {
+        let stage = Stage::new(scene);
+        let outcome = stage.happen().await;
+        Told { stage, outcome }
+    })
 }
 
 impl Stage {
     fn new(scene: Scene) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SimClock::new());
         let world = World::new(scene.seed, clock.clone(), scene.shape.clone());
-        let began = clock.wall();
-        Self { scene: Arc::new(scene), world, clock, memory: Memory::new(), began }
+        Self {
+            scene: Arc::new(scene),
+            began: clock.wall(),
+            at_first: world.servers(),
+            world,
+            clock,
+            memory: Memory::new(),
+            lives: Arc::default(),
+            asked: Arc::default(),
+        }
     }
 
     pub(crate) fn host(&self, n: usize) -> HostName {
@@ -98,6 +127,9 @@ impl Stage {
             checks::at_every_step(self)?;
             let now_ms = self.clock.wall().since(self.began);
             if now_ms > self.last_trouble_ms() && checks::all_over(self) {
+                // What was on its way to Nova still lands.
+                self.clock.sleep(Duration::from_millis(self.scene.watched_on_ms)).await;
+                checks::at_every_step(self)?;
                 return checks::at_the_end(self);
             }
             if now_ms > self.last_trouble_ms() + HEALED_WITHIN_MS {
@@ -234,9 +266,10 @@ impl Stage {
             if let Some((crossing, ms)) = script.pause.filter(|_| life == 0) {
                 process.pause_at(crossing, Duration::from_millis(ms));
             }
+            self.lives.lock().unwrap().push(process.clone());
             self.one_life(n, life, &process).await;
-            let rest = SeededEntropy::new(self.scene.seed + 31 * life as u64).bits() % 30_000;
-            self.clock.sleep(Duration::from_millis(rest)).await;
+            let rest = SeededEntropy::new(self.scene.seed + 31 * life as u64).bits();
+            self.clock.sleep(Duration::from_millis(rest % script.rest_ms)).await;
         }
     }
 
@@ -252,7 +285,8 @@ impl Stage {
             project_domain_name: Some("Default".into()),
             ..AuthConfig::default()
         };
-        let transport = process.transport(self.world.transport());
+        let way = Way { to: self.world.transport(), asked: self.asked.clone() };
+        let transport = process.transport(Arc::new(way));
         let session = Session::new(auth, transport, self.clock.clone(), entropy.clone());
         let gate = StoreGate {
             process: process.clone(),
@@ -289,6 +323,21 @@ impl Stage {
         let began = self.began.0;
         let shown = lines.iter().map(|(at, what)| format!("  {:>8} {what}", at - began));
         format!("{:?}\n{}", self.scene, shown.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// The way to the cloud, on which is written down what was asked.
+#[derive(Debug)]
+struct Way {
+    to: Arc<dyn Transport>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Transport for Way {
+    async fn send(&self, ask: Ask, deadline: Duration) -> Result<Answer, TransportError> {
+        self.asked.lock().unwrap().push(ask.uri().path().to_owned());
+        self.to.send(ask, deadline).await
     }
 }
 

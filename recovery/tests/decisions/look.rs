@@ -1,0 +1,217 @@
+//! What a look at Nova means, as sentences.
+
+use crate::words::{Log, Seen, id, planned, planned_stopped, shown, still_there, words};
+use recovery::{
+    due::Limits,
+    log::{Act, Entry, Reset},
+    seen::{EvacuationStatus, Task, VmState},
+};
+
+fn linger_ms() -> i64 {
+    Limits::default().linger_ms
+}
+
+fn nothing() -> [&'static str; 0] {
+    []
+}
+
+/// Asked at 1 s, and Nova's answer never came: a later look shows the server as it was.
+fn looks_after_a_lost_answer(now: i64) -> Vec<String> {
+    words(&Log::asked(1_000).looks(now, &Seen::whole(now - 100, vec![still_there("a")])))
+}
+
+#[test]
+fn while_a_lost_call_may_still_land_nothing_is_asked_again() {
+    assert_eq!(looks_after_a_lost_answer(2_000), nothing());
+    assert_eq!(looks_after_a_lost_answer(1_000 + linger_ms() - 1), nothing());
+}
+
+#[test]
+fn once_a_lost_call_cannot_land_any_more_it_is_asked_again() {
+    let now = 1_000 + linger_ms();
+    assert_eq!(looks_after_a_lost_answer(now), [format!("not moved a, at {}", now + 5_000)]);
+}
+
+#[test]
+fn a_call_that_nova_refused_need_not_be_waited_for() {
+    let refused = Entry::Refused { act: Act::Evacuate, server: id("a"), why: "409".into() };
+    let log = Log::asked(1_000).says(1_100, refused);
+    let entries = log.looks(2_000, &Seen::whole(1_500, vec![still_there("a")]));
+    assert_eq!(words(&entries), ["not moved a, at 7000"]);
+}
+
+#[test]
+fn a_call_whose_evacuation_failed_need_not_be_waited_for() {
+    let seen = Seen::whole(1_500, vec![still_there("a")]);
+    let seen = seen.record(7, "a", EvacuationStatus::Failed);
+    assert_eq!(words(&Log::asked(1_000).looks(2_000, &seen)), ["not moved a, at 7000"]);
+}
+
+#[test]
+fn an_evacuation_that_was_over_before_says_nothing_of_ours() {
+    let mut planned = planned("a");
+    planned.last_evacuation = 7;
+    let log = Log::planned(&[planned]).intends(1_000, Act::Evacuate, "a");
+    let seen = Seen::whole(1_500, vec![still_there("a")]);
+    let old = seen.clone().record(7, "a", EvacuationStatus::Failed);
+    assert_eq!(words(&log.looks(2_000, &old)), nothing());
+    let ours = seen.record(8, "a", EvacuationStatus::Failed);
+    assert_eq!(words(&log.looks(2_000, &ours)), ["not moved a, at 7000"]);
+}
+
+#[test]
+fn a_look_says_nothing_of_what_was_asked_after_it_began_or_is_in_flight() {
+    let log = Log::asked(1_000);
+    let elsewhere = || vec![shown("a", "new", VmState::Active, Task::None)];
+    assert_eq!(words(&log.looks(2_000, &Seen::whole(1_000, elsewhere()))), nothing());
+    assert_eq!(words(&log.looks(2_000, &Seen::whole(1_001, elsewhere()))), ["arrived a"]);
+    let mut in_flight = Seen::whole(1_001, elsewhere());
+    in_flight.busy.insert(id("a"));
+    assert_eq!(words(&log.looks(2_000, &in_flight)), nothing());
+}
+
+#[test]
+fn it_is_asked_four_times_and_waits_longer_each_time() {
+    let mut log = Log::planned(&[planned("a")]);
+    let mut waits = Vec::new();
+    let mut now = 0;
+    for _ in 0..4 {
+        log = log.intends(now, Act::Evacuate, "a");
+        now += linger_ms();
+        let entries = log.looks(now, &Seen::whole(now - 1, vec![still_there("a")]));
+        let [Entry::NotMoved { again_at, .. }] = entries.as_slice() else { panic!("{entries:?}") };
+        waits.push(again_at.map(|at| at.0 - now));
+        log = log.all(entries, now);
+    }
+    assert_eq!(waits, [Some(5_000), Some(10_000), Some(20_000), None]);
+}
+
+#[test]
+fn as_long_as_nova_is_at_work_the_server_is_followed_whatever_it_shows() {
+    use EvacuationStatus::Running;
+    let asked = Log::asked(1_000);
+    let rebuilding = vec![shown("a", "dead", VmState::Active, Task::Rebuilding)];
+    assert_eq!(words(&asked.looks(2_000, &Seen::whole(1_500, rebuilding))), ["Nova has begun [a]"]);
+    let recorded = Seen::whole(1_500, vec![still_there("a")]).record(7, "a", Running);
+    assert_eq!(words(&asked.looks(2_000, &recorded)), ["Nova has begun [a]"]);
+    // Between its new host and the end of the record it has not arrived yet.
+    let moving = asked.did(1_100, Act::Evacuate, "a");
+    let elsewhere = vec![shown("a", "new", VmState::Active, Task::None)];
+    let moved = Seen::whole(1_500, elsewhere).record(7, "a", Running);
+    assert_eq!(words(&moving.looks(2_000, &moved)), nothing());
+}
+
+#[test]
+fn a_record_that_says_done_before_the_host_is_written_is_looked_at_again() {
+    let moving = Log::asked(1_000).did(1_100, Act::Evacuate, "a");
+    let done = Seen::whole(1_500, vec![still_there("a")]).record(7, "a", EvacuationStatus::Done);
+    assert_eq!(words(&moving.looks(2_000, &done)), nothing());
+}
+
+#[test]
+fn a_server_that_nova_does_not_finish_in_time_is_given_up_and_not_asked_for_again() {
+    let moving = Log::asked(1_000).did(2_000, Act::Evacuate, "a");
+    let at_work = |now| {
+        let seen =
+            Seen::whole(now - 1, vec![shown("a", "dead", VmState::Active, Task::Rebuilding)]);
+        words(&moving.looks(now, &seen))
+    };
+    assert_eq!(at_work(91_999), nothing());
+    assert_eq!(at_work(92_000), ["not moved a, no more"]);
+}
+
+#[test]
+fn while_others_come_further_nobody_is_overdue() {
+    let log = Log::planned(&[planned("a"), planned("b")])
+        .intends(0, Act::Evacuate, "a")
+        .intends(0, Act::Evacuate, "b")
+        .did(0, Act::Evacuate, "a")
+        .did(0, Act::Evacuate, "b")
+        .arrives(80_000, "b");
+    let rebuilding = || vec![shown("a", "dead", VmState::Active, Task::Rebuilding)];
+    let looks = |now| words(&log.looks(now, &Seen::whole(now - 1, rebuilding())));
+    assert_eq!(looks(169_999), nothing());
+    assert_eq!(looks(170_000), ["not moved a, no more"]);
+}
+
+#[test]
+fn a_server_in_error_on_its_new_host_was_not_rebuilt_unless_the_record_says_so() {
+    let moving = Log::asked(1_000).did(1_100, Act::Evacuate, "a");
+    let in_error = || vec![shown("a", "new", VmState::Error, Task::None)];
+    let seen = Seen::whole(1_500, in_error());
+    assert_eq!(words(&moving.looks(2_000, &seen)), ["not moved a, no more"]);
+    let done = Seen::whole(1_500, in_error()).record(7, "a", EvacuationStatus::Done);
+    assert_eq!(words(&moving.looks(2_000, &done)), ["arrived a"]);
+}
+
+#[test]
+fn a_server_that_stayed_is_reset_before_the_next_attempt_when_nova_would_refuse_it() {
+    let now = 1_000 + linger_ms();
+    let reset = |vm_state, task| {
+        let seen = Seen::whole(now - 1, vec![shown("a", "dead", vm_state, task)]);
+        match Log::asked(1_000).looks(now, &seen).as_slice() {
+            [Entry::NotMoved { reset, .. }] => *reset,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(reset(VmState::Active, Task::None), Reset::NotNeeded);
+    assert_eq!(reset(VmState::Error, Task::None), Reset::NotNeeded);
+    assert_eq!(reset(VmState::Paused, Task::None), Reset::ToError);
+    assert_eq!(reset(VmState::Active, Task::Other("powering-off".into())), Reset::ToError);
+}
+
+#[test]
+fn only_a_whole_list_or_a_deleted_state_says_that_a_server_is_gone() {
+    let moving = Log::asked(1_000).did(1_100, Act::Evacuate, "a");
+    assert_eq!(words(&moving.looks(2_000, &Seen::changed(1_500, vec![]))), nothing());
+    assert_eq!(words(&moving.looks(2_000, &Seen::whole(1_500, vec![]))), ["gone a"]);
+    let deleted = vec![shown("a", "dead", VmState::Deleted, Task::None)];
+    assert_eq!(words(&moving.looks(2_000, &Seen::changed(1_500, deleted))), ["gone a"]);
+}
+
+#[test]
+fn a_server_that_nova_does_not_know_is_doubted_until_a_whole_list_tells() {
+    let refused = |act| Entry::Refused { act, server: id("a"), why: "404".into() };
+    let settling = Log::asked(1_000).arrives(1_100, "a").says(1_200, refused(Act::Settle));
+    assert!(settling.state.moves[&id("a")].doubted);
+    let there = vec![shown("a", "new", VmState::Active, Task::None)];
+    assert_eq!(words(&settling.looks(2_000, &Seen::whole(1_500, there))), nothing());
+    assert_eq!(words(&settling.looks(2_000, &Seen::changed(1_500, vec![]))), nothing());
+    assert_eq!(words(&settling.looks(2_000, &Seen::whole(1_500, vec![]))), ["gone a"]);
+    let settled = settling.did(2_000, Act::Settle, "a");
+    assert!(!settled.state.moves[&id("a")].doubted, "Nova knows it after all");
+}
+
+#[test]
+fn a_server_is_stopped_when_it_is_and_nova_is_done_with_it() {
+    let stopping = Log::planned(&[planned_stopped("a")])
+        .intends(1_000, Act::Evacuate, "a")
+        .arrives(1_100, "a")
+        .intends(1_200, Act::Stop, "a")
+        .did(1_300, Act::Stop, "a");
+    let looks = |began, vm_state, task| {
+        words(
+            &stopping.looks(3_000, &Seen::changed(began, vec![shown("a", "new", vm_state, task)])),
+        )
+    };
+    assert_eq!(looks(2_000, VmState::Stopped, Task::None), ["stopped [a]"]);
+    assert_eq!(looks(1_300, VmState::Stopped, Task::None), nothing(), "seen before it was asked");
+    let powering_off = Task::Other("powering-off".into());
+    assert_eq!(looks(2_000, VmState::Active, powering_off), nothing());
+}
+
+#[test]
+fn a_stop_that_was_lost_with_its_engine_is_asked_for_again() {
+    let mut log = Log::planned(&[planned_stopped("a")])
+        .intends(1_000, Act::Evacuate, "a")
+        .arrives(1_100, "a")
+        .intends(1_200, Act::Stop, "a");
+    // Nova says 202 to a stop only after it has shown the task: without one it was never asked.
+    for now in [10_000, 30_000] {
+        let runs = vec![shown("a", "new", VmState::Active, Task::None)];
+        let entries = log.looks(now, &Seen::whole(now - 1, runs));
+        log = log.all(entries, now);
+    }
+    let at = crate::words::At::without_permit(60_000);
+    assert!(log.due(&at).contains(&"stop a".to_owned()), "due: {:?}", log.due(&at));
+}

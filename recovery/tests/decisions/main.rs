@@ -1,0 +1,10 @@
+//! The decisions as tables and sentences: the states of a move, what is due, what a look means, and
+//! what Masakari's API shows of it.
+#![cfg(test)]
+
+mod details;
+mod due;
+mod folding;
+mod look;
+mod moves;
+mod words;
