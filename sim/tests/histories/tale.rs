@@ -62,9 +62,12 @@ pub(crate) struct Told {
 /// In a thread of its own: an engine that spins keeps the virtual time from going on, for ever.
 pub(crate) fn tell(scene: Scene) -> Told {
     let (done, told) = mpsc::channel();
-    let telling = std::thread::spawn(move || done.send(tell_here(scene)));
+    let telling = std::thread::spawn(move || {
+        // Nobody listens any more when it took too long.
+        let _ = done.send(tell_here(scene));
+    });
     match told.recv_timeout(SPINS_AFTER) {
-        Ok(told) => told,
+        Ok(told) => *told,
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("something spins: the time stands still"),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             std::panic::resume_unwind(telling.join().unwrap_err())
