@@ -67,7 +67,7 @@ pub(crate) fn tell(scene: Scene) -> Told {
         let _ = done.send(tell_here(scene));
     });
     match told.recv_timeout(SPINS_AFTER) {
-        Ok(told) => *told,
+        Ok(told) => told,
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("something spins: the time stands still"),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             std::panic::resume_unwind(telling.join().unwrap_err())
