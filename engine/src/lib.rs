@@ -12,9 +12,9 @@
 //! Start, crash and normal run are this one loop. Everything runs in one task: dropping the future
 //! of [`Engine::run`] ends every act at once, as a crash does, and no `Drop` acts.
 //!
-//! * [`mod@claim`]: which recoveries are ours. * [`mod@tenure`]: how long we may act.
-//! * [`mod@turn`]: the loop of one recovery. * [`mod@acts`]: every call that changes the cloud.
-//! * [`mod@requests`]: what persons ask for.
+//! * `claim`: which recoveries are ours. * `tenure`: how long we may act.
+//! * `turn`: the loop of one recovery. * `acts`: every call that changes the cloud.
+//! * `requests`: what persons ask for.
 
 mod acts;
 mod claim;
