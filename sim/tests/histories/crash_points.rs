@@ -8,6 +8,7 @@ use crate::{
 };
 use recovery::{
     ServerId,
+    log::Entry,
     nouns::{NotificationStatus, VMoveStatus},
     seen::{Server, VmState},
 };
@@ -79,6 +80,20 @@ fn in_every_look_the_servers_are_listed_before_the_records() {
     assert!(!records.windows(2).any(|two| two == [true, true]), "records without servers");
 }
 
+#[test]
+fn an_engine_that_hesitates_does_not_take_what_another_took_meanwhile() {
+    let (who, life) = the_one_that_acts(Word::Person);
+    let taking = life.places().iter().position(|place| *place == "taking leases").unwrap() + 1;
+    let mut scripts = [undisturbed(), undisturbed()];
+    scripts[who].pause = Some((taking, 3_000));
+    let told = tale::tell(scene(Word::Person, scripts.into()));
+    let report = &told.stage.memory.all_notifications()[0].uuid;
+    let log = told.stage.memory.lines(report);
+    let claims = log.iter().filter(|line| matches!(line.entry, Entry::Claimed { .. })).count();
+    assert_eq!(claims, 1, "{}", told.stage.story());
+    told_well(told).unwrap();
+}
+
 /// It wakes with a little of its lease left, too little to send anything.
 #[test]
 fn an_engine_that_stood_still_for_almost_a_term_does_not_spin() {
@@ -114,12 +129,9 @@ fn dies_everywhere(word: Word, points_least: usize) {
 }
 
 fn pauses_everywhere(word: Word, points_least: usize) {
-    let clean = tale::tell(scene(word, vec![undisturbed(), undisturbed()]));
-    let lives = told_well(clean).unwrap();
-    let acts = |life: &Process| life.places().contains(&"writing a log");
-    let who = lives.iter().position(acts).unwrap();
+    let (who, life) = the_one_that_acts(word);
     let mut points = Points::default();
-    for (crossing, place) in crossings(&lives[who]) {
+    for (crossing, place) in crossings(&life) {
         let mut scripts = [undisturbed(), undisturbed()];
         scripts[who].pause = Some((crossing, PAUSE_MS));
         let lives = told_well(tale::tell(scene(word, scripts.into())));
@@ -129,6 +141,15 @@ fn pauses_everywhere(word: Word, points_least: usize) {
         points.tried(&format!("pause at {crossing}, {place}"), lives);
     }
     points.all_were_made_up_for(points_least);
+}
+
+/// Which of two engines does the work when nothing happens to them, and its life.
+fn the_one_that_acts(word: Word) -> (usize, Process) {
+    let clean = tale::tell(scene(word, vec![undisturbed(), undisturbed()]));
+    let lives = told_well(clean).unwrap();
+    let acts = |life: &Process| life.places().contains(&"writing a log");
+    let who = lives.iter().position(acts).unwrap();
+    (who, lives[who].clone())
 }
 
 /// The points that were tried, and where it went wrong.
