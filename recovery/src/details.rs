@@ -10,6 +10,8 @@ use crate::state::{Outcome, Stage, State};
 use crate::{HostName, Millis};
 use alloc::{format, string::String, vec::Vec};
 
+const EVACUATE: &str = "EvacuateInstancesTask";
+
 /// One task of the recovery.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Task {
@@ -86,6 +88,10 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
                 disable.succeed();
             }
         }
+        Entry::Planned { moves, .. } if task.name == EVACUATE => {
+            let ids = joined(moves.iter().map(|m| m.server.as_str()));
+            task.say(at, 0.5, format!("Instances found later, to be evacuated too: '{ids}'"));
+        }
         Entry::Planned { on_host, moves, skipped } => {
             tasks.extend(prepared(at, host, *on_host, moves, skipped));
         }
@@ -152,7 +158,7 @@ fn prepared(
     let ids = joined(moves.iter().map(|m| m.server.as_str()));
     task.say(at, 1.0, format!("Instances to be evacuated are: '{ids}'"));
     task.succeed();
-    let mut evacuate = Task::begin("EvacuateInstancesTask");
+    let mut evacuate = Task::begin(EVACUATE);
     let text = "Start evacuation of instances from failed host";
     evacuate.say(at, 0.0, format!("{text} '{host}', instance uuids are: '{ids}'"));
     Vec::from([task, evacuate])
@@ -166,13 +172,15 @@ fn ended(
     status: NotificationStatus,
     message: &Option<String>,
 ) {
-    let Some(task) = tasks.last_mut() else { return };
-    if task.name == "EvacuateInstancesTask" {
+    let Some((task, before)) = tasks.split_last_mut() else { return };
+    // A host without a compute service has nothing to disable.
+    before.iter_mut().filter(|t| t.state == "RUNNING").for_each(Task::succeed);
+    if task.name == EVACUATE {
         say_who_moved(task, at, lines, host);
     }
     match (status, message) {
         (NotificationStatus::Finished | NotificationStatus::Ignored, _) => {
-            if task.name == "EvacuateInstancesTask" {
+            if task.name == EVACUATE {
                 task.say(at, 1.0, "Evacuation process completed!".into());
             }
             task.succeed();
