@@ -65,6 +65,38 @@ fn an_engine_that_stands_still_at_any_point_after_a_persons_word_is_made_up_for(
     pauses_everywhere(Word::Person, 145);
 }
 
+/// Whoever takes over asks again after a while, and trusts that nothing is sent so late.
+#[test]
+fn an_evacuation_is_not_sent_long_after_its_intent() {
+    let evacuations = |slow_locks_ms| {
+        let scene = Scene { slow_locks_ms, ..scene(Word::Person, vec![undisturbed()]) };
+        tale::tell(scene).stage.world.evacuate_calls()
+    };
+    assert_eq!(evacuations(15_000).len(), 4);
+    // The one that its owner had locked is not locked again, and not late.
+    assert_eq!(evacuations(25_000).len(), 1);
+}
+
+/// The lease is renewed, and the answer comes 9.5 s later. Counted from the answer it would still hold when
+/// the locks are answered; counted from the sending, another engine may have it by then.
+#[test]
+fn a_lease_lasts_from_the_sending_of_its_renewal() {
+    let scene = |scripts| Scene { slow_locks_ms: 14_000, ..scene(Word::Person, scripts) };
+    let clean = told_well(tale::tell(scene(vec![undisturbed(), undisturbed()]))).unwrap();
+    let who = clean.iter().position(|life| life.places().contains(&"writing a log")).unwrap();
+    let places = clean[who].places();
+    let mut renewing = (1..).zip(&places).filter(|(_, place)| **place == "renewing leases");
+    let (answered, _) = renewing.nth(1).unwrap();
+    let mut scripts = [undisturbed(), undisturbed()];
+    scripts[who].pause = Some((answered, 9_500));
+    let told = tale::tell(scene(scripts.into()));
+    let calls = told.stage.world.evacuate_calls();
+    let soon = calls.iter().filter(|call| call.at.since(calls[0].at) < 60_000).count();
+    // The one that its owner had locked went before; the others wait until nothing is on its way.
+    assert_eq!((soon, calls.len()), (1, 4), "{}", told.stage.story());
+    told_well(told).unwrap();
+}
+
 /// Nova moves the server and then marks the record: listed the other way round, a server could be seen
 /// where it was by a list that is newer than the records.
 #[test]
@@ -209,6 +241,7 @@ fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         second_after_ms: None,
         // One that wakes when all is over must do no harm either.
         watched_on_ms: if pauses { PAUSE_MS } else { 1_000 },
+        slow_locks_ms: 0,
         engines,
         faults: None,
     }

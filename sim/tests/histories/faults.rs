@@ -36,6 +36,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
         revived_after_ms: None,
         second_after_ms: None,
         watched_on_ms: 1_000,
+        slow_locks_ms: 0,
         engines: vec![EngineScript { deaths: Vec::new(), pause: None, rest_ms: 3_000 }],
         faults: Some(Faults {
             rules,

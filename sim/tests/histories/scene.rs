@@ -22,6 +22,8 @@ pub(crate) struct Scene {
     pub(crate) second_after_ms: Option<u64>,
     /// How long the world is watched after the last recovery is over.
     pub(crate) watched_on_ms: u64,
+    /// How much longer each call that locks a server takes.
+    pub(crate) slow_locks_ms: u64,
     pub(crate) engines: Vec<EngineScript>,
     pub(crate) faults: Option<Faults>,
 }
@@ -78,6 +80,7 @@ impl Scene {
             revived_after_ms: (lives && dice.percent(20)).then(|| dice.between(60_000, 400_000)),
             second_after_ms: (lives && dice.percent(25)).then(|| dice.between(0, 120_000)),
             watched_on_ms: 0,
+            slow_locks_ms: 0,
             engines: (0..if dice.percent(50) { 2 } else { 1 }).map(|_| engine(&dice)).collect(),
             faults: dice.percent(60).then(|| faults(&dice)),
         }

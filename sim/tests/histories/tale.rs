@@ -288,7 +288,7 @@ impl Stage {
             project_domain_name: Some("Default".into()),
             ..AuthConfig::default()
         };
-        let way = Way { to: self.world.transport(), asked: self.asked.clone() };
+        let way = Way { to: self.world.transport(), stage: self.clone() };
         let transport = process.transport(Arc::new(way));
         let session = Session::new(auth, transport, self.clock.clone(), entropy.clone());
         let gate = StoreGate {
@@ -330,16 +330,24 @@ impl Stage {
 }
 
 /// The way to the cloud, on which is written down what was asked.
-#[derive(Debug)]
 struct Way {
     to: Arc<dyn Transport>,
-    asked: Arc<Mutex<Vec<String>>>,
+    stage: Stage,
+}
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Way")
+    }
 }
 
 #[async_trait]
 impl Transport for Way {
     async fn send(&self, ask: Ask, deadline: Duration) -> Result<Answer, TransportError> {
-        self.asked.lock().unwrap().push(ask.uri().path().to_owned());
+        self.stage.asked.lock().unwrap().push(ask.uri().path().to_owned());
+        if ask.body().starts_with(b"{\"lock\"") {
+            self.stage.clock.sleep(Duration::from_millis(self.stage.scene.slow_locks_ms)).await;
+        }
         self.to.send(ask, deadline).await
     }
 }
