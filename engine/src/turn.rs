@@ -260,10 +260,14 @@ impl<'e> Turns<'e> {
 
     fn may_start(&self, step: &Step, held: bool) -> bool {
         let quiet = self.after_outage <= self.boot();
+        // In the last second of a lease nothing that changes the cloud is begun: it would not be
+        // sent, and be due again at once.
+        let may_act = self.engine.tenures.allows(&self.lease, self.boot());
         match single(step) {
             Some(Single::Host) => quiet && !held && !self.singles.contains(&Single::Host),
+            Some(Single::Switch) => quiet && may_act && !self.singles.contains(&Single::Switch),
             Some(single) => quiet && !self.singles.contains(&single),
-            None => true,
+            None => may_act,
         }
     }
 

@@ -148,7 +148,7 @@ impl State {
     /// Folds one more line; at start-up as in the normal run.
     ///
     /// # Errors
-    /// [`Illegal`] when it does not follow from the lines before it; the state is as it was.
+    /// [`Illegal`] when it does not follow from the lines before it; the state is not to be used then.
     pub fn apply(&mut self, line: &Line) -> Result<(), Illegal> {
         let illegal = |what| Err(Illegal { seq: line.seq, what });
         if line.seq != self.last_seq + 1 {
