@@ -170,10 +170,19 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
     if state.plans == 0 {
         return Vec::from([Step::Plan]);
     }
-    let ready = state.order.iter().filter_map(|id| state.moves.get(id)).filter(|m| {
-        matches!(m.stage, Stage::Waiting { not_before } if not_before <= scene.now)
-            && !scene.busy.contains(&m.planned.server)
-    });
+    let waits =
+        |m: &Move| matches!(m.stage, Stage::Waiting { not_before } if not_before <= scene.now);
+    let busy = |m: &Move| scene.busy.contains(&m.planned.server);
+    let asking = |m: &Move| matches!(m.stage, Stage::Asking { .. }) && busy(m);
+    // As long as one with the key is being asked for, nobody without it is: calls that are in flight
+    // together reach Nova in any order.
+    let only_with_key =
+        state.moves.values().any(|m| m.planned.ha_enabled && (waits(m) || asking(m)));
+    let ready = state
+        .order
+        .iter()
+        .filter_map(|id| state.moves.get(id))
+        .filter(|m| waits(m) && !busy(m) && (m.planned.ha_enabled || !only_with_key));
     ready
         .take(scene.room)
         .map(|m| Step::Evacuate {

@@ -49,16 +49,20 @@ fn nothing_is_evacuated_before_the_host_is_out_of_service() {
 }
 
 #[test]
-fn servers_with_the_key_go_first_when_room_is_short() {
+fn servers_without_the_key_wait_until_those_with_it_were_asked_for() {
     let permit = permitted_by(Kind::MonitorSaid);
     let mut important = planned("z");
     important.ha_enabled = true;
     let log = Log::planned(&[important, planned("a"), planned("b")]);
     let at = At { room: 2, ..At::with(&permit, 0) };
-    assert_eq!(log.due(&at), ["evacuate z, lock", "evacuate a, lock"]);
+    assert_eq!(log.due(&at), ["evacuate z, lock"]);
     assert!(log.due(&At { room: 0, ..at }).is_empty());
-    let at = At { busy: &["z"], ..at };
-    assert_eq!(log.due(&at), ["evacuate a, lock", "evacuate b, lock"]);
+    let asking = log.intends(1, Act::Evacuate, "z");
+    let at = At { busy: &["z"], ..At { room: 2, ..At::with(&permit, 2) } };
+    assert!(asking.due(&at).is_empty(), "its call may be overtaken");
+    let asked = asking.did(3, Act::Evacuate, "z");
+    let at = At { room: 2, look: false, ..At::with(&permit, 4) };
+    assert_eq!(asked.due(&at), ["evacuate a, lock", "evacuate b, lock"]);
 }
 
 #[test]
