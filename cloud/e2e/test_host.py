@@ -83,7 +83,12 @@ class EveryState(Case):
         })
         self.assertEqual({n for n, i in made.items()
                           if found[i]["OS-EXT-SRV-ATTR:host"] == HOST}, set(), "left behind")
-        self.assertEqual(set(self.actions(made.values()).values()), {1})
+        # Nova may choose the host that the resized one came from, where its driver still holds a
+        # copy and refuses: that one is asked for again.
+        asked = self.actions(made.values())
+        again = asked.pop(made["resized"])
+        self.assertEqual(set(asked.values()), {1})
+        self.assertIn(again, (1, 2, 3))
         self.assertEqual(self.notification()["status"], "finished")
 
     def servers_in_every_state(self):
