@@ -9,8 +9,9 @@ use openstack::tokens::{Identity, TokenError, TokenValidator};
 pub enum Auth {
     /// By a token of Keystone's.
     Keystone(TokenValidator),
-    /// Everybody is believed, for tests and demonstrations: the token is `user:project`. `admin`, and
-    /// whoever says nothing, is an administrator.
+    /// Everybody is an administrator, for tests and demonstrations. Who they are they say themselves: in
+    /// the headers that Keystone's middleware would set (`X-User-Id`, `X-Project-Id`, `X-Roles`), or as
+    /// `user:project` in the place of the token.
     NoAuth,
 }
 
@@ -25,6 +26,8 @@ pub(crate) struct Caller {
     pub(crate) domain_id: Option<String>,
     pub(crate) system_scope: Option<String>,
     pub(crate) roles: Vec<String>,
+    /// An administrator whatever the policy says of roles: nobody is asked for proof.
+    pub(crate) trusted: bool,
 }
 
 impl Auth {
@@ -37,7 +40,7 @@ impl Auth {
         let token = headers.get("x-auth-token").and_then(|token| token.to_str().ok());
         let token = token.unwrap_or_default();
         match self {
-            Self::NoAuth => Ok(claimed(token)),
+            Self::NoAuth => Ok(claimed(headers, token)),
             Self::Keystone(validator) => match validator.validate(token).await {
                 Ok(identity) => Ok(proven(&identity)),
                 Err(why @ TokenError::Invalid) => {
@@ -52,17 +55,24 @@ impl Auth {
     }
 }
 
-fn claimed(token: &str) -> Caller {
+fn claimed(headers: &HeaderMap, token: &str) -> Caller {
+    let said = |names: &[&str]| {
+        let found = names.iter().find_map(|name| headers.get(*name))?.to_str().ok()?;
+        (!found.is_empty()).then(|| found.to_owned())
+    };
     let (user, project) = token.split_once(':').unwrap_or((token, ""));
-    let user = if user.is_empty() { "admin" } else { user };
-    let roles = if user == "admin" { ["admin", "member"].as_slice() } else { &["member"] };
+    let user = said(&["x-user-id", "x-user"]).unwrap_or_else(|| user.to_owned());
+    let in_token = || (!project.is_empty()).then(|| project.to_owned());
+    let roles = said(&["x-roles", "x-role"]).unwrap_or_default();
+    let roles = roles.split(',').map(str::trim).filter(|role| !role.is_empty());
     Caller {
-        user_id: user.to_owned(),
-        user_name: user.to_owned(),
-        project_id: (!project.is_empty()).then(|| project.to_owned()),
-        domain_id: None,
-        system_scope: None,
-        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        user_name: said(&["x-user-name"]).unwrap_or_else(|| user.clone()),
+        user_id: user,
+        project_id: said(&["x-project-id", "x-tenant-id", "x-tenant"]).or_else(in_token),
+        domain_id: said(&["x-domain-id"]),
+        system_scope: said(&["openstack-system-scope"]),
+        roles: roles.map(str::to_owned).collect(),
+        trusted: true,
     }
 }
 
@@ -74,5 +84,6 @@ fn proven(identity: &Identity) -> Caller {
         domain_id: identity.domain_id.clone(),
         system_scope: identity.system_scope.clone(),
         roles: identity.roles.clone(),
+        trusted: false,
     }
 }

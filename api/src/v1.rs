@@ -50,7 +50,8 @@ async fn enter(api: Arc<ApiState>, head: Parts, body: Body) -> Result<Response, 
 
 async fn inside(ask: &Ask, route: Route, head: &Parts) -> Result<Reply, Fault> {
     ask::check_content_type(&head.headers)?;
-    if let (Some(asked), Some(own)) = (&route.project, &ask.caller.project_id)
+    let own = ask.caller.project_id.as_deref().unwrap_or("None");
+    if let Some(asked) = &route.project
         && asked != own
     {
         return Err(Fault::bad(format!(
