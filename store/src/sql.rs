@@ -1,4 +1,4 @@
-//! The real database: SQLite for small clouds, MariaDB or MySQL (Galera too) for others.
+//! The real database: SQLite for small clouds, MariaDB or MySQL (Galera too) or PostgreSQL for others.
 //!
 //! A transaction is tried as a whole. When it meets another writer it is tried again, a bounded
 //! number of times; when the answer to its COMMIT is lost, the next try looks first whether it took
@@ -74,7 +74,8 @@ impl fmt::Debug for Sql {
 }
 
 impl Sql {
-    /// Opens the database at `url`: `sqlite:///path?mode=rwc` or `mysql://user:password@host/name`.
+    /// Opens the database at `url`: `sqlite:///path?mode=rwc`, `mysql://user:password@host/name` or
+    /// `postgres://user:password@host/name`.
     ///
     /// A database that is away is no error: it is reached when it comes.
     ///
@@ -85,7 +86,8 @@ impl Sql {
         // The library would print the whole URL, password included.
         let scheme = url.split(':').next().unwrap_or_default();
         let known = (cfg!(feature = "sqlite") && scheme == "sqlite")
-            || (cfg!(feature = "mysql") && (scheme == "mysql" || scheme == "mariadb"));
+            || (cfg!(feature = "mysql") && matches!(scheme, "mysql" | "mariadb"))
+            || (cfg!(feature = "postgresql") && matches!(scheme, "postgres" | "postgresql"));
         if !known {
             let source = format!("this program was built without databases of the kind {scheme}");
             return Err(opening(source.into()));
@@ -223,6 +225,27 @@ fn connect_options(url: &str, options: &SqlOptions) -> ConnectOptions {
                 let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
                 connection.execute(isolation).await?;
                 connection.execute("SET SESSION innodb_lock_wait_timeout = 5").await?;
+                // A Galera node may be behind another one. What is read must hold what was written
+                // anywhere, or an engine would go on with a log that lacks its last lines. Servers
+                // without Galera do not know the variable.
+                match connection.execute("SET SESSION wsrep_sync_wait = 1").await {
+                    Err(sea_orm::sqlx::Error::Database(_)) | Ok(_) => Ok(()),
+                    Err(broken) => Err(broken),
+                }
+            })
+        })
+    });
+    #[cfg(feature = "postgresql")]
+    connect.map_sqlx_postgres_pool_opts(|pool| {
+        use sea_orm::sqlx::Executor;
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                let isolation =
+                    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
+                connection.execute(isolation).await?;
+                connection.execute("SET lock_timeout = '5s'").await?;
+                // Masakari's columns are in UTC and do not say so.
+                connection.execute("SET TIME ZONE 'UTC'").await?;
                 Ok(())
             })
         })

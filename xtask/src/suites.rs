@@ -71,11 +71,11 @@ pub(crate) const SUITES: &[Suite] = &[
         afterwards: Vec::new,
     },
     Suite {
-        name: "mariadb",
-        does: "the store's suite on a real MariaDB",
+        name: "databases",
+        does: "the store's suite on real servers: MariaDB, PostgreSQL, three nodes of Galera",
         budget_min: 10,
         counted_by: CountedBy::CargoTest,
-        programs: || vec![cloud::script("install"), Program::new("store/tests/on-mariadb.sh")],
+        programs: || vec![Program::new("store/tests/on-databases.sh")],
         afterwards: Vec::new,
     },
     Suite {

@@ -5,7 +5,7 @@ use crate::{Order, Page, rules};
 use sea_orm::{
     ColumnTrait, ColumnType, Condition, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
     IntoSimpleExpr, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select, Value,
-    sea_query::Expr,
+    sea_query::{Expr, NullOrdering},
 };
 use std::str::FromStr;
 
@@ -38,7 +38,15 @@ where
             Order::Ascending => sea_orm::Order::Asc,
             Order::Descending => sea_orm::Order::Desc,
         };
-        query = query.order_by(sortable(db.get_database_backend(), column), order);
+        let by = sortable(db.get_database_backend(), column);
+        query = match (db.get_database_backend(), &order) {
+            // PostgreSQL has nothing (NULL) last, the others first.
+            (DbBackend::Postgres, sea_orm::Order::Asc) => {
+                query.order_by_with_nulls(by, order, NullOrdering::First)
+            }
+            (DbBackend::Postgres, _) => query.order_by_with_nulls(by, order, NullOrdering::Last),
+            (_, _) => query.order_by(by, order),
+        };
     }
     Ok(query.all(db).await?)
 }

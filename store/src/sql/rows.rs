@@ -130,7 +130,8 @@ pub(super) fn message(text: &str) -> String {
 /// `text` as any database of Masakari's takes it. What Nova and people call their things must not
 /// keep a recovery from being written: most clouds' tables are in MySQL's three-byte `utf8`.
 fn fitting(text: &str, chars_max: usize) -> String {
-    let narrow = |c: char| if c > '\u{ffff}' { char::REPLACEMENT_CHARACTER } else { c };
+    // PostgreSQL has no NUL.
+    let narrow = |c| if c > '\u{ffff}' || c == '\0' { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(chars_max).map(narrow).collect()
 }
 

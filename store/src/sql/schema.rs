@@ -202,9 +202,28 @@ async fn create(db: &impl ConnectionTrait, table: &Table) -> Result<(), Trouble>
         };
         return run(db, &format!("CREATE TABLE {name} ({columns}{keys}){options}")).await;
     }
+    if backend == DbBackend::Postgres {
+        for (word, words) in WORDS.iter().filter(|(word, _)| columns.contains(word)) {
+            make_type(db, word, words).await?;
+        }
+    }
     run(db, &format!("CREATE TABLE {name} ({columns})")).await?;
     for (index, on) in *indexes {
         run(db, &format!("CREATE INDEX {index} ON {name} ({on})")).await?;
+    }
+    Ok(())
+}
+
+/// PostgreSQL's types for columns that hold one of a few words, as SQLAlchemy names them.
+const WORDS: &[(&str, &str)] = &[
+    ("recovery_methods", "'auto', 'reserved_host', 'auto_priority', 'rh_priority'"),
+    ("notification_status", "'new', 'running', 'error', 'failed', 'ignored', 'finished'"),
+];
+
+async fn make_type(db: &impl ConnectionTrait, name: &str, words: &str) -> Result<(), Trouble> {
+    let there = format!("SELECT 1 AS there FROM pg_type WHERE typname = '{name}'");
+    if one(db, &there).await?.is_none() {
+        run(db, &format!("CREATE TYPE {name} AS ENUM ({words})")).await?;
     }
     Ok(())
 }
@@ -218,9 +237,21 @@ fn spelled(backend: DbBackend, columns: &str) -> String {
             "ENUM('auto','reserved_host','auto_priority','rh_priority')",
             "ENUM('new','running','error','failed','ignored','finished')",
         ),
+        DbBackend::Postgres => (
+            "SERIAL NOT NULL",
+            "BIGSERIAL NOT NULL",
+            "TEXT",
+            "recovery_methods",
+            "notification_status",
+        ),
         _ => ("INTEGER NOT NULL", "INTEGER NOT NULL", "TEXT", "VARCHAR(13)", "VARCHAR(8)"),
     };
+    let moment = match backend {
+        DbBackend::Postgres => "TIMESTAMP WITHOUT TIME ZONE",
+        _ => "DATETIME",
+    };
     columns
+        .replace("DATETIME", moment)
         .replace("{id}", id)
         .replace("{counter}", counter)
         .replace("{long_text}", long_text)

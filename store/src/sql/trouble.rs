@@ -97,10 +97,11 @@ fn meaning(said: &dyn DatabaseError) -> Meaning {
             // Deadlock (also a lost certification in Galera), lock wait timeout, record has
             // changed since last read.
             1213 | 1205 | 1020 => Meaning::Conflict,
-            // The server goes down, the connection or the query was killed.
-            1053 | 1152 | 1317 | 1927 | 3169 => Meaning::Broken,
-            // Too many connections, access denied, Galera node not ready, read-only.
-            1040 | 1044 | 1045 | 1047 | 1290 | 1836 => Meaning::Away,
+            // The server goes down, the connection or the query was killed, an error while it
+            // committed.
+            1053 | 1152 | 1180 | 1317 | 1927 | 3169 => Meaning::Broken,
+            // Too many connections, access denied, Galera node not ready, disk full, read-only.
+            1040 | 1044 | 1045 | 1047 | 1021 | 1041 | 1290 | 1792 | 1836 => Meaning::Away,
             // Unknown database, unknown column, no such table.
             1049 | 1054 | 1146 => Meaning::NoSchema,
             _ => Meaning::Other,
@@ -120,11 +121,16 @@ fn meaning(said: &dyn DatabaseError) -> Meaning {
         };
     }
     match said.code().as_deref() {
-        // Serialization failure, deadlock.
-        Some("40001" | "40P01") => Meaning::Conflict,
-        // The server goes down, or the connection was ended.
-        Some("57P01" | "57P02" | "57P03") => Meaning::Broken,
-        Some("42P01" | "42703") => Meaning::NoSchema,
+        // Serialization failure, deadlock, a lock that was not given in time.
+        Some("40001" | "40P01" | "55P03") => Meaning::Conflict,
+        // The server goes down, or the connection or the statement was ended.
+        Some("57P01" | "57P02" | "57P05" | "57014" | "25P02") => Meaning::Broken,
+        // Starting up, too many connections, read-only, disk full, no such user.
+        Some("57P03" | "53300" | "25006" | "53100" | "28000" | "28P01") => Meaning::Away,
+        // Unknown database, unknown table, unknown column.
+        Some("3D000" | "42P01" | "42703") => Meaning::NoSchema,
+        // Connection exceptions.
+        Some(code) if code.starts_with("08") => Meaning::Broken,
         _ => Meaning::Other,
     }
 }

@@ -38,17 +38,17 @@ fn segment_and_hosts() -> Vec<String> {
     vec![
         format!(
             "INSERT INTO failover_segments (created_at, deleted, uuid, name, service_type, \
-             recovery_method, enabled) VALUES ({at}, 0, '{segment}', 'seg', 'compute', 'auto', 1)"
+             recovery_method, enabled) VALUES ({at}, 0, '{segment}', 'seg', 'compute', 'auto', TRUE)"
         ),
         format!(
             "INSERT INTO hosts (created_at, deleted_at, deleted, id, uuid, name, reserved, type, \
              control_attributes, failover_segment_id, on_maintenance) \
-             VALUES ({at}, {at}, 7, 7, '{gone}', 'compute01', 0, 'COMPUTE', 'SSH', '{segment}', 0)"
+             VALUES ({at}, {at}, 7, 7, '{gone}', 'compute01', FALSE, 'COMPUTE', 'SSH', '{segment}', FALSE)"
         ),
         format!(
             "INSERT INTO hosts (created_at, deleted, uuid, name, reserved, type, \
              control_attributes, failover_segment_id, on_maintenance) \
-             VALUES ({at}, 0, '{host}', 'compute01', 0, 'COMPUTE', 'SSH', '{segment}', 0)"
+             VALUES ({at}, 0, '{host}', 'compute01', FALSE, 'COMPUTE', 'SSH', '{segment}', FALSE)"
         ),
     ]
 }

@@ -52,23 +52,66 @@ pub(crate) async fn sqlite() -> Option<Doors> {
     synced(sqlite_url(&directory), Some(directory)).await
 }
 
-/// A fresh database on the server at `STORE_MYSQL_URL` (`mysql://user:password@host:port`), which
-/// `tests/mariadb.sh` starts; `None` when the variable is not set.
-pub(crate) async fn mariadb_url() -> Option<String> {
-    static LAST: AtomicU32 = AtomicU32::new(0);
+/// A server that `tests/on-databases.sh` started, by the variable that tells its URL
+/// (`mysql://user:password@host:port`); nothing when it is not set.
+fn server(variable: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "tells the suite which server it may use")]
-    let server = std::env::var("STORE_MYSQL_URL").ok()?;
-    let server = server.trim_end_matches('/');
+    std::env::var(variable).ok()
+}
+
+/// The name of a database that no other test has.
+fn fresh_name() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0);
     let n = LAST.fetch_add(1, Ordering::Relaxed);
-    let name = format!("conformance_{}_{n}", std::process::id());
-    let root = Database::connect(server).await.expect("the server at STORE_MYSQL_URL answers");
-    // The character set of most clouds' databases.
-    let make = format!("CREATE DATABASE {name} CHARACTER SET utf8mb3");
-    root.execute_unprepared(&make).await.unwrap();
+    format!("conformance_{}_{n}", std::process::id())
+}
+
+async fn make(at: &str, statement: &str) {
+    let root = Database::connect(at).await.expect("the named server answers");
+    root.execute_unprepared(statement).await.unwrap();
     root.close().await.unwrap();
+}
+
+/// A fresh database on the server at `STORE_MYSQL_URL`.
+pub(crate) async fn mariadb_url() -> Option<String> {
+    let server = server("STORE_MYSQL_URL")?;
+    let name = fresh_name();
+    // The character set of most clouds' databases.
+    make(&server, &format!("CREATE DATABASE {name} CHARACTER SET utf8mb3")).await;
     Some(format!("{server}/{name}"))
 }
 
 pub(crate) async fn mariadb() -> Option<Doors> {
     synced(mariadb_url().await?, None).await
+}
+
+/// A fresh database on the server at `STORE_POSTGRESQL_URL`.
+pub(crate) async fn postgresql_url() -> Option<String> {
+    let server = server("STORE_POSTGRESQL_URL")?;
+    let name = fresh_name();
+    make(&format!("{server}/postgres"), &format!("CREATE DATABASE {name}")).await;
+    Some(format!("{server}/{name}"))
+}
+
+pub(crate) async fn postgresql() -> Option<Doors> {
+    synced(postgresql_url().await?, None).await
+}
+
+/// A fresh database on the nodes at `STORE_GALERA_URLS`, by the URL of each.
+pub(crate) async fn galera_urls() -> Option<Vec<String>> {
+    let nodes = server("STORE_GALERA_URLS")?;
+    let nodes: Vec<&str> = nodes.split_whitespace().collect();
+    assert_eq!(nodes.len(), 3);
+    let name = fresh_name();
+    make(nodes[0], &format!("CREATE DATABASE {name} CHARACTER SET utf8mb3")).await;
+    Some(nodes.iter().map(|node| format!("{node}/{name}")).collect())
+}
+
+/// Two doors, each at a node of its own.
+pub(crate) async fn galera() -> Option<Doors> {
+    let urls = galera_urls().await?;
+    let a = connect(&urls[0]).await;
+    a.sync().await.unwrap();
+    let b = connect(&urls[1]).await;
+    Some(Doors { a: Arc::new(a), b: Arc::new(b), url: urls.into_iter().next(), _directory: None })
 }

@@ -116,3 +116,14 @@ mod mariadb {
     every_store!(mariadb);
     every_database!(mariadb);
 }
+
+mod postgresql {
+    every_store!(postgresql);
+    every_database!(postgresql);
+}
+
+/// Each door is at a node of its own, so what must hold between processes must hold between nodes.
+mod galera {
+    every_store!(galera);
+    every_database!(galera);
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# A command with real database servers beside it: without one, the store's suite.
+#
+#   on-databases.sh [KIND...] [-- COMMAND...]     KIND: mariadb, postgresql, galera; all without one
+#
+# The command finds them at STORE_MYSQL_URL, STORE_POSTGRESQL_URL and STORE_GALERA_URLS (three, with
+# spaces between). A server that does not start is a failure. DATABASE_PORT moves all of them.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+kinds=""
+while [ $# -gt 0 ] && [ "$1" != -- ]; do kinds="$kinds $1"; shift; done
+[ $# = 0 ] || shift
+[ $# -gt 0 ] || set -- cargo test -p store
+base=${DATABASE_PORT:-13390}
+top=$(mktemp -d)
+chmod 755 "$top"
+stop_all() { for dir in "$top"/*; do [ ! -d "$dir" ] || "$here/database.sh" stop "$dir"; done; rmdir "$top"; }
+trap stop_all EXIT
+"$here/database.sh" install
+for kind in ${kinds:-mariadb postgresql galera}; do
+    case $kind in
+    mariadb) STORE_MYSQL_URL=$("$here/database.sh" start mariadb "$top/mariadb" "$base")
+        export STORE_MYSQL_URL ;;
+    postgresql) STORE_POSTGRESQL_URL=$("$here/database.sh" start postgresql "$top/postgresql" $((base + 1)))
+        export STORE_POSTGRESQL_URL ;;
+    galera) STORE_GALERA_URLS=$("$here/database.sh" start galera "$top/galera" $((base + 10)) | tr '\n' ' ')
+        STORE_GALERA_DIR=$top/galera
+        export STORE_GALERA_URLS STORE_GALERA_DIR ;;
+    esac
+done
+"$@"
