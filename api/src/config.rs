@@ -1,6 +1,5 @@
-//! The API's options, under the names that Python Masakari gives them.
+//! How the API answers, under the names that Python Masakari gives its options.
 
-use oslo::config::{Kind, Opt, Standing};
 use std::path::PathBuf;
 
 /// How the API answers.
@@ -34,26 +33,3 @@ impl Default for Config {
         }
     }
 }
-
-/// The options that the API reads, and those of Python Masakari's that have no effect here.
-pub const OPTIONS: &[Opt] = &[
-    Opt::new("DEFAULT", "auth_strategy", Kind::Str)
-        .default("keystone")
-        .choices(&["keystone", "noauth2"])
-        .help("How callers prove who they are; noauth2 believes everybody and is for tests"),
-    Opt::new("DEFAULT", "osapi_max_limit", Kind::at_least(0))
-        .default("1000")
-        .help("The most rows that one list answers"),
-    Opt::new("DEFAULT", "osapi_masakari_link_prefix", Kind::Str)
-        .help("What links in answers begin with instead of the address under which we were called"),
-    Opt::new("DEFAULT", "duplicate_notification_detection_interval", Kind::at_least(0))
-        .default("180")
-        .help("Seconds within which a report that says the same of the same host is a duplicate"),
-    Opt::new("oslo_middleware", "max_request_body_size", Kind::at_least(0))
-        .default("114688")
-        .help("The most bytes that a request's body may have"),
-    Opt::new("DEFAULT", "notification_delay_max", Kind::INT)
-        .standing(Standing::Ignored("duplicates are found exactly here, without a delay")),
-    Opt::new("DEFAULT", "use_forwarded_for", Kind::Bool)
-        .standing(Standing::Ignored("the caller's address is not used for anything here")),
-];

@@ -41,7 +41,7 @@ mod versions;
 mod vmoves;
 
 pub use auth::Auth;
-pub use config::{Config, OPTIONS};
+pub use config::Config;
 pub use policy::RULES;
 pub use serve::serve;
 

@@ -12,7 +12,7 @@ use std::{process::ExitCode, sync::Arc};
 use store::Store;
 
 pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    let configuration = Configuration::read(&args.locations(), "masakari-api")?;
+    let configuration = Configuration::read(&args.0, "masakari-api")?;
     logging::begin(configuration.debug());
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");

@@ -1,8 +1,11 @@
 //! The command line, and the names by which the program answers.
 
-use crate::{api_role, ask, engine_role, manage};
-use clap::{Args, Parser, Subcommand};
-use oslo::config::Location;
+use crate::{api_role, ask, configure, engine_role, manage};
+use clap::{Parser, Subcommand};
+
+mod config_args;
+
+pub(crate) use config_args::ConfigArgs;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// VM high availability for OpenStack: when a compute host dies, its VMs come back.
@@ -26,30 +29,13 @@ pub(crate) enum Role {
     Manage(manage::Manage),
     /// Whether an upgrade can be made (also as `masakari-status`)
     Status(manage::Status),
+    /// The configuration: a sample, and what is wrong with yours
+    Config(configure::Configure),
     /// Tell the engine that a host is dead, by your name, so that its VMs may be brought back
     ConfirmDead(Box<ask::ConfirmDead>),
     /// A cloud in memory, the real API and engine, and a host that dies
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
-}
-
-/// Where the configuration is.
-#[derive(Args, Clone, Default, Debug)]
-pub(crate) struct ConfigArgs {
-    /// A configuration file; may be repeated, the later wins
-    #[arg(long = "config-file", value_name = "FILE", global = true)]
-    files: Vec<PathBuf>,
-    /// A folder of `*.conf` files; may be repeated
-    #[arg(long = "config-dir", value_name = "DIR", global = true)]
-    dirs: Vec<PathBuf>,
-}
-
-impl ConfigArgs {
-    /// Files first, then folders, each in its order.
-    pub(crate) fn locations(&self) -> Vec<Location> {
-        let files = self.files.iter().cloned().map(Location::File);
-        files.chain(self.dirs.iter().cloned().map(Location::Dir)).collect()
-    }
 }
 
 /// Reads the command line, by whatever name the program was called.
@@ -70,6 +56,7 @@ impl Role {
             Self::Serve(args) => engine_role::run_with_api(&args),
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
+            Self::Config(configure) => configure.run(),
             Self::ConfirmDead(confirm) => confirm.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),
@@ -98,15 +85,5 @@ mod tests {
         assert!(matches!(role("masakari-manage --config-file a db sync"), Role::Manage(_)));
         assert!(matches!(role("masakari-manage db sync --config-file a"), Role::Manage(_)));
         assert!(matches!(role("masakari-status upgrade check"), Role::Status(_)));
-    }
-
-    #[test]
-    fn files_and_folders_of_the_configuration_repeat() {
-        let Role::Api(args) = role("masakari api --config-file a --config-dir d --config-file b")
-        else {
-            panic!("not the API");
-        };
-        let file = |name: &str| Location::File(name.into());
-        assert_eq!(args.locations(), [file("a"), file("b"), Location::Dir("d".into())]);
     }
 }

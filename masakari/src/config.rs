@@ -4,15 +4,20 @@
 //! at once, and nothing is opened or bound before it is right; an option that nobody knows is a
 //! warning, because deployment tools write such options.
 
+mod contradictions;
 mod options;
 mod rooms;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use rooms::Database;
 
 use anyhow::Context;
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
-use oslo::config::{Finding, Location, Search, Severity, Source, Values, gather};
+use oslo::config::{
+    Finding, Location, Place, Search, Severity, Source, Values, gather, read_source,
+};
 
 /// The configuration in force.
 #[derive(Debug)]
@@ -23,38 +28,116 @@ pub(crate) struct Configuration {
     pub(crate) warnings: Vec<Finding>,
 }
 
-impl Configuration {
-    /// Reads the files that were named, or those that oslo.config searches for, and the environment.
-    pub(crate) fn read(named: &[Location], program: &str) -> anyhow::Result<Self> {
-        let environment: Vec<(String, String)> = std::env::vars().collect();
-        let home = environment.iter().find(|(name, _)| name == "HOME").map(|(_, v)| v.into());
-        let search = Search {
-            project: "masakari".into(),
-            program: program.into(),
-            home,
-            etc: "/etc".into(),
-        };
-        let mut sources = gather(named, &search).context("the configuration cannot be read")?;
-        sources.push(Source::Environment(environment));
-        Self::from_sources(&sources)
-    }
+/// What the command line says of the configuration: where it is, and options of the log.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Asked {
+    pub(crate) named: Vec<Location>,
+    /// Group, name, value.
+    pub(crate) settings: Vec<(String, String, String)>,
+}
 
-    pub(crate) fn from_sources(sources: &[Source]) -> anyhow::Result<Self> {
-        let (values, findings) = Values::load(sources, options::TABLES);
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|f| f.severity() == Severity::Error);
+/// One line of `masakari config check`.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Nowhere: something is missing.
+    pub(crate) place: Option<Place>,
+    pub(crate) severity: Severity,
+    pub(crate) what: String,
+}
+
+impl Configuration {
+    /// Reads the files that were named, or those that oslo.config searches for, the environment, and
+    /// what the command line says.
+    pub(crate) fn read(asked: &Asked, program: &str) -> anyhow::Result<Self> {
+        let (sources, directories) = gathered(asked, program)?;
+        let (configuration, errors) = Self::load(&sources, directories);
         if errors.is_empty() {
-            return Ok(Self { values, directories: directories(sources), warnings });
+            return Ok(configuration);
         }
         let lines: Vec<String> = errors.iter().map(|f| format!("  {f}")).collect();
-        anyhow::bail!("the configuration has {} mistakes:\n{}", errors.len(), lines.join("\n"))
+        let mistakes = if errors.len() == 1 { "a mistake" } else { "mistakes" };
+        anyhow::bail!("the configuration has {mistakes}:\n{}", lines.join("\n"))
+    }
+
+    /// All that there is to tell of the configuration that `program` would read.
+    pub(crate) fn examine(asked: &Asked, program: &str) -> anyhow::Result<Vec<Told>> {
+        let (sources, directories) = gathered(asked, program)?;
+        Ok(Self::examine_sources(&sources, directories))
+    }
+
+    /// The same of these files alone.
+    pub(crate) fn examine_files(files: &[PathBuf]) -> anyhow::Result<Vec<Told>> {
+        let sources: Result<Vec<_>, _> = files.iter().map(|path| read_source(path)).collect();
+        let sources = sources.context("the configuration cannot be read")?;
+        let directories = search("masakari-api", &[]).beside(&[], &sources);
+        Ok(Self::examine_sources(&sources, directories))
+    }
+
+    fn examine_sources(sources: &[Source], directories: Vec<PathBuf>) -> Vec<Told> {
+        let (configuration, errors) = Self::load(sources, directories);
+        let mut told = configuration.contradictions();
+        told.extend(errors.iter().chain(&configuration.warnings).map(|finding| Told {
+            place: Some(finding.place.clone()),
+            severity: finding.severity(),
+            what: finding.problem.to_string(),
+        }));
+        told.sort_by(|a, b| (&a.place, a.severity, &a.what).cmp(&(&b.place, b.severity, &b.what)));
+        told
+    }
+
+    fn load(sources: &[Source], directories: Vec<PathBuf>) -> (Self, Vec<Finding>) {
+        let (values, findings) = Values::load(sources, options::TABLES);
+        let (errors, warnings) =
+            findings.into_iter().partition(|f| f.severity() == Severity::Error);
+        (Self { values, directories, warnings }, errors)
     }
 }
 
-fn directories(sources: &[Source]) -> Vec<PathBuf> {
-    let beside = sources.iter().filter_map(|source| match source {
-        Source::File { path, .. } => path.parent().map(PathBuf::from),
-        Source::Environment(_) | Source::CommandLine(_) => None,
-    });
-    beside.chain([PathBuf::from("/etc/masakari")]).collect()
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}", self.what)
+    }
+}
+
+/// Every option with its meaning and default, as a file.
+pub(crate) fn sample() -> String {
+    oslo::config::sample(options::TABLES)
+}
+
+/// The same as Markdown: `docs/options.md`.
+pub(crate) fn reference() -> String {
+    let head = "# Every option\n\nMade by `masakari config reference`. How the files are found and what \
+                wins is in [configure.md](configure.md).\n";
+    format!("{head}{}", oslo::config::reference(options::TABLES))
+}
+
+/// The sources, and where the files lie that they name without a folder.
+fn gathered(asked: &Asked, program: &str) -> anyhow::Result<(Vec<Source>, Vec<PathBuf>)> {
+    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let search = search(program, &environment);
+    let mut sources = gather(&asked.named, &search).context("the configuration cannot be read")?;
+    let directories = search.beside(&asked.named, &sources);
+    sources.push(Source::Environment(environment));
+    sources.push(Source::CommandLine(asked.settings.clone()));
+    Ok((sources, directories))
+}
+
+fn search(program: &str, environment: &[(String, String)]) -> Search {
+    let variable = |wanted: &str| {
+        environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.into())
+    };
+    Search {
+        project: "masakari".into(),
+        program: program.into(),
+        home: variable("HOME"),
+        etc: "/etc".into(),
+        snaps: ["SNAP_COMMON", "SNAP"].iter().filter_map(|name| variable(name)).collect(),
+    }
 }

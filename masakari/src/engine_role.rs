@@ -40,7 +40,7 @@ pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn begin(args: &ConfigArgs, program: &str) -> anyhow::Result<Configuration> {
-    let configuration = Configuration::read(&args.locations(), program)?;
+    let configuration = Configuration::read(&args.0, program)?;
     logging::begin(configuration.debug());
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");

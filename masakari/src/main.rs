@@ -8,6 +8,7 @@ mod api_role;
 mod ask;
 mod cli;
 mod config;
+mod configure;
 #[cfg(feature = "demo")]
 mod demo;
 mod engine_role;

@@ -33,7 +33,7 @@ enum Db {
 
 impl Manage {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let configuration = Configuration::read(&self.config.locations(), "masakari-manage")?;
+        let configuration = Configuration::read(&self.config.0, "masakari-manage")?;
         logging::begin(configuration.debug());
         let machine = Machine::new()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -81,7 +81,7 @@ impl Status {
     /// Exit codes as oslo.upgradecheck: 0 fine, 1 look at it, 2 does not work.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let Upgrade::Upgrade { verb: Check::Check } = self.what;
-        let configuration = Configuration::read(&self.config.locations(), "masakari-status")?;
+        let configuration = Configuration::read(&self.config.0, "masakari-status")?;
         let machine = Machine::new()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         for warning in &configuration.warnings {

@@ -10,27 +10,32 @@
 //! file first.
 //!
 //! Deliberate differences from the original: `-` and `_` are alike in files too; an empty number
-//! means the default; infinite and NaN floats are refused; a multi-valued option takes an
-//! environment variable whole (the original cuts it into letters); `$name` inserts the text as
-//! written (the original prints a Python object).
+//! means the default; infinite and NaN floats and integers beyond 64 bits are refused; a
+//! multi-valued option takes an environment variable whole (the original cuts it into letters);
+//! `$name` may name what only the file holds (the original fails when the value is used).
 
+mod address;
 mod find;
 mod finding;
 mod from_value;
 mod ini;
 mod kind;
+mod python;
+mod reference;
 mod sample;
 mod substitute;
 #[cfg(test)]
 mod tests;
 mod values;
 
-pub use find::{Location, Search, gather};
+pub use find::{Location, Search, gather, read_source};
 pub use finding::{Finding, Name, Place, Problem, Severity};
 pub use from_value::FromValue;
 pub use ini::Syntax;
+pub(crate) use ini::is_space;
 pub(crate) use kind::boolean;
 pub use kind::{Kind, Value};
+pub use reference::reference;
 pub use sample::sample;
 pub use values::{Source, Values};
 
@@ -49,6 +54,8 @@ pub struct Opt {
     pub deprecated: &'static [(&'static str, &'static str)],
     /// The allowed texts; empty: any.
     pub choices: &'static [&'static str],
+    /// Whether choices are compared without case.
+    pub ignore_case: bool,
     pub standing: Standing,
 }
 
@@ -72,6 +79,7 @@ impl Opt {
             help: "",
             deprecated: &[],
             choices: &[],
+            ignore_case: false,
             standing: Standing::Current,
         }
     }
@@ -94,6 +102,16 @@ impl Opt {
     pub const fn choices(mut self, allowed: &'static [&'static str]) -> Self {
         self.choices = allowed;
         self
+    }
+
+    pub const fn any_case(mut self) -> Self {
+        self.ignore_case = true;
+        self
+    }
+
+    /// Accepted without effect; see [`Standing::Ignored`].
+    pub const fn ignored(self, why: &'static str) -> Self {
+        self.standing(Standing::Ignored(why))
     }
 
     pub const fn standing(mut self, standing: Standing) -> Self {

@@ -5,12 +5,19 @@ use anyhow::{Context, anyhow};
 use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{
     Secret,
-    database_url::DatabaseUrl,
+    config::Place,
+    database_url::{self, DatabaseUrl},
     policy::{RuleText, read_overrides},
 };
 use ports::HttpClientConfig;
 use recovery::{due::Limits, evidence::Require, plan::Selection};
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Which database.
 #[derive(Clone, Debug)]
@@ -20,12 +27,30 @@ pub(crate) struct Database {
     pub(crate) connections_most: u32,
 }
 
+/// A value that makes no sense to the room that reads it.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) place: Option<Place>,
+    pub(super) what: String,
+}
+
+impl std::error::Error for Wrong {}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{place}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
 impl Configuration {
-    fn text(&self, group: &str, name: &str) -> Option<String> {
+    pub(super) fn text(&self, group: &str, name: &str) -> Option<String> {
         self.values.get::<Option<String>>(group, name).filter(|text| !text.is_empty())
     }
 
-    fn default_text(&self, name: &str) -> Option<String> {
+    pub(super) fn default_text(&self, name: &str) -> Option<String> {
         self.text("DEFAULT", name)
     }
 
@@ -37,29 +62,46 @@ impl Configuration {
         self.values.get("DEFAULT", "debug")
     }
 
+    /// What is wrong with an option, with where it was written.
+    pub(super) fn wrong(&self, group: &str, name: &str, what: impl Display) -> anyhow::Error {
+        let place = self.values.place(group, name).cloned();
+        anyhow::Error::new(Wrong { place, what: format!("[{group}] {name} {what}") })
+    }
+
     pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
-        let address = self.default_text("masakari_api_listen").unwrap_or_default();
+        let name = "masakari_api_listen";
+        let address = self.default_text(name).unwrap_or_default();
         let port: u16 = self.values.get("DEFAULT", "masakari_api_listen_port");
-        let ip = address.parse().with_context(|| {
-            format!("[DEFAULT] masakari_api_listen = {address} is no IP address")
-        })?;
-        Ok(SocketAddr::new(ip, port))
+        let unknown = |why: &str| {
+            self.wrong("DEFAULT", name, format!("= {address:?} is no address of this machine{why}"))
+        };
+        let found = (address.as_str(), port).to_socket_addrs();
+        let mut found = found.map_err(|error| unknown(&format!(": {error}")))?;
+        found.next().ok_or_else(|| unknown(""))
     }
 
     pub(crate) fn database(&self) -> anyhow::Result<Database> {
         let connections_most = self.values.get("database", "max_pool_size");
-        let set = self.values.get::<Option<Secret>>("database", "connection");
-        let Some(connection) = set.filter(|s| !s.expose().is_empty()) else {
+        let Some((url, findings)) = self.database_url()? else {
             let path = PathBuf::from(self.default_text("state_path").unwrap_or_default());
             let url = format!("sqlite://{}?mode=rwc", path.join("masakari.sqlite").display());
             return Ok(Database { url: Secret::new(url), connections_most });
         };
-        let (url, findings) = DatabaseUrl::parse(connection.expose())
-            .context("[database] connection cannot be understood")?;
         for finding in findings {
             tracing::warn!("[database] connection: {finding}");
         }
         Ok(Database { url: url.to_sqlx(), connections_most })
+    }
+
+    /// Nothing if it is not set.
+    pub(super) fn database_url(
+        &self,
+    ) -> anyhow::Result<Option<(DatabaseUrl, Vec<database_url::Finding>)>> {
+        let set = self.values.get::<Option<Secret>>("database", "connection");
+        let set = set.filter(|connection| !connection.expose().is_empty());
+        set.map(|connection| DatabaseUrl::parse(connection.expose()))
+            .transpose()
+            .map_err(|error| self.wrong("database", "connection", format!("is wrong: {error}")))
     }
 
     /// The user by which Nova is asked.
@@ -94,10 +136,8 @@ impl Configuration {
     fn nova_catalog(&self) -> anyhow::Result<(String, Option<String>, Interface)> {
         let text = self.default_text("nova_catalog_admin_info").unwrap_or_default();
         let wrong = || {
-            anyhow!(
-                "[DEFAULT] nova_catalog_admin_info = {text} is not type:name:interface, such as \
-                 compute:nova:publicURL"
-            )
+            let what = "is not type:name:interface, such as compute:nova:publicURL";
+            self.wrong("DEFAULT", "nova_catalog_admin_info", format!("= {text:?} {what}"))
         };
         let mut parts = text.split(':');
         let (Some(kind), Some(name), Some(interface), None) =
@@ -138,15 +178,21 @@ impl Configuration {
             user_domain_id: text("user_domain_id"),
             project_domain_name: text("project_domain_name"),
             project_domain_id: text("project_domain_id"),
+            user_id: text("user_id"),
+            project_id: text("project_id"),
+            default_domain_name: text("default_domain_name"),
+            default_domain_id: text("default_domain_id"),
+            domain_name: text("domain_name"),
+            domain_id: text("domain_id"),
+            system_scope: text("system_scope"),
+            application_credential_name: text("application_credential_name"),
             application_credential_id: text("application_credential_id"),
             application_credential_secret: secret("application_credential_secret"),
             region_name: text("region_name"),
             interface: Interface::from_word(&interface).ok_or_else(|| {
-                anyhow!(
-                    "[keystone_authtoken] interface = {interface} is not public, internal or admin"
-                )
+                let what = format!("= {interface:?} is not public, internal or admin");
+                self.wrong("keystone_authtoken", "interface", what)
             })?,
-            ..AuthConfig::default()
         })
     }
 
@@ -154,7 +200,10 @@ impl Configuration {
         HttpClientConfig {
             ca_file: self.text("keystone_authtoken", "cafile").map(PathBuf::from),
             insecure: self.values.get("keystone_authtoken", "insecure"),
-            connect_timeout: Duration::from_secs(5),
+            connect_timeout: self
+                .values
+                .get::<Option<u64>>("keystone_authtoken", "http_connect_timeout")
+                .map_or(Duration::from_secs(5), Duration::from_secs),
         }
     }
 

@@ -32,6 +32,13 @@ impl Place {
     pub(super) fn file(path: &Arc<Path>, line: usize) -> Self {
         Self::File { path: Arc::clone(path), line }
     }
+
+    pub(super) fn path(&self) -> Option<Arc<Path>> {
+        match self {
+            Self::File { path, .. } => Some(Arc::clone(path)),
+            Self::Environment { .. } | Self::CommandLine | Self::BuiltInDefault => None,
+        }
+    }
 }
 
 /// An option by its group and name.
@@ -76,9 +83,18 @@ pub enum Problem {
     #[error("{option}{} must be {allowed}", quoted(written))]
     BadValue { option: Name, written: Option<String>, allowed: String },
     #[error(
+        "{option}{} must be {allowed}; it has no effect here, but Python would fail",
+        quoted(written)
+    )]
+    BadIgnored { option: Name, written: Option<String>, allowed: String },
+    #[error("{new} is set too and wins over {old}, its old name; remove the old one")]
+    BothNames { old: Name, new: Name },
+    #[error(
         "{option} refers to ${reference}, which no option is called; write $$ for a plain dollar"
     )]
     UnknownReference { option: Name, reference: String },
+    #[error("{option} refers to ${reference}, whose value is not valid")]
+    WrongReference { option: Name, reference: String },
     #[error("{option} refers to itself, perhaps by way of others")]
     ReferenceLoop { option: Name },
     #[error("{option} becomes too long when its references are filled in")]
@@ -91,12 +107,15 @@ impl Finding {
             Problem::Syntax(_)
             | Problem::BadValue { .. }
             | Problem::UnknownReference { .. }
+            | Problem::WrongReference { .. }
             | Problem::ReferenceLoop { .. }
             | Problem::TooLong { .. } => Severity::Error,
             Problem::UnknownSection { .. }
             | Problem::UnknownOption { .. }
             | Problem::Deprecated { .. }
             | Problem::Retiring { .. }
+            | Problem::BadIgnored { .. }
+            | Problem::BothNames { .. }
             | Problem::Ignored { .. }
             | Problem::Duplicate { .. }
             | Problem::EmptyNumber { .. } => Severity::Warning,

@@ -47,13 +47,13 @@ pub(super) fn parse(text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     let mut section = Section::NoneYet;
     let mut open: Option<Assignment> = None;
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim_end();
+    for (number, line) in (1..).zip(lines(text)) {
+        let line = line.trim_end_matches(is_space);
         if line.starts_with([' ', '\t']) {
             match &mut open {
                 Some(assignment) => {
                     assignment.value.push('\n');
-                    assignment.value.push_str(line.trim_start());
+                    assignment.value.push_str(line.trim_start_matches(is_space));
                 }
                 None => parsed.mistakes.push((number, Syntax::NothingToContinue)),
             }
@@ -88,6 +88,16 @@ pub(super) fn parse(text: &str) -> Parsed {
     parsed
 }
 
+/// Python ends a line at `\n`, at `\r\n`, and at a lone `\r`.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+}
+
+/// White space as Python has it: the four separators of ASCII count too.
+pub(crate) fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
+}
+
 impl Parsed {
     fn reject(&mut self, line: usize, mistake: Syntax) -> Section {
         self.mistakes.push((line, mistake));
@@ -97,11 +107,11 @@ impl Parsed {
 
 fn split(line: &str) -> Result<(String, String), Syntax> {
     let (name, value) = line.split_once(['=', ':']).ok_or(Syntax::NoSeparator)?;
-    let name = name.trim();
+    let name = name.trim_matches(is_space);
     if name.is_empty() {
         return Err(Syntax::NoName);
     }
-    Ok((name.to_owned(), unquote(value.trim()).to_owned()))
+    Ok((name.to_owned(), unquote(value.trim_matches(is_space)).to_owned()))
 }
 
 /// A lone quote counts as both ends of nothing, as in the original.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Opt;
+use super::{Opt, address, is_space};
 use crate::Secret;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +20,10 @@ pub enum Kind {
         max: f64,
     },
     Port,
+    /// An IP address or the name of a host.
+    HostAddress,
+    /// `scheme://host…`
+    Uri,
     /// Separated by commas.
     List,
     /// The option may be repeated; every value counts.
@@ -58,8 +62,12 @@ pub(super) fn convert(opt: &Opt, texts: &[String]) -> Result<Option<Value>, Stri
     Ok(Some(match opt.kind {
         Kind::Str => Value::Text(chosen(opt, text)?),
         Kind::Secret => Value::Secret(Secret::new(text)),
+        Kind::HostAddress => Value::Text(address::host(text)?),
+        Kind::Uri => Value::Text(address::uri(text)?),
         Kind::Bool => Value::Bool(boolean(text)?),
-        Kind::Int { .. } | Kind::Float { .. } | Kind::Port if text.trim().is_empty() => {
+        Kind::Int { .. } | Kind::Float { .. } | Kind::Port
+            if text.trim_matches(is_space).is_empty() =>
+        {
             return Ok(None);
         }
         Kind::Int { min, max } => Value::Int(integer(text, min, max)?),
@@ -77,7 +85,10 @@ pub(super) fn convert(opt: &Opt, texts: &[String]) -> Result<Option<Value>, Stri
 }
 
 fn chosen(opt: &Opt, text: &str) -> Result<String, String> {
-    if opt.choices.is_empty() || opt.choices.contains(&text) {
+    let same = |choice: &&str| {
+        *choice == text || opt.ignore_case && choice.to_lowercase() == text.to_lowercase()
+    };
+    if opt.choices.is_empty() || opt.choices.iter().any(same) {
         return Ok(text.to_owned());
     }
     Err(format!("one of: {}", opt.choices.join(", ")))
@@ -115,18 +126,19 @@ fn float(text: &str, min: f64, max: f64) -> Result<f64, String> {
 
 /// Python reads `1_000`: underscores are fine between two digits and nowhere else.
 fn plain_digits(text: &str) -> Option<String> {
-    let bytes = text.trim().as_bytes();
+    let text = text.trim_matches(is_space);
+    let bytes = text.as_bytes();
     let is_digit =
         |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
     let misplaced = |at: usize| !(is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
     let mut places = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'_');
-    (!places.any(|(at, _)| misplaced(at))).then(|| text.trim().replace('_', ""))
+    (!places.any(|(at, _)| misplaced(at))).then(|| text.replace('_', ""))
 }
 
 fn items(text: &str) -> Vec<String> {
-    match text.trim().trim_end_matches(',') {
+    match text.trim_matches(is_space).trim_end_matches(',') {
         "" => Vec::new(),
-        text => text.split(',').map(|item| item.trim().to_owned()).collect(),
+        text => text.split(',').map(|item| item.trim_matches(is_space).to_owned()).collect(),
     }
 }
 
@@ -138,12 +150,14 @@ fn pairs<T>(
     let allowed = || "NAME:VALUE pairs separated by ',', every name once".to_owned();
     let mut result = BTreeMap::new();
     let mut pending = String::new();
-    for piece in text.trim().split(',').filter(|_| !text.trim().is_empty()) {
+    for piece in
+        text.trim_matches(is_space).split(',').filter(|_| !text.trim_matches(is_space).is_empty())
+    {
         pending.push_str(piece);
         if let Some((name, value)) = pending.split_once(':')
-            && let Some(value) = complete(value.trim())
+            && let Some(value) = complete(value.trim_matches(is_space))
         {
-            let name = name.trim().to_owned();
+            let name = name.trim_matches(is_space).to_owned();
             if name.is_empty() || result.insert(name, value).is_some() {
                 return Err(allowed());
             }

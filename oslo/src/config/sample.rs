@@ -70,7 +70,7 @@ fn wrap(text: &mut String, paragraph: &str) {
     text.push('\n');
 }
 
-fn kind(kind: Kind) -> (&'static str, Vec<String>) {
+pub(super) fn kind(kind: Kind) -> (&'static str, Vec<String>) {
     let mut limits = Vec::new();
     let mut limit = |bound: &str, value: Option<String>| {
         limits.extend(value.map(|value| format!("{bound} value: {value}")));
@@ -93,6 +93,8 @@ fn kind(kind: Kind) -> (&'static str, Vec<String>) {
             limit("Maximum", Some("65535".to_owned()));
             "port value"
         }
+        Kind::HostAddress => "host address value",
+        Kind::Uri => "URI value",
         Kind::List => "list value",
         Kind::MultiStr => "multi valued",
         Kind::Dict | Kind::DictOfLists => "dict value",

@@ -6,6 +6,8 @@ const TEXT_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     Unknown(String),
+    /// It refers to an option whose own value makes no sense.
+    Wrong(String),
     Loop,
     TooLong,
 }

@@ -362,6 +362,7 @@ fn files_are_searched_where_the_original_searches_them() {
         program: "masakari-api".into(),
         home: Some(root.path().join("home")),
         etc: root.path().join("etc"),
+        snaps: vec![root.path().join("common")],
     };
     let paths = |named: &[Location]| -> Vec<String> {
         let sources = gather(named, &search).unwrap();
@@ -380,6 +381,10 @@ fn files_are_searched_where_the_original_searches_them() {
     assert_eq!(paths(std::slice::from_ref(&named)), [dir[0], dir[1], "named.conf"]);
     let named_dir = Location::Dir(root.path().join("etc/masakari/masakari.conf.d"));
     assert_eq!(paths(&[named_dir, named]), [dir[0], dir[1], "named.conf"]);
+    write("common/etc/masakari/masakari-engine.conf", "");
+    let engine = Search { program: "masakari-engine".into(), ..search.clone() };
+    let sources = gather(&[], &engine).unwrap();
+    assert!(format!("{sources:?}").contains("common/etc/masakari/masakari-engine.conf"));
     let missing = gather(&[Location::File(root.path().join("missing.conf"))], &search).unwrap_err();
     assert!(missing.to_string().contains("missing.conf"));
 }

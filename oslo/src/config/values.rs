@@ -1,12 +1,13 @@
 //! Sources against tables: which text wins, what it means, and what is to be said about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::finding::{Name, nearest};
 use super::kind::{Value, convert};
+use super::python::printed;
 use super::substitute::{Fault, substitute};
 use super::{Finding, FromValue, Kind, Opt, Place, Problem, Standing, ini};
 
@@ -110,6 +111,8 @@ type Settings = BTreeMap<Name, Vec<Written>>;
 
 struct Loader {
     opts: BTreeMap<Name, Opt>,
+    /// Old name to new.
+    old_names: BTreeMap<Name, Name>,
     files: Vec<Settings>,
     environment: Settings,
     command_line: Settings,
@@ -127,8 +130,15 @@ impl Loader {
             let same = earlier.is_none_or(|earlier| earlier == *opt);
             debug_assert!(same, "[{}] {} is declared twice, differently", opt.group, opt.name);
         }
+        let mut old_names: BTreeMap<Name, Name> = BTreeMap::new();
+        for (new, opt) in &opts {
+            for (group, name) in opt.deprecated {
+                old_names.entry(Name::new(group, name)).or_insert_with(|| new.clone());
+            }
+        }
         Self {
             opts,
+            old_names,
             files: Vec::new(),
             environment: Settings::new(),
             command_line: Settings::new(),
@@ -194,14 +204,13 @@ impl Loader {
 
     /// Everything that can be said of names alone: unknown, old, twice.
     fn report_names(&mut self) {
-        let mut old_names: BTreeMap<Name, Name> = BTreeMap::new();
-        for (new, opt) in &self.opts {
-            for (group, name) in opt.deprecated {
-                old_names.entry(Name::new(group, name)).or_insert_with(|| new.clone());
-            }
-        }
+        let old_names = self.old_names.clone();
         let settings: Vec<_> =
             self.files.iter().flatten().map(|(name, set)| (name.clone(), set.clone())).collect();
+        let same_file: BTreeSet<(Name, Option<Arc<Path>>)> = settings
+            .iter()
+            .filter_map(|(name, set)| Some((name.clone(), set.last()?.place.path())))
+            .collect();
         let mut unknown_sections = Vec::new();
         for (option, written) in settings {
             let (Some(first), Some(last)) = (written.first(), written.last()) else { continue };
@@ -209,7 +218,13 @@ impl Loader {
             let new = old_names.get(&option).filter(|_| current.is_none());
             let kind = current.or_else(|| self.opts.get(new?)).map(|opt| opt.kind);
             if let Some(new) = new.cloned() {
-                self.find(last.place.clone(), Problem::Deprecated { old: option.clone(), new });
+                let old = option.clone();
+                let problem = if same_file.contains(&(new.clone(), last.place.path())) {
+                    Problem::BothNames { old, new }
+                } else {
+                    Problem::Deprecated { old, new }
+                };
+                self.find(last.place.clone(), problem);
             }
             match (kind, &first.place) {
                 (None, _) if self.opts.keys().any(|known| known.group == option.group) => {
@@ -299,7 +314,14 @@ impl Loader {
             Ok(Err(allowed)) => {
                 // As it was written: what a reference brought in may be a secret.
                 let shown = (opt.kind != Kind::Secret).then(|| last.text.clone());
-                let problem = Problem::BadValue { option: name, written: shown, allowed };
+                let problem = match opt.standing {
+                    Standing::Ignored(_) => {
+                        Problem::BadIgnored { option: name, written: shown, allowed }
+                    }
+                    Standing::Current | Standing::Retiring(_) => {
+                        Problem::BadValue { option: name, written: shown, allowed }
+                    }
+                };
                 self.find(place.clone(), problem);
                 self.default(&opt)
             }
@@ -362,8 +384,8 @@ impl Loader {
             .collect()
     }
 
-    /// A name alone is looked for in the group of the option, then in `DEFAULT`. An option that is
-    /// only in the files counts too: it may be one of the original's that we do not know.
+    /// A name alone is looked for in the group of the option, then in `DEFAULT`. What only the files
+    /// hold counts too: operators keep pieces of values there.
     fn refer(
         &mut self,
         from: &Name,
@@ -375,9 +397,19 @@ impl Loader {
             None => Name::new(&from.group, reference),
         };
         for name in [near, Name::new("DEFAULT", reference)] {
-            if self.opts.contains_key(&name)
-                || self.files.iter().any(|file| file.contains_key(&name))
-            {
+            let renamed = self.old_names.get(&name).filter(|_| !self.opts.contains_key(&name));
+            let name = renamed.cloned().unwrap_or(name);
+            if let Some(opt) = self.opts.get(&name).copied() {
+                if opt.default.is_none() && self.written(&name).is_empty() {
+                    return Ok(String::new());
+                }
+                let texts = self.filled(&name, trail)?;
+                return match convert(&opt, &texts) {
+                    Ok(value) => Ok(value.as_ref().map(printed).unwrap_or_default()),
+                    Err(_) => Err(Fault::Wrong(reference.to_owned())),
+                };
+            }
+            if self.files.iter().any(|file| file.contains_key(&name)) {
                 return Ok(self.filled(&name, trail)?.join(","));
             }
         }
@@ -395,6 +427,8 @@ fn default_texts(opt: &Opt) -> Vec<String> {
         | Kind::Int { .. }
         | Kind::Float { .. }
         | Kind::Port
+        | Kind::HostAddress
+        | Kind::Uri
         | Kind::List
         | Kind::Dict
         | Kind::DictOfLists => vec![text.to_owned()],
@@ -404,6 +438,7 @@ fn default_texts(opt: &Opt) -> Vec<String> {
 fn problem_of(option: Name, fault: Fault) -> Problem {
     match fault {
         Fault::Unknown(reference) => Problem::UnknownReference { option, reference },
+        Fault::Wrong(reference) => Problem::WrongReference { option, reference },
         Fault::Loop => Problem::ReferenceLoop { option },
         Fault::TooLong => Problem::TooLong { option },
     }

@@ -1,0 +1,46 @@
+//! oslo.policy's, oslo.middleware's and the smaller libraries' options.
+
+use oslo::config::{Kind, Opt};
+
+use super::why::{NO_CORS, NO_PROXY, PYTHON};
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt::new("cors", "allow_credentials", Kind::Bool).default("true").ignored(NO_CORS),
+    Opt::new("cors", "allow_headers", Kind::List).default("X-Auth-Token,X-Openstack-Request-Id,X-Identity-Status,X-Roles,X-Service-Catalog,X-User-Id,X-Tenant-Id").ignored(NO_CORS),
+    Opt::new("cors", "allow_methods", Kind::List).default("GET,PUT,POST,DELETE,PATCH").ignored(NO_CORS),
+    Opt::new("cors", "allowed_origin", Kind::List).ignored(NO_CORS),
+    Opt::new("cors", "expose_headers", Kind::List).default("X-Auth-Token,X-Openstack-Request-Id,X-Subject-Token,X-Service-Token").ignored(NO_CORS),
+    Opt::new("cors", "max_age", Kind::INT).default("3600").ignored(NO_CORS),
+    Opt::new("healthcheck", "allowed_source_ranges", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("healthcheck", "backends", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("healthcheck", "detailed", Kind::Bool).default("false").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("healthcheck", "disable_by_file_path", Kind::Str).ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("healthcheck", "disable_by_file_paths", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("healthcheck", "enable_by_file_paths", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("healthcheck", "ignore_proxied_requests", Kind::Bool).default("false").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("oslo_concurrency", "disable_process_locking", Kind::Bool).default("false").ignored("nothing is locked by files"),
+    Opt::new("oslo_concurrency", "lock_path", Kind::Str).ignored("nothing is locked by files"),
+    Opt::new("oslo_middleware", "max_request_body_size", Kind::at_least(0)).default("114688").help("The most bytes that a request's body may have"),
+    Opt::new("oslo_middleware", "enable_proxy_headers_parsing", Kind::Bool).default("false").ignored(NO_PROXY),
+    Opt::new("oslo_middleware", "http_basic_auth_user_file", Kind::Str).default("/etc/htpasswd").ignored("basic authentication is not offered"),
+    Opt::new("oslo_middleware_tracing", "enabled", Kind::Bool).default("false").ignored("nothing is traced by this version"),
+    Opt::new("oslo_middleware_tracing", "insecure", Kind::Bool).default("false").ignored("nothing is traced by this version"),
+    Opt::new("oslo_middleware_tracing", "otlp_endpoint", Kind::Uri).default("http://localhost:4318").ignored("nothing is traced by this version"),
+    Opt::new("oslo_middleware_tracing", "otlp_protocol", Kind::Str).default("http/protobuf").choices(&["http/protobuf", "grpc"]).ignored("nothing is traced by this version"),
+    Opt::new("oslo_middleware_tracing", "sampling_rate", Kind::Float { min: 0.0, max: 1.0 }).default("1.0").ignored("nothing is traced by this version"),
+    Opt::new("oslo_middleware_tracing", "service_name", Kind::Str).ignored("nothing is traced by this version"),
+    Opt::new("oslo_policy", "enforce_new_defaults", Kind::Bool).default("true").help("Leave out the old default of a rule whose default has changed"),
+    Opt::new("oslo_policy", "policy_default_rule", Kind::Str).default("default").help("The rule that answers for rules that do not exist"),
+    Opt::new("oslo_policy", "policy_dirs", Kind::MultiStr).default("policy.d").help("Folders of such files; the later replaces the earlier"),
+    Opt::new("oslo_policy", "policy_file", Kind::Str).default("policy.yaml").help("Your own rules: YAML or JSON, beside the configuration if it has no folder of its own"),
+    Opt::new("oslo_policy", "remote_content_type", Kind::Str).default("application/x-www-form-urlencoded").choices(&["application/x-www-form-urlencoded", "application/json"]).ignored("rules that ask another server are refused"),
+    Opt::new("oslo_policy", "remote_ssl_ca_crt_file", Kind::Str).ignored("rules that ask another server are refused"),
+    Opt::new("oslo_policy", "remote_ssl_client_crt_file", Kind::Str).ignored("rules that ask another server are refused"),
+    Opt::new("oslo_policy", "remote_ssl_client_key_file", Kind::Str).ignored("rules that ask another server are refused"),
+    Opt::new("oslo_policy", "remote_ssl_verify_server_crt", Kind::Bool).default("false").ignored("rules that ask another server are refused"),
+    Opt::new("oslo_policy", "remote_timeout", Kind::Float { min: 0.0, max: f64::MAX }).default("60").ignored("rules that ask another server are refused"),
+    Opt::new("oslo_reports", "file_event_handler", Kind::Str).ignored(PYTHON),
+    Opt::new("oslo_reports", "file_event_handler_interval", Kind::INT).default("1").ignored(PYTHON),
+    Opt::new("oslo_reports", "log_dir", Kind::Str).ignored(PYTHON),
+    Opt::new("oslo_versionedobjects", "fatal_exception_format_errors", Kind::Bool).default("false").ignored(PYTHON),
+];

@@ -1,0 +1,22 @@
+//! What Python Masakari does not have: our groups, and options that its older releases had.
+
+use oslo::config::{Kind, Opt};
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt::new("fencing", "require", Kind::Str)
+        .default("monitor")
+        .choices(&["monitor", "proven"])
+        .help("The least that is accepted as proof that a host is dead"),
+    Opt::new("ha", "lease_seconds", Kind::Int { min: 3, max: 3600 })
+        .default("10")
+        .help("How long a dead engine's work rests before another engine goes on with it"),
+    Opt::new("ha", "nova_calls", Kind::Int { min: 1, max: 1000 })
+        .default("32")
+        .help("The most calls in flight at Nova that change servers"),
+    Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
+        .ignored("a log file that another program moves is always made anew"),
+    Opt::new("oslo_policy", "enforce_scope", Kind::Bool)
+        .ignored("the scopes of rules are always enforced"),
+    Opt::new("oslo_messaging_rabbit", "heartbeat_in_pthread", Kind::Bool)
+        .ignored("nothing is sent to the message bus by this version"),
+];

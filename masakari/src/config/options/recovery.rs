@@ -1,0 +1,41 @@
+//! Masakari's own groups.
+
+use oslo::config::{Kind, Opt};
+
+use super::why::{EVENTLET, FLOWS, NO_INSTANCE, NO_PROCESS, NO_PROXY, NO_TLS, PASTE};
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt::new("coordination", "backend_url", Kind::Secret).ignored("engines agree by leases in the database; no coordinator is needed"),
+    Opt::new("host_failure", "evacuate_all_instances", Kind::Bool).default("true").help("Evacuate VMs without the metadata key too, after those with it"),
+    Opt::new("host_failure", "ha_enabled_instance_metadata_key", Kind::Str).default("HA_Enabled").help("The metadata key of VMs that go first"),
+    Opt::new("host_failure", "ignore_instances_in_error_state", Kind::Bool).default("false").help("Leave VMs in error where they are"),
+    Opt::new("host_failure", "service_disable_reason", Kind::Str).default("Masakari detected host failed.").help("What Nova shows as the reason why the host's service is disabled"),
+    Opt::new("host_failure", "add_reserved_host_to_aggregate", Kind::Bool).default("false").ignored("reserved hosts are not used by this version"),
+    Opt::new("instance_failure", "ha_enabled_instance_metadata_key", Kind::Str).default("HA_Enabled").ignored(NO_INSTANCE),
+    Opt::new("instance_failure", "process_all_instances", Kind::Bool).default("false").ignored(NO_INSTANCE),
+    Opt::new("osapi_v1", "extensions_blacklist", Kind::List).default("").ignored("all of the API is always there"),
+    Opt::new("osapi_v1", "extensions_whitelist", Kind::List).default("").ignored("all of the API is always there"),
+    Opt::new("osapi_v1", "project_id_regex", Kind::Str).ignored("all of the API is always there"),
+    Opt::new("process_failure", "service_disable_reason", Kind::Str).default("Masakari detected process failed.").ignored(NO_PROCESS),
+    Opt::new("ssl", "ca_file", Kind::Str).ignored(NO_TLS),
+    Opt::new("ssl", "cert_file", Kind::Str).ignored(NO_TLS),
+    Opt::new("ssl", "ciphers", Kind::Str).ignored(NO_TLS),
+    Opt::new("ssl", "key_file", Kind::Str).ignored(NO_TLS),
+    Opt::new("ssl", "version", Kind::Str).ignored(NO_TLS),
+    Opt::new("taskflow", "connection", Kind::Secret).ignored(FLOWS),
+    Opt::new("taskflow_driver_recovery_flows", "host_auto_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task],post:[evacuate_instances_task]").ignored(FLOWS),
+    Opt::new("taskflow_driver_recovery_flows", "host_rh_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task,evacuate_instances_task],post:[]").ignored(FLOWS),
+    Opt::new("taskflow_driver_recovery_flows", "instance_failure_recovery_tasks", Kind::DictOfLists).default("pre:[stop_instance_task],main:[start_instance_task],post:[confirm_instance_active_task]").ignored(FLOWS),
+    Opt::new("taskflow_driver_recovery_flows", "process_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_node_task],main:[confirm_compute_node_disabled_task],post:[]").ignored(FLOWS),
+    Opt::new("wsgi", "api_paste_config", Kind::Str).default("api-paste.ini").ignored(PASTE),
+    Opt::new("wsgi", "client_socket_timeout", Kind::INT).default("900").ignored(EVENTLET),
+    Opt::new("wsgi", "default_pool_size", Kind::INT).default("1000").ignored(EVENTLET),
+    Opt::new("wsgi", "keep_alive", Kind::Bool).default("true").ignored(EVENTLET),
+    Opt::new("wsgi", "max_header_line", Kind::INT).default("16384").ignored(EVENTLET),
+    Opt::new("wsgi", "secure_proxy_ssl_header", Kind::Str).ignored(NO_PROXY),
+    Opt::new("wsgi", "ssl_ca_file", Kind::Str).ignored(NO_TLS),
+    Opt::new("wsgi", "ssl_cert_file", Kind::Str).ignored(NO_TLS),
+    Opt::new("wsgi", "ssl_key_file", Kind::Str).ignored(NO_TLS),
+    Opt::new("wsgi", "tcp_keepidle", Kind::INT).default("600").ignored(EVENTLET),
+    Opt::new("wsgi", "wsgi_log_format", Kind::Str).default("%(client_ip)s \"%(request_line)s\" status: %(status_code)s len: %(body_length)s time: %(wall_seconds).7f").ignored(EVENTLET),
+];

@@ -1,0 +1,95 @@
+//! The configuration as operators and deployment tools write it.
+
+use super::*;
+
+fn file(text: &str) -> Source {
+    Source::File { path: "masakari.conf".into(), text: text.to_owned() }
+}
+
+/// What `masakari config check` prints.
+fn told(text: &str) -> Vec<String> {
+    let told = Configuration::examine_sources(&[file(text)], Vec::new());
+    told.iter().map(Told::to_string).collect()
+}
+
+/// All that a role needs, in the first five lines.
+const WHOLE: &str = "[keystone_authtoken]\nauth_url = http://127.0.0.1:5000\nusername = m\n\
+    password = p\n[DEFAULT]\nos_privileged_user_auth_url = http://127.0.0.1:5000\n";
+
+#[test]
+fn the_reference_in_the_docs_is_current() {
+    let checked_in = include_str!("../../../docs/options.md");
+    assert!(
+        checked_in.trim_end() == reference().trim_end(),
+        "write it anew: cargo run -p masakari -- config reference > docs/options.md"
+    );
+}
+
+#[test]
+fn the_sample_is_a_file_in_which_nothing_is_wrong_and_everything_is_known() {
+    let sample = sample();
+    assert_eq!(told(&format!("{WHOLE}{sample}")), Vec::<String>::new());
+    let is_setting = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+    assert!(sample.lines().filter(is_setting).count() > 290);
+    let set: String = sample
+        .lines()
+        .filter(|line| !line.contains("<None>") && !line.contains("<secret>"))
+        .map(|line| if is_setting(&line) { &line[1..] } else { line })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let odd: Vec<String> = told(&format!("{WHOLE}{set}"))
+        .into_iter()
+        .filter(|line| !line.contains("has no effect") && !line.contains("is of no use without"))
+        .collect();
+    assert_eq!(odd, Vec::<String>::new());
+}
+
+#[test]
+fn what_kolla_and_helm_write_is_accepted() {
+    let text = "[coordination]\n\
+        backend_url = etcd3+http://10.0.0.1:2379?api_version=v3?ca_cert=/etc/ssl/ca.crt\n\
+        [oslo_messaging_rabbit]\nrabbit_quorum_queues = true\nheartbeat_in_pthread = false\n\
+        [DEFAULT]\ndisable_ipmi_checks = false\nmasakari_api_listen = \"127.0.0.1\"\n\
+        wait_period_after_evacuation = '90'\n[wsgi]\napi_paste_config = /etc/masakari/paste.ini\n";
+    let told = told(&format!("{WHOLE}{text}"));
+    assert!(told.iter().all(|line| line.contains(": warning: ")), "{told:#?}");
+    let rabbit = "masakari.conf:10: warning: [oslo_messaging_rabbit] rabbit_quorum_queues is unknown \
+        and has no effect; did you mean [oslo_messaging_rabbit] rabbit_quorum_queue?";
+    assert!(told.iter().any(|line| line == rabbit), "{told:#?}");
+    assert!(told.iter().any(|line| line.contains("masakari.conf:13: ")), "{told:#?}");
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_file_and_line_and_what_was_expected() {
+    let text = "[DEFAULT]\nmasakari_api_listen_port = 99999\nnova_catalog_admin_info = nova\n\
+        wait_perod_after_evacuation = 5\nlogdir = /var/log/masakari\nlog_dir = /var/log\n\
+        notification_delay_max = 3\n\
+        [database]\nconnection = oracle://u:hunter2@h/d\n\
+        [keystone_authtoken]\ninterface = inside\nauth_type = v3oidc\n[cors]\nmax_age = soon\n";
+    assert_eq!(
+        told(text),
+        [
+            "error: [DEFAULT] os_privileged_user_auth_url is not set: where is Keystone?",
+            "error: [keystone_authtoken] auth_url is not set: who shall validate tokens? (for a \
+             test without Keystone: [DEFAULT] auth_strategy = noauth2)",
+            "masakari.conf:2: error: [DEFAULT] masakari_api_listen_port = \"99999\" must be a whole \
+             number from 1 to 65535",
+            "masakari.conf:3: error: [DEFAULT] nova_catalog_admin_info = \"nova\" is not \
+             type:name:interface, such as compute:nova:publicURL",
+            "masakari.conf:4: warning: [DEFAULT] wait_perod_after_evacuation is unknown and has no \
+             effect; did you mean [DEFAULT] wait_period_after_evacuation?",
+            "masakari.conf:5: warning: [DEFAULT] log_dir is set too and wins over [DEFAULT] logdir, \
+             its old name; remove the old one",
+            "masakari.conf:7: warning: [DEFAULT] notification_delay_max is accepted and has no \
+             effect: duplicates are found exactly here, without a delay",
+            "masakari.conf:9: error: [database] connection is wrong: the database URL starts with a \
+             backend other than mysql, mariadb, postgresql and sqlite",
+            "masakari.conf:12: error: [keystone_authtoken] auth_type = \"v3oidc\" must be one of: \
+             password, v3password, v3applicationcredential",
+            "masakari.conf:14: warning: [cors] max_age = \"soon\" must be a whole number; it has no \
+             effect here, but Python would fail",
+            "masakari.conf:14: warning: [cors] max_age is accepted and has no effect: answers to \
+             other origins carry no CORS headers in this version",
+        ]
+    );
+}
