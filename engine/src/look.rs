@@ -44,6 +44,16 @@ pub(crate) struct ServersView {
     pub(crate) cursor: Cursor,
 }
 
+/// What is on a host.
+#[derive(Debug)]
+pub(crate) struct HostList {
+    pub(crate) servers: Vec<Server>,
+    /// Those away from the host that Nova has on record.
+    pub(crate) evacuations: Vec<Evacuation>,
+    /// What changes after the list was asked for is found from here on.
+    pub(crate) cursor: Cursor,
+}
+
 /// From where on the changed servers are listed.
 #[derive(Clone, Debug)]
 pub(crate) enum From {
@@ -63,15 +73,13 @@ impl Engine {
     }
 
     /// What is on the host, and which evacuations away from it Nova has on record.
-    pub(crate) async fn list_host(
-        &self,
-        host: &HostName,
-    ) -> Result<(Vec<Server>, Vec<Evacuation>), LookFailed> {
+    pub(crate) async fn list_host(&self, host: &HostName) -> Result<HostList, LookFailed> {
+        let asked = self.now();
         // The records last: an evacuation that ends between the two calls is seen as over on a
         // server that still looks busy, never the other way round.
         let servers = self.ports.nova.servers_on(host).await?;
         let evacuations = self.ports.nova.evacuations_from(host).await?;
-        Ok((servers, evacuations))
+        Ok(HostList { servers, evacuations, cursor: self.ports.nova.cursor_at(asked) })
     }
 
     /// Looks at the servers that are on their way.

@@ -9,7 +9,7 @@ mod record;
 use crate::{
     Engine, claim,
     error::{ActFailed, Stop},
-    look::{From, HostView, LookFailed, ServersView},
+    look::{From, HostList, HostView, LookFailed, ServersView},
     subject::Task,
 };
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
@@ -20,7 +20,6 @@ use recovery::{
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
     log::{Act, Entry},
-    seen::{Evacuation, Server},
     state::{Once, Stage, State, Subject},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -43,7 +42,7 @@ const WIND_UP: Duration = Duration::from_secs(8);
 /// What came back.
 enum Came {
     Host(Result<HostView, LookFailed>),
-    Listed(Result<(Vec<Server>, Vec<Evacuation>), LookFailed>),
+    Listed(Result<HostList, LookFailed>),
     Looked(Result<ServersView, LookFailed>),
     Switched(Entry, Result<(), ActFailed>),
     Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },

@@ -187,7 +187,7 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
         .take(scene.room)
         .map(|m| Step::Evacuate {
             order: permit.evacuate(m.planned.server.clone(), None),
-            lock: !m.planned.locked,
+            lock: m.is_to_be_locked(),
             reset: m.reset,
         })
         .collect()
@@ -195,7 +195,7 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
 
 /// What needs no permit: following, stopping, unlocking.
 fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let (mut steps, mut settled) = (Vec::new(), Vec::new());
     let mut look = false;
     let at_work = state.moves.values().any(|m| {
         matches!(m.stage, Stage::Waiting { .. } | Stage::Asking { .. } | Stage::Moving { .. })
@@ -216,21 +216,44 @@ fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step
             Stage::Arrived { not_before, .. } if *not_before <= scene.now => {
                 steps.push(Step::Stop(server));
             }
+            // Nothing to undo: it is over, and all such servers are in one line.
+            Stage::Settling { .. }
+                if settles(m) == (Settles { to_error: false, unlock: false }) =>
+            {
+                settled.push(server);
+            }
             // Moving the others goes before unlocking those that have arrived, for a while.
             Stage::Settling { not_before, .. }
                 if at_work && scene.now.since(*not_before) < SETTLE_LATER_MS => {}
-            Stage::Settling { outcome, not_before } if *not_before <= scene.now => {
-                let to_error = m.planned.aftermath == Aftermath::StoppedInError
-                    && matches!(outcome, Outcome::Succeeded { .. });
-                steps.push(Step::Settle { server, to_error, unlock: m.locked_by_us });
+            Stage::Settling { not_before, .. } if *not_before <= scene.now => {
+                let Settles { to_error, unlock } = settles(m);
+                steps.push(Step::Settle { server, to_error, unlock });
             }
             Stage::Arrived { .. } | Stage::Settling { .. } => {}
         }
+    }
+    if !settled.is_empty() {
+        steps.push(Step::Note(Entry::Did { act: Act::Settle, servers: settled }));
     }
     if look && scene.look {
         steps.push(Step::LookAtServers);
     }
     steps
+}
+
+/// What is left to do for a server whose end is known.
+#[derive(PartialEq, Eq)]
+struct Settles {
+    to_error: bool,
+    unlock: bool,
+}
+
+fn settles(m: &Move) -> Settles {
+    let succeeded = matches!(&m.stage, Stage::Settling { outcome: Outcome::Succeeded { .. }, .. });
+    Settles {
+        to_error: succeeded && m.planned.aftermath == Aftermath::StoppedInError,
+        unlock: m.locked_by_us,
+    }
 }
 
 /// The recovery is too old: nothing more is asked of Nova, what was locked is unlocked.

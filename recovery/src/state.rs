@@ -287,6 +287,13 @@ impl Subject {
     }
 }
 
+/// How many calls a move takes.
+#[derive(PartialEq, Eq)]
+enum Calls {
+    One,
+    Several,
+}
+
 impl Move {
     fn new(planned: Planned, at: Millis) -> Self {
         let stage = if planned.under_way {
@@ -312,7 +319,7 @@ impl Move {
         self.stage = match (act, &self.stage) {
             (Act::Evacuate, Stage::Waiting { .. }) => {
                 self.attempts += 1;
-                self.locked_by_us = !self.planned.locked;
+                self.locked_by_us = self.is_to_be_locked();
                 self.started_at = self.started_at.or(Some(at));
                 Stage::Asking { since: at, refused: false }
             }
@@ -327,6 +334,20 @@ impl Move {
             }
         };
         Ok(())
+    }
+
+    /// Whether it is locked before it moves: only what needs more calls than one, so that nobody comes
+    /// between them. A running server needs one, and from then on Nova itself refuses what its owner
+    /// asks for, because of the task; the lock would be a call more for each, in the same queue.
+    #[must_use]
+    pub fn is_to_be_locked(&self) -> bool {
+        let calls = match (self.reset, self.planned.aftermath) {
+            (Reset::NotNeeded, Aftermath::Running) => Calls::One,
+            (Reset::ToError, _) | (_, Aftermath::Stopped | Aftermath::StoppedInError) => {
+                Calls::Several
+            }
+        };
+        !self.planned.locked && (self.locked_by_us || calls == Calls::Several)
     }
 
     /// A look at the server comes before anything else: it may be on its way already.

@@ -3,7 +3,7 @@
 use super::{Came, LOOK_COST, LOOK_EVERY, OUTAGE_WAIT, Single, Turns, chain};
 use crate::{
     error::ActFailed,
-    look::{LookFailed, ServersView},
+    look::{HostList, LookFailed, ServersView},
 };
 use openstack::Disposition;
 use ports::Boot;
@@ -12,7 +12,6 @@ use recovery::{
     due::{self, Look},
     log::{Act, Entry},
     plan,
-    seen::{Evacuation, Server},
 };
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ impl Turns<'_> {
             Came::Listed(result) => {
                 self.singles.remove(&Single::List);
                 match self.heard(result) {
-                    Ok((servers, evacuations)) => vec![self.plan(&servers, &evacuations)],
+                    Ok(list) => vec![self.plan(&list)],
                     Err(waiting) => waiting,
                 }
             }
@@ -109,8 +108,13 @@ impl Turns<'_> {
         entries
     }
 
-    fn plan(&mut self, servers: &[Server], evacuations: &[Evacuation]) -> Entry {
+    fn plan(&mut self, list: &HostList) -> Entry {
         let engine = self.engine;
+        let HostList { servers, evacuations, cursor } = list;
+        // Nothing was asked of Nova before this list: what it does not show has yet to change.
+        if self.state.plans == 0 {
+            self.cursor = Some(*cursor);
+        }
         let fresh_id = || VMoveId::new(engine.ports.entropy.uuid().to_string());
         let (moves, skipped) =
             plan::select(servers, evacuations, &engine.config.selection, fresh_id);

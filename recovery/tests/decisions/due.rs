@@ -1,11 +1,13 @@
 //! What is due, as sentences.
 
-use crate::words::{At, Log, id, not_moved, permitted_by, planned, planned_stopped, proven};
+use crate::words::{
+    At, Log, id, not_moved, permitted_by, planned, planned_busy, planned_stopped, proven,
+};
 use recovery::{
     Millis,
     due::{Limits, wake_at},
     evidence::Kind,
-    log::{Act, Entry, Reset},
+    log::{Act, Aftermath, Entry, Planned, Reset},
     nouns::NotificationStatus,
 };
 
@@ -45,7 +47,7 @@ fn nothing_is_evacuated_before_the_host_is_out_of_service() {
     let meant = planned.says(0, Entry::DisableIntended);
     assert_eq!(meant.due(&At::with(&permit, 0)), ["disable"], "nobody knows whether it was done");
     let disabled = meant.says(0, Entry::Disabled);
-    assert_eq!(disabled.due(&At::with(&permit, 0)), ["evacuate a, lock"]);
+    assert_eq!(disabled.due(&At::with(&permit, 0)), ["evacuate a"]);
 }
 
 #[test]
@@ -55,14 +57,40 @@ fn servers_without_the_key_wait_until_those_with_it_were_asked_for() {
     important.ha_enabled = true;
     let log = Log::planned(&[important, planned("a"), planned("b")]);
     let at = At { room: 2, ..At::with(&permit, 0) };
-    assert_eq!(log.due(&at), ["evacuate z, lock"]);
+    assert_eq!(log.due(&at), ["evacuate z"]);
     assert!(log.due(&At { room: 0, ..at }).is_empty());
     let asking = log.intends(1, Act::Evacuate, "z");
     let at = At { busy: &["z"], ..At { room: 2, ..At::with(&permit, 2) } };
     assert!(asking.due(&at).is_empty(), "its call may be overtaken");
     let asked = asking.did(3, Act::Evacuate, "z");
     let at = At { room: 2, look: false, ..At::with(&permit, 4) };
-    assert_eq!(asked.due(&at), ["evacuate a, lock", "evacuate b, lock"]);
+    assert_eq!(asked.due(&at), ["evacuate a", "evacuate b"]);
+}
+
+#[test]
+fn only_what_takes_more_calls_than_one_is_locked_for_them() {
+    let permit = permitted_by(Kind::MonitorSaid);
+    let in_error = Planned { aftermath: Aftermath::StoppedInError, ..planned("c") };
+    let busy = Planned { reset: Reset::ToError, ..planned("d") };
+    let log = Log::planned(&[planned("a"), planned_stopped("b"), in_error, busy]);
+    let wanted = ["evacuate a", "evacuate b, lock", "evacuate c, lock", "evacuate d, lock, reset"];
+    assert_eq!(log.due(&At { room: 9, ..At::with(&permit, 0) }), wanted);
+}
+
+#[test]
+fn a_server_that_was_locked_for_its_reset_stays_locked_until_the_end() {
+    let permit = permitted_by(Kind::MonitorSaid);
+    let log = Log::asked(0).says(1, not_moved("a", Some(2))).intends(2, Act::Evacuate, "a");
+    let ready = Entry::NotMoved {
+        server: id("a"),
+        why: "no host had room".into(),
+        again_at: Some(Millis(4)),
+        reset: Reset::NotNeeded,
+    };
+    let log = log.says(3, ready);
+    assert_eq!(log.due(&At::with(&permit, 4)), ["evacuate a, lock"]);
+    let arrived = log.intends(4, Act::Evacuate, "a").arrives(5, "a");
+    assert_eq!(arrived.due(&At::without_permit(5)), ["settle a, unlock"]);
 }
 
 #[test]
@@ -95,7 +123,7 @@ fn a_retry_waits_for_its_time() {
 
 #[test]
 fn while_it_is_held_nothing_new_is_asked_and_what_is_on_its_way_is_followed() {
-    let servers = [planned("a"), planned_stopped("b"), planned("c"), planned("d")];
+    let servers = [planned("a"), planned_stopped("b"), planned_busy("c"), planned("d")];
     let log = Log::planned(&servers)
         .intends(1, Act::Evacuate, "a")
         .intends(1, Act::Evacuate, "b")
@@ -111,7 +139,7 @@ fn while_it_is_held_nothing_new_is_asked_and_what_is_on_its_way_is_followed() {
 
 #[test]
 fn a_server_that_has_arrived_is_unlocked_when_none_is_moved_any_more_or_after_a_while() {
-    let log = Log::planned(&[planned("a"), planned("b")])
+    let log = Log::planned(&[planned_busy("a"), planned_busy("b")])
         .intends(1, Act::Evacuate, "a")
         .intends(1, Act::Evacuate, "b")
         .arrives(2, "a");
@@ -120,6 +148,18 @@ fn a_server_that_has_arrived_is_unlocked_when_none_is_moved_any_more_or_after_a_
     assert_eq!(log.due(&At::without_permit(15_002)), wanted);
     let both = log.arrives(3, "b");
     assert_eq!(both.due(&At::without_permit(3)), ["settle a, unlock", "settle b, unlock"]);
+}
+
+#[test]
+fn servers_with_nothing_to_undo_are_over_when_they_arrive() {
+    let log = Log::planned(&[planned("a"), planned("b"), planned("c")])
+        .intends(1, Act::Evacuate, "a")
+        .intends(1, Act::Evacuate, "b")
+        .intends(1, Act::Evacuate, "c")
+        .arrives(2, "a")
+        .arrives(2, "b");
+    let wanted = ["note done settle a b", "look at the servers"];
+    assert_eq!(log.due(&At::without_permit(2)), wanted);
 }
 
 #[test]
@@ -146,7 +186,7 @@ fn what_the_fresh_list_shows_is_planned_and_moved_too() {
     let log = Log::planned(&[planned("a")]).moves(1, "a").plans(2, &[planned("b")]);
     assert_eq!(log.state.plans, 2);
     assert_eq!(log.due(&At::without_permit(3)), ["look at the host"]);
-    assert_eq!(log.due(&At::with(&permit, 3)), ["evacuate b, lock"]);
+    assert_eq!(log.due(&At::with(&permit, 3)), ["evacuate b"]);
     assert_eq!(log.moves(4, "b").due(&At::without_permit(5)), ["confirm"]);
 }
 
@@ -159,7 +199,7 @@ fn a_host_on_which_servers_appear_for_ever_is_given_up() {
 
 #[test]
 fn one_server_that_was_not_moved_fails_the_recovery() {
-    let log = Log::planned(&[planned("a"), planned("b")])
+    let log = Log::planned(&[planned("a"), planned_busy("b")])
         .moves(1, "a")
         .intends(1, Act::Evacuate, "b")
         .says(2, not_moved("b", None));
@@ -170,23 +210,23 @@ fn one_server_that_was_not_moved_fails_the_recovery() {
 
 #[test]
 fn a_server_that_was_never_asked_for_is_not_unlocked() {
-    let log = Log::planned(&[planned("a")]).says(1, not_moved("a", None));
-    assert_eq!(log.due(&At::without_permit(2)), ["settle a"]);
+    let log = Log::planned(&[planned_stopped("a")]).says(1, not_moved("a", None));
+    assert_eq!(log.due(&At::without_permit(2)), ["note done settle a"]);
 }
 
 #[test]
 fn a_recovery_that_is_too_old_asks_for_nothing_more_and_unlocks() {
     let permit = permitted_by(Kind::MonitorSaid);
-    let tried = Log::planned(&[planned("a"), planned("b")])
+    let tried = Log::planned(&[planned_stopped("a"), planned("b")])
         .intends(1, Act::Evacuate, "a")
         .says(2, not_moved("a", Some(3)));
-    let wanted = ["evacuate a, lock, reset", "evacuate b, lock"];
+    let wanted = ["evacuate a, lock, reset", "evacuate b"];
     assert_eq!(tried.due(&At::with(&permit, DAY_MS - 1)), wanted);
     let wanted = ["note not moved a, no more", "note not moved b, no more"];
     assert_eq!(tried.due(&At::with(&permit, DAY_MS)), wanted);
     let given_up = tried.says(DAY_MS, not_moved("a", None)).says(DAY_MS, not_moved("b", None));
     let at = At::with(&permit, DAY_MS);
-    assert_eq!(given_up.due(&at), ["settle a, unlock", "settle b"]);
+    assert_eq!(given_up.due(&at), ["settle a, unlock", "note done settle b"]);
     let settled = given_up.did(DAY_MS, Act::Settle, "a").did(DAY_MS, Act::Settle, "b");
     assert_eq!(settled.due(&at), ["note ended failed"]);
 }
@@ -202,7 +242,8 @@ fn a_recovery_that_was_held_until_it_was_too_old_fails_and_nothing_was_touched()
 fn what_is_doubted_is_looked_at_whatever_its_stage() {
     let refused = Entry::Refused { act: Act::Settle, server: id("a"), why: "404".into() };
     let (act, servers) = (Act::Settle, vec![id("a")]);
-    let log = Log::asked(0)
+    let log = Log::planned(&[planned_busy("a")])
+        .intends(0, Act::Evacuate, "a")
         .arrives(1, "a")
         .says(2, refused)
         .says(2, Entry::Postponed { act, servers, until: Millis(60_000) });

@@ -162,6 +162,10 @@ pub(crate) fn word(entry: &Entry) -> String {
         Entry::NotRestored { server, .. } | Entry::Gone { server } => format!("{name} {server}"),
         Entry::Ended { status, .. } => format!("{name} {status}"),
         Entry::Did { act: Act::Evacuate, servers } => format!("Nova has begun {servers:?}"),
+        Entry::Did { act: Act::Settle, servers } => {
+            let servers: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
+            format!("done settle {}", servers.join(" "))
+        }
         Entry::Arrived { servers } => format!("{name} {:?}", servers[0].server),
         Entry::Stopped { servers } => format!("{name} {servers:?}"),
         _ => name,
@@ -192,6 +196,11 @@ pub(crate) fn planned(server: &str) -> Planned {
 /// A server that was stopped and shall be so again.
 pub(crate) fn planned_stopped(server: &str) -> Planned {
     Planned { vm_state: VmState::Stopped, aftermath: Aftermath::Stopped, ..planned(server) }
+}
+
+/// A running server with a task that died with its host.
+pub(crate) fn planned_busy(server: &str) -> Planned {
+    Planned { reset: Reset::ToError, ..planned(server) }
 }
 
 pub(crate) fn arrived(server: &str, vm_state: VmState) -> Entry {

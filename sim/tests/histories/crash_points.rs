@@ -47,12 +47,12 @@ enum Word {
 
 #[test]
 fn an_engine_that_dies_at_any_point_after_a_monitors_report_is_made_up_for() {
-    dies_everywhere(Word::Monitor, 170);
+    dies_everywhere(Word::Monitor, 165);
 }
 
 #[test]
 fn an_engine_that_dies_at_any_point_after_a_persons_word_is_made_up_for() {
-    dies_everywhere(Word::Person, 170);
+    dies_everywhere(Word::Person, 165);
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn an_evacuation_is_not_sent_long_after_its_intent() {
         tale::tell(scene).stage.world.evacuate_calls()
     };
     assert_eq!(evacuations(15_000).len(), 4);
-    // The one that its owner had locked is not locked again, and not late.
-    assert_eq!(evacuations(25_000).len(), 1);
+    // Those that run take no lock, the one that its owner had locked no other: they are not late.
+    assert_eq!(evacuations(25_000).len(), 2);
 }
 
 /// The lease is renewed, and the answer comes 9.5 s later. Counted from the answer it would still hold when
@@ -97,8 +97,8 @@ fn a_lease_lasts_from_the_sending_of_its_renewal() {
     let told = tale::tell(scene(scripts.into()));
     let calls = told.stage.world.evacuate_calls();
     let soon = calls.iter().filter(|call| call.at.since(calls[0].at) < 60_000).count();
-    // The one that its owner had locked went before; the others wait until nothing is on its way.
-    assert_eq!((soon, calls.len()), (1, 4), "{}", told.stage.story());
+    // The two that take no lock went before; the others wait until nothing is on its way.
+    assert_eq!((soon, calls.len()), (2, 4), "{}", told.stage.story());
     told_well(told).unwrap();
 }
 
