@@ -16,7 +16,8 @@ use recovery::{
     evidence::{Evidence, Kind},
     nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use store::{Accepted, NewNotification, NotificationFilter};
@@ -227,7 +228,8 @@ struct View<'a> {
     source_host_uuid: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
-    payload: Json,
+    #[serde(serialize_with = "object")]
+    payload: Option<&'a RawValue>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery_workflow_details: Option<Vec<TaskView>>,
@@ -239,18 +241,24 @@ struct View<'a> {
     deleted: bool,
 }
 
+/// Dashboards take the payload for an object, whatever a former program wrote.
+fn object<S: Serializer>(payload: &Option<&RawValue>, to: S) -> Result<S::Ok, S::Error> {
+    match payload {
+        Some(payload) => payload.serialize(to),
+        None => to.serialize_map(Some(0))?.end(),
+    }
+}
+
 impl<'a> View<'a> {
     fn of(n: &'a Notification, details: Option<Vec<TaskView>>) -> Self {
-        // Dashboards take the payload for an object, whatever a former program wrote.
-        let payload = serde_json::from_str(&n.payload).ok();
-        let payload = payload.filter(|payload| matches!(payload, Json::Object(_)));
+        let payload = serde_json::from_str::<&RawValue>(&n.payload).ok();
         Self {
             id: n.id,
             notification_uuid: n.uuid.as_str(),
             generated_time: iso(n.generated_time),
             source_host_uuid: n.source_host.as_str(),
             kind: n.kind.as_str(),
-            payload: payload.unwrap_or_else(|| Json::Object(Vec::new())),
+            payload: payload.filter(|payload| payload.get().starts_with('{')),
             status: n.status.as_str(),
             recovery_workflow_details: details,
             failover_segment_uuid: n.segment.as_str(),

@@ -1,6 +1,6 @@
 //! Serves the API on a socket until it shall stop.
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt};
 use ports::Clock;
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
@@ -18,6 +18,12 @@ pub async fn serve(
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let listener = listener.tap_io(|connection| {
+        // An answer's last piece is not to wait for the client's acknowledgement of the one before.
+        if let Err(why) = connection.set_nodelay(true) {
+            tracing::debug!(%why, "a connection keeps Nagle's delay");
+        }
+    });
     let (ended, mut end) = watch::channel(());
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         shutdown.await;

@@ -1,11 +1,26 @@
 //! Times in the forms in which Masakari's API reads and writes them. All of them are UTC.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use recovery::Millis;
 
 /// `2026-11-21T10:00:30.000000`: whole seconds, which is what the columns keep.
 pub(crate) fn iso(at: Millis) -> String {
-    utc(at).format("%Y-%m-%dT%H:%M:%S.000000").to_string()
+    let at = utc(at);
+    let mut text = *b"0000-00-00T00:00:00.000000";
+    // Long lists have thousands of these: chrono's formatter takes ten times as long.
+    let mut put = |from: usize, digits: usize, mut number: u32| {
+        for place in text.iter_mut().skip(from).take(digits).rev() {
+            *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+            number /= 10;
+        }
+    };
+    put(0, 4, at.year().unsigned_abs());
+    put(5, 2, at.month());
+    put(8, 2, at.day());
+    put(11, 2, at.hour());
+    put(14, 2, at.minute());
+    put(17, 2, at.second());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// `2026-11-21 03:05:01.250000`: the form in progress details.

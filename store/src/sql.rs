@@ -11,6 +11,7 @@ mod log;
 mod nouns;
 mod ours;
 mod paged;
+mod pythons;
 mod recoveries;
 mod reports;
 mod requests;
@@ -44,6 +45,10 @@ const PAUSE_MS: u64 = 5;
 /// How long all tries together may take.
 const LIMIT: Duration = Duration::from_secs(15);
 
+/// A connection that came back was tested then; one that has rested for longer is tested again.
+#[cfg(any(feature = "mysql", feature = "postgresql"))]
+const TESTED_FOR: Duration = Duration::from_millis(100);
+
 /// How to open the database.
 #[derive(Clone, Debug)]
 pub struct SqlOptions {
@@ -64,6 +69,7 @@ pub struct Sql {
     turn: Option<Arc<tokio::sync::Mutex<()>>>,
     /// When this process last looked for recoveries that Python left.
     adopted_at: Mutex<Option<Boot>>,
+    seen: Mutex<pythons::Seen>,
 }
 
 impl fmt::Debug for Sql {
@@ -100,7 +106,7 @@ impl Sql {
         let db = connecting.await.map_err(|error| opening(error.into()))?;
         let turn = (db.get_database_backend() == DbBackend::Sqlite).then(Arc::default);
         let SqlOptions { clock, entropy, .. } = options;
-        Ok(Self { db, clock, entropy, turn, adopted_at: Mutex::default() })
+        Ok(Self { db, clock, entropy, turn, adopted_at: Mutex::default(), seen: Mutex::default() })
     }
 
     /// Closes the connections.
@@ -203,6 +209,7 @@ fn connect_options(url: &str, options: &SqlOptions) -> ConnectOptions {
         .acquire_timeout(options.acquire_timeout)
         .connect_timeout(options.acquire_timeout)
         .connect_lazy(true)
+        .test_before_acquire(url.starts_with("sqlite"))
         .sqlx_logging(false);
     #[cfg(feature = "sqlite")]
     connect.map_sqlx_sqlite_opts(|sqlite| {
@@ -217,7 +224,15 @@ fn connect_options(url: &str, options: &SqlOptions) -> ConnectOptions {
     });
     #[cfg(feature = "mysql")]
     connect.map_sqlx_mysql_pool_opts(|pool| {
-        use sea_orm::sqlx::Executor;
+        use sea_orm::sqlx::{Connection, Executor};
+        let pool = pool.before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for > TESTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
         pool.after_connect(|connection, _| {
             Box::pin(async move {
                 // What a transaction reads after it has waited is what the other has written, and
@@ -237,7 +252,15 @@ fn connect_options(url: &str, options: &SqlOptions) -> ConnectOptions {
     });
     #[cfg(feature = "postgresql")]
     connect.map_sqlx_postgres_pool_opts(|pool| {
-        use sea_orm::sqlx::Executor;
+        use sea_orm::sqlx::{Connection, Executor};
+        let pool = pool.before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for > TESTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
         pool.after_connect(|connection, _| {
             Box::pin(async move {
                 let isolation =

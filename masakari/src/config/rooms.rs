@@ -19,6 +19,9 @@ use std::{
     time::Duration,
 };
 
+/// More than any request waits for.
+const CONNECTIONS_UNLIMITED: u32 = 1000;
+
 /// Which database.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
@@ -81,7 +84,7 @@ impl Configuration {
     }
 
     pub(crate) fn database(&self) -> anyhow::Result<Database> {
-        let connections_most = self.values.get("database", "max_pool_size");
+        let connections_most = self.connections_most();
         let Some((url, findings)) = self.database_url()? else {
             let path = PathBuf::from(self.default_text("state_path").unwrap_or_default());
             let url = format!("sqlite://{}?mode=rwc", path.join("masakari.sqlite").display());
@@ -91,6 +94,14 @@ impl Configuration {
             tracing::warn!("[database] connection: {finding}");
         }
         Ok(Database { url: url.to_sqlx(), connections_most })
+    }
+
+    fn connections_most(&self) -> u32 {
+        let kept: u32 = self.values.get("database", "max_pool_size");
+        let more: i64 = self.values.get("database", "max_overflow");
+        // -1 is no limit, as which one that no database has will do.
+        let more = u32::try_from(more).unwrap_or(CONNECTIONS_UNLIMITED);
+        kept.saturating_add(more).min(CONNECTIONS_UNLIMITED)
     }
 
     /// Nothing if it is not set.

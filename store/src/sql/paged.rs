@@ -19,8 +19,24 @@ where
     E: EntityTrait,
     E::Model: ModelTrait<Entity = E>,
 {
+    match page_of(db, query, page).await? {
+        Some(query) => Ok(query.all(db).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The query for them; nothing if there is nothing to ask for.
+pub(super) async fn page_of<E>(
+    db: &DatabaseConnection,
+    query: Select<E>,
+    page: &Page,
+) -> Result<Option<Select<E>>, Trouble>
+where
+    E: EntityTrait,
+    E::Model: ModelTrait<Entity = E>,
+{
     if page.limit == Some(0) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let live = column::<E>("deleted")?.eq(0);
     let mut sort = Vec::new();
@@ -48,7 +64,7 @@ where
             (_, _) => query.order_by(by, order),
         };
     }
-    Ok(query.all(db).await?)
+    Ok(Some(query))
 }
 
 fn column<E: EntityTrait>(key: &str) -> Result<E::Column, Trouble> {

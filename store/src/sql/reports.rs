@@ -3,48 +3,51 @@
 use super::{
     Sql,
     ours::{evidence, fingerprints, recoveries},
-    paged::paged,
-    rows,
+    paged::{page_of, paged},
+    pythons, rows,
     theirs::{hosts, notifications, vmoves},
     trouble::Trouble,
 };
 use crate::{Accepted, NewNotification, NotificationFilter, Page, VMoveFilter};
+use chrono::NaiveDateTime;
 use recovery::{
-    Millis, NotificationId, SegmentId, VMoveId,
+    NotificationId, SegmentId, VMoveId,
     nouns::{Notification, NotificationStatus, VMove},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryTrait, Set, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, NotSet, QueryFilter, QuerySelect,
+    QueryTrait, sea_query::Expr,
 };
-use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Accepts a report. Of identical ones at once, one gets the slot of their fingerprint: its key lets
 /// one INSERT through, and its WHERE one UPDATE.
 pub(super) async fn accept(sql: &Sql, new: &NewNotification) -> Result<Accepted, Trouble> {
     let open = sql.begin().await?;
-    // Ours already, and the caller or we did not hear the answer.
-    if let Some(there) = notification_row(&*open, &new.uuid).await? {
-        let there = noted(&*open, vec![there]).await?.remove(0);
-        return Ok(Accepted::New(there));
-    }
     let fingerprint = format!("{:x}", Sha256::digest(&new.fingerprint));
     let slot = fingerprints::Entity::find_by_id(&fingerprint).one(&*open).await?;
     let free_until = new.now.plus(-new.window_ms);
-    if let Some(slot) = &slot
-        && slot.accepted_ms > free_until.0
-    {
-        return Ok(Accepted::Duplicate(NotificationId::new(&slot.notification)));
+    if let Some(slot) = &slot {
+        // Ours already, and the caller or we did not hear the answer.
+        if slot.notification == new.uuid.as_str()
+            && let Some(there) = notification_row(&*open, &new.uuid).await?
+        {
+            let there = noted(&*open, vec![there]).await?.remove(0);
+            return Ok(Accepted::New(there));
+        }
+        if slot.accepted_ms > free_until.0 {
+            return Ok(Accepted::Duplicate(NotificationId::new(&slot.notification)));
+        }
     }
-    if let Some(first) = left_by_python(&*open, new, free_until).await? {
+    if let Some(first) = pythons::said_the_same(sql, &*open, new, free_until).await? {
         return Ok(Accepted::Duplicate(first));
     }
     claim(&*open, fingerprint, slot.as_ref(), new).await?;
-    let notification = write(&*open, new).await?;
+    let row = write(&*open, new).await?;
     open.commit().await?;
-    Ok(Accepted::New(notification))
+    pythons::wrote(sql, row.id);
+    Ok(Accepted::New(rows::notification(row, None)?))
 }
 
 /// Claims the slot, as it was just seen, for `new`.
@@ -74,20 +77,27 @@ async fn claim(
 }
 
 /// Writes the notification, its recovery and the evidence that it is.
-async fn write(db: &impl ConnectionTrait, new: &NewNotification) -> Result<Notification, Trouble> {
-    let row = notifications::ActiveModel {
-        created_at: Set(Some(rows::naive(new.now))),
-        deleted: Set(Some(0)),
-        notification_uuid: Set(new.uuid.as_str().into()),
-        generated_time: Set(rows::naive(new.generated_time)),
-        source_host_uuid: Set(new.source_host.as_str().into()),
-        kind: Set(new.kind.as_str().into()),
-        payload: Set(Some(new.payload.clone())),
-        status: Set(NotificationStatus::New.into()),
-        failover_segment_uuid: Set(Some(new.segment.as_str().into())),
-        ..Default::default()
+async fn write(
+    db: &impl ConnectionTrait,
+    new: &NewNotification,
+) -> Result<notifications::Model, Trouble> {
+    let mut row = notifications::Model {
+        created_at: Some(rows::naive(new.now)),
+        updated_at: None,
+        deleted_at: None,
+        deleted: Some(0),
+        id: 0,
+        notification_uuid: new.uuid.as_str().into(),
+        generated_time: rows::naive(new.generated_time),
+        source_host_uuid: new.source_host.as_str().into(),
+        kind: new.kind.as_str().into(),
+        payload: Some(new.payload.clone()),
+        status: NotificationStatus::New.into(),
+        failover_segment_uuid: Some(new.segment.as_str().into()),
+        message: None,
     };
-    let row = row.insert(db).await?;
+    let unnumbered = notifications::ActiveModel { id: NotSet, ..row.clone().into_active_model() };
+    row.id = notifications::Entity::insert(unnumbered).exec(db).await?.last_insert_id;
     let recovery = recoveries::Model {
         notification: new.uuid.as_str().into(),
         source_host: new.source_host.as_str().into(),
@@ -102,44 +112,7 @@ async fn write(db: &impl ConnectionTrait, new: &NewNotification) -> Result<Notif
     if let Some(said) = &new.evidence {
         evidence::Entity::insert(rows::new_evidence(said)).exec_without_returning(db).await?;
     }
-    rows::notification(row, None)
-}
-
-/// A notification that says the same and that Python accepted within the window: it has no
-/// fingerprint of ours.
-async fn left_by_python(
-    db: &impl ConnectionTrait,
-    new: &NewNotification,
-    free_until: Millis,
-) -> Result<Option<NotificationId>, Trouble> {
-    use notifications::{Column, Entity};
-    let candidates = Entity::find()
-        .filter(Column::Deleted.eq(0))
-        .filter(Column::SourceHostUuid.eq(new.source_host.as_str()))
-        .filter(Column::Kind.eq(new.kind.as_str()))
-        .filter(Column::CreatedAt.gt(rows::naive(free_until)))
-        .all(db)
-        .await?;
-    let said = json(Some(&new.payload));
-    let same: Vec<String> = candidates
-        .into_iter()
-        .filter(|row| said.is_some() && json(row.payload.as_deref()) == said)
-        .map(|row| row.notification_uuid)
-        .collect();
-    if same.is_empty() {
-        return Ok(None);
-    }
-    let ours = fingerprints::Entity::find()
-        .filter(fingerprints::Column::Notification.is_in(&same))
-        .all(db)
-        .await?;
-    let pythons = |uuid: &String| !ours.iter().any(|slot| slot.notification == *uuid);
-    Ok(same.into_iter().find(pythons).map(NotificationId::new))
-}
-
-/// A payload to compare: the order of its keys does not matter.
-fn json(text: Option<&str>) -> Option<Value> {
-    serde_json::from_str(text?).ok()
+    Ok(row)
 }
 
 async fn notification_row(
@@ -174,8 +147,61 @@ pub(super) async fn notifications(
         .apply_if(of.kind, |q, kind| q.filter(Column::Kind.eq(kind.as_str())))
         .apply_if(of.status, |q, status| q.filter(Column::Status.eq(Status::from(status))))
         .apply_if(since, |q, since| q.filter(Column::GeneratedTime.gte(since)));
-    let found = paged(&sql.db, query, page).await?;
-    noted(&sql.db, found).await
+    let Some(query) = page_of(&sql.db, query, page).await? else { return Ok(Vec::new()) };
+    let found: Vec<Listed> = query.select_only().columns(LISTED).into_tuple().all(&sql.db).await?;
+    noted(&sql.db, found.into_iter().map(row_of).collect()).await
+}
+
+/// What a list shows, read by place: in a long one, to find each column by its name costs more than all
+/// the rest.
+const LISTED: [notifications::Column; 11] = {
+    use notifications::Column;
+    [
+        Column::CreatedAt,
+        Column::UpdatedAt,
+        Column::Id,
+        Column::NotificationUuid,
+        Column::GeneratedTime,
+        Column::SourceHostUuid,
+        Column::Kind,
+        Column::Payload,
+        Column::Status,
+        Column::FailoverSegmentUuid,
+        Column::Message,
+    ]
+};
+type Listed = (
+    Option<NaiveDateTime>,
+    Option<NaiveDateTime>,
+    i32,
+    String,
+    NaiveDateTime,
+    String,
+    String,
+    Option<String>,
+    notifications::Status,
+    Option<String>,
+    Option<String>,
+);
+
+fn row_of(listed: Listed) -> notifications::Model {
+    let (created_at, updated_at, id, uuid, generated_time, host, kind, payload, ..) = listed;
+    let (.., status, segment, message) = listed;
+    notifications::Model {
+        created_at,
+        updated_at,
+        deleted_at: None,
+        deleted: Some(0),
+        id,
+        notification_uuid: uuid,
+        generated_time,
+        source_host_uuid: host,
+        kind,
+        payload,
+        status,
+        failover_segment_uuid: segment,
+        message,
+    }
 }
 
 /// The rows as notifications. Rows of before the segment was noted get that of their host.
@@ -195,7 +221,7 @@ async fn noted(
 /// The segments of hosts, deleted ones included.
 pub(super) async fn segments_of(
     db: &impl ConnectionTrait,
-    host_uuids: Vec<String>,
+    host_uuids: BTreeSet<String>,
 ) -> Result<BTreeMap<String, SegmentId>, Trouble> {
     if host_uuids.is_empty() {
         return Ok(BTreeMap::new());

@@ -10,6 +10,7 @@ use recovery::{
     nouns::{NotificationStatus, NotificationType, VMoveStatus, VMoveType},
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use std::time::Duration;
 use store::{Accepted, NewNotification, NotificationFilter, Page, Store, StoreError, VMoveFilter};
 
 async fn raw(doors: &Doors) -> DatabaseConnection {
@@ -156,6 +157,27 @@ pub(crate) async fn something_else_than_python_accepted_is_accepted(doors: &Door
     let mut other = reported_now(50, 0);
     other.payload = r#"{"event": "STARTED"}"#.into();
     accepted(&*doors.a, other).await;
+}
+
+/// While a cloud changes over, Python's API runs beside ours: its reports are found in what is new, and
+/// later, when nobody looks at those rows any more, remembered.
+pub(crate) async fn what_python_accepts_beside_us_is_found_and_remembered(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    let something_else = |n: u32| NewNotification {
+        payload: format!(r#"{{"event": "STARTED", "number": {n}}}"#),
+        fingerprint: format!("{n}"),
+        ..reported_now(n, 0)
+    };
+    accepted(&*doors.a, something_else(50)).await;
+    run(&db, &[notification(10, "running", 1)]).await;
+    let first = Accepted::Duplicate(NotificationId::new(uuid(10)));
+    assert_eq!(doors.a.accept(reported_now(60, 0)).await.unwrap(), first);
+    for n in [51, 52, 53] {
+        SystemClock.sleep(Duration::from_millis(300)).await;
+        accepted(&*doors.a, something_else(n)).await;
+    }
+    assert_eq!(doors.a.accept(reported_now(61, 0)).await.unwrap(), first);
 }
 
 /// The database as an older Masakari left it: what came later is taken away again.

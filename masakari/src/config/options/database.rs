@@ -9,7 +9,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .help("SQLAlchemy's URL of the database; SQLite in state_path if it is not set"),
     Opt::new("database", "max_pool_size", Kind::at_least(1))
         .default("5")
-        .help("The most connections to the database that are kept"),
+        .help("Connections to the database that a process may have"),
+    Opt::new("database", "max_overflow", Kind::INT)
+        .default("50")
+        .help("How many more it may have when all are in use"),
     Opt::new("database", "asyncio_connection", Kind::Secret).ignored(PYTHON),
     Opt::new("database", "asyncio_slave_connection", Kind::Secret).ignored(PYTHON),
     Opt::new("database", "backend", Kind::Str).default("sqlalchemy").ignored(PYTHON),
@@ -36,9 +39,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
     Opt::new("database", "db_retry_interval", Kind::INT)
         .default("1")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
-    Opt::new("database", "max_overflow", Kind::INT)
-        .default("50")
         .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
     Opt::new("database", "max_retries", Kind::INT)
         .default("10")
