@@ -1,5 +1,5 @@
-//! `cargo xtask bench evacuate`: how long a host's recovery takes on the test cloud, ours in turn with
-//! Nova's own limit, so that whatever else the machine does hits both.
+//! `cargo xtask bench NAME`: what is measured on the test cloud, ours in turn with what it is compared
+//! with, so that whatever else the machine does hits both.
 
 use std::process::ExitCode;
 
@@ -29,18 +29,39 @@ enum What {
         #[arg(long)]
         python: bool,
     },
+    /// Rates and times of the API, Python's and ours, and of MariaDB alone
+    Api {
+        /// How often each is measured, in turn: Python's, ours, MariaDB alone
+        #[arg(long, default_value_t = 5)]
+        pairs: u32,
+        /// How long each is measured, in seconds
+        #[arg(long, default_value_t = 4)]
+        seconds: u32,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let What::Evacuate { vms, pairs, python } = &arguments.what;
     let commit = places::commit()?;
-    let out = places::results()?.join(format!("evacuate-{commit}.json"));
-    let bench = cloud::script("bench").and(["--vms", &vms.to_string()]);
-    let bench = bench.and(["--pairs", &pairs.to_string(), "--commit", &commit]);
-    let bench = bench.and(["--out", &out.display().to_string()]);
-    let bench = if *python { bench.and(["--python"]) } else { bench };
+    let out = |name: &str| -> Result<String> {
+        Ok(places::results()?.join(format!("{name}-{commit}.json")).display().to_string())
+    };
     let build = Program::new("cargo build --release -p masakari");
-    for program in [build, cloud::script("up"), bench] {
+    let programs = match &arguments.what {
+        What::Evacuate { vms, pairs, python } => {
+            let bench = cloud::script("bench").and(["--vms", &vms.to_string()]);
+            let bench = bench.and(["--pairs", &pairs.to_string(), "--commit", &commit]);
+            let bench = bench.and(["--out", &out("evacuate")?]);
+            let bench = if *python { bench.and(["--python"]) } else { bench };
+            [build, cloud::script("up"), bench]
+        }
+        What::Api { pairs, seconds } => {
+            let bench = cloud::script("bench-api").and(["--pairs", &pairs.to_string()]);
+            let bench = bench.and(["--seconds", &seconds.to_string(), "--commit", &commit]);
+            // Without Nova: its services use some of the machine even when idle.
+            [build, cloud::script("up identity"), bench.and(["--out", &out("api")?])]
+        }
+    };
+    for program in programs {
         if program.show()? != Ended::Well {
             return Ok(ExitCode::FAILURE);
         }
