@@ -31,6 +31,9 @@ CLOUD_DEBUG=${CLOUD_DEBUG:-false}
 # All below 32768, where the kernel begins to give ports to clients, which could be faster than a server.
 PORT_MYSQL=${PORT_MYSQL:-13306}
 PORT_MYSQL_RS=${PORT_MYSQL_RS:-13307}         # ours
+PORT_MYSQL_BENCH=${PORT_MYSQL_BENCH:-23306}   # of bench-api: MariaDB, Python's API, ours
+PORT_BENCH_PY=${PORT_BENCH_PY:-25868}
+PORT_BENCH_RS=${PORT_BENCH_RS:-25869}
 PORT_AMQP=${PORT_AMQP:-20672}
 PORT_AMQP_DIST=${PORT_AMQP_DIST:-20673}
 PORT_EPMD=${PORT_EPMD:-24369}
@@ -104,11 +107,19 @@ alive() { # alive NAME: is the process of run/NAME.pid there?
     [ -n "$p" ] && kill -0 "$p" 2>/dev/null && [ "$(awk '{print $3}' "/proc/$p/stat" 2>/dev/null)" != Z ]
 }
 
+# A service lives longer than who starts it, and must not keep what that one has open, such as a lock.
+close_what_was_inherited() {
+    local fd
+    for fd in /proc/"$BASHPID"/fd/*; do
+        fd=${fd##*/}
+        [ "$fd" -le 2 ] || [ "$fd" = 255 ] || eval "exec $fd>&-"
+    done
+}
 # start NAME CMD...: run in its own session, output to log/NAME.log.
 start() {
     local name=$1; shift
     if alive "$name"; then say "$name already running"; return 0; fi
-    setsid nice -n "$CLOUD_NICE" "$@" </dev/null >>"$LOG/$name.log" 2>&1 &
+    { close_what_was_inherited; exec setsid nice -n "$CLOUD_NICE" "$@"; } </dev/null >>"$LOG/$name.log" 2>&1 &
     echo $! > "$RUN/$name.pid"
 }
 
@@ -239,9 +250,17 @@ nova_catalog_admin_info = compute:nova:publicURL
 state_path = $STATE/$1
 E
 }
-start_rs_api() {
-    start masakari-rs-api "$RUN/bin/masakari-api" --config-file "$ETC/masakari-rs/masakari.conf"
+# Ours. RS_NAME is the name of a deployment: of its processes, its configuration and its state.
+RS_NAME=${RS_NAME:-masakari-rs}
+start_rs_api() { # start_rs_api [N]: API number N, on the port N - 1 above the first's
+    local n=${1:-1} port suffix=
+    port=$(( ${RS_PORT:-$PORT_MASAKARI} + n - 1 ))
+    [ "$n" = 1 ] || suffix=$n
+    printf '[DEFAULT]\nmasakari_api_listen_port = %s\n' "$port" > "$ETC/$RS_NAME/api$n.conf"
+    start "$RS_NAME-api$suffix" "$RUN/bin/masakari-api" --config-file "$ETC/$RS_NAME/masakari.conf" \
+        --config-file "$ETC/$RS_NAME/api$n.conf"
+    wait_http "http://$CLOUD_ADDR:$port/" 30 "$RS_NAME-api$suffix"
 }
 start_rs_engine() { # start_rs_engine N: engine number N, all of one configuration
-    start "masakari-rs-engine$1" "$RUN/bin/masakari-engine" --config-file "$ETC/masakari-rs/masakari.conf"
+    start "$RS_NAME-engine$1" "$RUN/bin/masakari-engine" --config-file "$ETC/$RS_NAME/masakari.conf"
 }

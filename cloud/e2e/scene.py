@@ -157,6 +157,17 @@ class Case(unittest.TestCase):
             lists = pool.map(self.nova.instance_actions, ids)
         return {i: sum(a["action"] == action for a in actions) for i, actions in zip(ids, lists)}
 
+    def assert_evacuated_once(self, ids):
+        """Nova's own records: of each server exactly one evacuation is done, and none is under way."""
+        found = self.nova.nova("GET", "/os-migrations", params={
+            "source_compute": HOST, "migration_type": "evacuation"}).json()["migrations"]
+        records = collections.defaultdict(list)
+        for record in found:
+            records[record["instance_uuid"]].append(record["status"])
+        wrong = {i: records[i] for i in ids if records[i].count("done") != 1
+                 or set(records[i]) - {"done", "failed", "error"}}
+        self.assertEqual(wrong, {}, "evacuations of servers, by Nova's records")
+
     def assert_all_came_back_once(self, ids):
         """ACTIVE on another host, by one evacuation each, and unlocked."""
         found = {s["id"]: s for s in self.nova.servers(detail=True)}
@@ -166,6 +177,7 @@ class Case(unittest.TestCase):
         self.assertEqual(states, {("ACTIVE", True, False): len(ids)},
                          "(status, on another host, locked): servers")
         self.assertEqual(set(self.actions(ids).values()), {1}, "evacuations of a server")
+        self.assert_evacuated_once(ids)
 
     def assert_reported(self, ids):
         """The notification finished, with a vmove for each server and every step told."""

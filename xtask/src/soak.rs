@@ -33,6 +33,8 @@ enum Name {
     Seeds,
     /// Recoveries on the test cloud with the engine killed at a random moment, again and again
     Kills,
+    /// A host with 50 servers dies on the test cloud, and one with 100
+    Host,
 }
 
 /// What one soak is made of.
@@ -65,6 +67,17 @@ fn soak(name: Name) -> Soak {
             piece_budget: Duration::from_secs(15 * 60),
             before: vec![Program::new("cargo build -p masakari"), cloud::script("up")],
             program: |from, _| cloud::script("e2e/run Kill").with("KILL_SEED", from),
+            counted_by: CountedBy::ClosingLine,
+        },
+        Name::Host => Soak {
+            total: 2,
+            piece: 1,
+            piece_budget: Duration::from_secs(20 * 60),
+            before: vec![Program::new("cargo build -p masakari"), cloud::script("up")],
+            program: |from, _| {
+                let servers = if from % 2 == 0 { 50 } else { 100 };
+                cloud::script("e2e/run ManyServers").with("HOST_SERVERS", servers)
+            },
             counted_by: CountedBy::ClosingLine,
         },
     }
