@@ -50,7 +50,7 @@ pub const RULES: &[RuleDefault] = &[
 ];
 
 const fn rule(name: &'static str, check: &'static str, description: &'static str) -> RuleDefault {
-    RuleDefault { name, check, scopes: &[], description }
+    RuleDefault { name, check, scopes: &[], description, old: None }
 }
 
 /// Whether `caller` may do what `rule` guards.

@@ -1,23 +1,24 @@
 //! `masakari-api`.
 
-use crate::{cli::ConfigArgs, config::Configuration, logging, ports_of::Machine, signals};
+use crate::{
+    cli::ConfigArgs,
+    config::Configuration,
+    logging, policy,
+    ports_of::{Machine, machine_name},
+    signals,
+};
 use anyhow::Context;
 use openstack::{
     Session,
     tokens::{TokenCache, TokenValidator},
 };
-use oslo::policy::Enforcer;
 use ports::HttpClient;
 use std::{process::ExitCode, sync::Arc};
 use store::Store;
 
 pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    let configuration = Configuration::read(&args.0, "masakari-api")?;
-    logging::begin(configuration.debug());
-    for warning in &configuration.warnings {
-        tracing::warn!("{warning}");
-    }
     let machine = Machine::new()?;
+    let configuration = begin(args, "masakari-api", &machine)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -30,6 +31,21 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Reads the configuration and begins to log, as any daemon does.
+pub(crate) fn begin(
+    args: &ConfigArgs,
+    program: &str,
+    machine: &Machine,
+) -> anyhow::Result<Configuration> {
+    let configuration = Configuration::read(&args.0, program)?;
+    let log = configuration.log(program, &machine_name(), machine.clock.wall().0)?;
+    logging::begin(log, machine.clock.clone());
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(configuration)
+}
+
 /// Serves until `stop`.
 pub(crate) async fn serve(
     configuration: &Configuration,
@@ -39,11 +55,15 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let address = configuration.listen()?;
+    let files = configuration.policy_files();
+    let (policy, findings) = files.enforcer()?;
+    findings.iter().for_each(|finding| tracing::warn!("policy: {finding}"));
+    let policy = Arc::new(policy);
     let state = api::ApiState {
         store,
         nova: machine.nova(configuration)?,
         auth: auth(configuration, machine)?,
-        policy: Arc::new(policy(configuration)?),
+        policy: Arc::clone(&policy),
         clock: machine.clock.clone(),
         entropy: machine.entropy.clone(),
         config: configuration.api(),
@@ -53,18 +73,11 @@ pub(crate) async fn serve(
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "API listens");
-    api::serve(listener, api::app(state), machine.clock.clone(), stop)
-        .await
-        .context("the API stopped")
-}
-
-fn policy(configuration: &Configuration) -> anyhow::Result<Enforcer> {
-    let overrides = configuration.policy_overrides()?;
-    let (enforcer, findings) = Enforcer::new(api::RULES, &overrides, "default");
-    for finding in findings {
-        tracing::warn!("policy: {finding}");
+    let serving = api::serve(listener, api::app(state), machine.clock.clone(), stop);
+    tokio::select! {
+        served = serving => served.context("the API stopped"),
+        () = policy::keep_current(files, &policy, &*machine.clock) => Ok(()),
     }
-    Ok(enforcer)
 }
 
 fn auth(configuration: &Configuration, machine: &Machine) -> anyhow::Result<api::Auth> {

@@ -1,6 +1,6 @@
 //! The command line, and the names by which the program answers.
 
-use crate::{api_role, ask, configure, engine_role, manage};
+use crate::{api_role, ask, configure, engine_role, manage, policy};
 use clap::{Parser, Subcommand};
 
 mod config_args;
@@ -31,6 +31,8 @@ pub(crate) enum Role {
     Status(manage::Status),
     /// The configuration: a sample, and what is wrong with yours
     Config(configure::Configure),
+    /// The rules of who may do what: a sample, a check of a file, and those in force
+    Policy(policy::Policy),
     /// Tell the engine that a host is dead, by your name, so that its VMs may be brought back
     ConfirmDead(Box<ask::ConfirmDead>),
     /// A cloud in memory, the real API and engine, and a host that dies
@@ -57,6 +59,7 @@ impl Role {
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
             Self::Config(configure) => configure.run(),
+            Self::Policy(policy) => policy.run(),
             Self::ConfirmDead(confirm) => confirm.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),

@@ -5,11 +5,14 @@
 //! warning, because deployment tools write such options.
 
 mod contradictions;
+mod logs;
 mod options;
+mod policy_files;
 mod rooms;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use policy_files::PolicyFiles;
 pub(crate) use rooms::Database;
 
 use anyhow::Context;
@@ -83,6 +86,15 @@ impl Configuration {
         }));
         told.sort_by(|a, b| (&a.place, a.severity, &a.what).cmp(&(&b.place, b.severity, &b.what)));
         told
+    }
+
+    /// What a test writes into a file.
+    #[cfg(test)]
+    pub(crate) fn of_text(text: &str) -> Self {
+        let file = Source::File { path: "x.conf".into(), text: text.to_owned() };
+        let (configuration, errors) = Self::load(&[file], Vec::new());
+        assert!(errors.is_empty(), "{errors:?}");
+        configuration
     }
 
     fn load(sources: &[Source], directories: Vec<PathBuf>) -> (Self, Vec<Finding>) {

@@ -1,15 +1,15 @@
 //! `masakari-engine`, and the engine together with the API in one process.
 
 use crate::{
-    api_role, cli::ConfigArgs, config::Configuration, logging, ports_of, ports_of::Machine, signals,
+    api_role, cli::ConfigArgs, config::Configuration, ports_of, ports_of::Machine, signals,
 };
 use engine::{Engine, Ports, Wake};
 use std::{process::ExitCode, sync::Arc};
 use store::Store;
 
 pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    let configuration = begin(args, "masakari-engine")?;
     let machine = Machine::new()?;
+    let configuration = api_role::begin(args, "masakari-engine", &machine)?;
     // One thread is enough for an engine: it waits for Nova and for the database.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -21,8 +21,8 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
-    let configuration = begin(args, "masakari")?;
     let machine = Machine::new()?;
+    let configuration = api_role::begin(args, "masakari", &machine)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -37,15 +37,6 @@ pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         served?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn begin(args: &ConfigArgs, program: &str) -> anyhow::Result<Configuration> {
-    let configuration = Configuration::read(&args.0, program)?;
-    logging::begin(configuration.debug());
-    for warning in &configuration.warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(configuration)
 }
 
 fn new(

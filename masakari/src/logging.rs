@@ -1,20 +1,96 @@
-//! The log: one line an event on standard error.
+//! The log, as oslo.log writes it: the same lines to the same places by the same options.
+//!
+//! One layer below `tracing`: an event becomes a [`line::Line`], a template its text, and each place
+//! gets it. What has a `request_id` is written by the context's template, anything else by the
+//! default one. A place that fails loses the line: a full disk must not stop a recovery.
 
-use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+mod file;
+mod format;
+mod levels;
+mod limit;
+mod line;
+mod places;
 
-/// Begins to log. `debug` tells what is asked of whom; `RUST_LOG` overrides both.
-pub(crate) fn begin(debug: bool) {
-    let level = if debug {
-        "debug,hyper=info,sqlx=info,sea_orm=info,reqwest=info"
-    } else {
-        "info,sqlx=warn"
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    // Whoever began before us (a test) has its way.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+pub(crate) use file::{LogFile, Rotation, Unit};
+pub(crate) use format::{BadTemplate, Look, Template};
+pub(crate) use levels::{Levels, level_named};
+pub(crate) use limit::Limit;
+pub(crate) use places::{Facility, Journal, Place, Socket, Stream, Syslog};
+
+use line::Line;
+use ports::Clock;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, layer::Context, layer::SubscriberExt, registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+/// How and where to log.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) places: Vec<Place>,
+    pub(crate) look: Look,
+    pub(crate) levels: Levels,
+    pub(crate) limit: Option<Limit>,
 }
+
+/// Begins to log; `RUST_LOG` overrides the levels. Whoever began before us (a test) has its way.
+pub(crate) fn begin(config: Config, clock: Arc<dyn Clock>) {
+    let levels = config.levels.targets();
+    let oslo = Oslo {
+        places: Mutex::new(config.places),
+        limit: Mutex::new(config.limit),
+        look: config.look,
+        clock,
+    };
+    let registry = tracing_subscriber::registry();
+    let _ = match EnvFilter::try_from_default_env() {
+        Ok(filter) => registry.with(oslo.with_filter(filter)).try_init(),
+        Err(_) => registry.with(oslo.with_filter(levels)).try_init(),
+    };
+}
+
+struct Oslo {
+    places: Mutex<Vec<Place>>,
+    limit: Mutex<Option<Limit>>,
+    look: Look,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Oslo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Oslo").finish_non_exhaustive()
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Oslo {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let line = Line::new(event, self.clock.wall().0);
+        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let boot_ms = self.clock.boot().0;
+        let (write, told) = limit.as_mut().map_or((true, None), |l| l.passes(line.level, boot_ms));
+        drop(limit);
+        if let Some(told) = told {
+            self.write(&line.instead(told));
+        }
+        if write {
+            self.write(&line);
+        }
+    }
+}
+
+impl Oslo {
+    fn write(&self, line: &Line) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for place in places.iter_mut() {
+            place.write(line, &self.look);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

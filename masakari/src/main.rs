@@ -15,6 +15,7 @@ mod engine_role;
 mod logging;
 mod manage;
 mod output;
+mod policy;
 mod ports_of;
 mod signals;
 

@@ -1,6 +1,11 @@
 //! `masakari-manage` and `masakari-status`.
 
-use crate::{cli::ConfigArgs, config::Configuration, logging, output, ports_of::Machine};
+use crate::{
+    cli::ConfigArgs,
+    config::Configuration,
+    logging, output,
+    ports_of::{Machine, machine_name},
+};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
@@ -34,8 +39,9 @@ enum Db {
 impl Manage {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let configuration = Configuration::read(&self.config.0, "masakari-manage")?;
-        logging::begin(configuration.debug());
         let machine = Machine::new()?;
+        let log = configuration.log_of_a_command("masakari-manage", &machine_name())?;
+        logging::begin(log, machine.clock.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let store = machine.open(&configuration.database()?).await?;

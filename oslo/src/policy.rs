@@ -11,9 +11,13 @@
 mod enforcer;
 mod file;
 mod rule;
+mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use enforcer::{Creds, Decision, Denial, Enforcer, Finding, RuleDefault, Scope};
-pub use file::{FileError, parse_overrides, read_overrides};
+pub use enforcer::{
+    Creds, Decision, Denial, Enforcer, Finding, Manner, OldRule, RuleDefault, Scope, redundant,
+};
+pub use file::{FileError, Stamp, parse_overrides, read_overrides, stamp};
 pub use rule::{Check, RuleError, RuleText, Unreadable};
+pub use sample::sample;

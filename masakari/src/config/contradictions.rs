@@ -10,6 +10,7 @@ impl Configuration {
     pub(super) fn contradictions(&self) -> Vec<Told> {
         let mut told = self.mistakes();
         told.extend(self.database_warnings());
+        told.extend(self.policy_warnings());
         told.extend(self.pointless());
         told.extend(self.half_set());
         told
@@ -24,9 +25,10 @@ impl Configuration {
             self.service_user().map(drop),
             self.nova().map(drop),
             token_user,
-            self.policy_overrides().map(drop),
+            self.policy_files().overrides().map(drop),
         ];
-        let mut told: Vec<Told> = rooms.into_iter().filter_map(Result::err).map(told).collect();
+        let errors = rooms.into_iter().filter_map(Result::err).chain(self.log_mistakes());
+        let mut told: Vec<Told> = errors.map(told).collect();
         // The service user's interface is Nova's.
         told.dedup_by(|a, b| a.what == b.what);
         told
@@ -38,6 +40,16 @@ impl Configuration {
         findings
             .map(|finding| self.warning("database", "connection", &finding.to_string()))
             .collect()
+    }
+
+    fn policy_warnings(&self) -> Vec<Told> {
+        let findings = self.policy_files().enforcer().map(|(_, findings)| findings);
+        let told = |finding: oslo::policy::Finding| Told {
+            place: None,
+            severity: Severity::Warning,
+            what: finding.to_string(),
+        };
+        findings.into_iter().flatten().map(told).collect()
     }
 
     /// Set, and without effect because of another option.

@@ -1,18 +1,16 @@
 //! From options to each room's settings.
 
 use super::Configuration;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{
     Secret,
     config::Place,
     database_url::{self, DatabaseUrl},
-    policy::{RuleText, read_overrides},
 };
 use ports::HttpClientConfig;
 use recovery::{due::Limits, evidence::Require, plan::Selection};
 use std::{
-    collections::BTreeMap,
     fmt::{self, Display},
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
@@ -59,10 +57,6 @@ impl Configuration {
 
     fn ms(&self, name: &str) -> i64 {
         self.values.get::<i64>("DEFAULT", name).saturating_mul(1000)
-    }
-
-    pub(crate) fn debug(&self) -> bool {
-        self.values.get("DEFAULT", "debug")
     }
 
     /// What is wrong with an option, with where it was written.
@@ -241,15 +235,6 @@ impl Configuration {
                 .or_else(|| self.text("keystone_authtoken", "auth_url")),
             ..api::Config::default()
         }
-    }
-
-    /// The operator's own rules, from `policy_file` beside the configuration; none if it is not there.
-    pub(crate) fn policy_overrides(&self) -> anyhow::Result<BTreeMap<String, RuleText>> {
-        let name = PathBuf::from(self.text("oslo_policy", "policy_file").unwrap_or_default());
-        let beside = self.directories.iter().map(|dir| dir.join(&name)).find(|path| path.exists());
-        let path = if name.is_absolute() { Some(name) } else { beside };
-        read_overrides(path.as_deref().filter(|p| p.exists()), &[])
-            .context("[oslo_policy] policy_file cannot be used")
     }
 
     pub(crate) fn engine(&self, machine: &str) -> engine::Config {

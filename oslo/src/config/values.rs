@@ -385,7 +385,7 @@ impl Loader {
     }
 
     /// A name alone is looked for in the group of the option, then in `DEFAULT`. What only the files
-    /// hold counts too: operators keep pieces of values there.
+    /// hold counts last: operators keep pieces of values there.
     fn refer(
         &mut self,
         from: &Name,
@@ -396,9 +396,13 @@ impl Loader {
             Some((group, name)) => Name::new(group, name),
             None => Name::new(&from.group, reference),
         };
-        for name in [near, Name::new("DEFAULT", reference)] {
-            let renamed = self.old_names.get(&name).filter(|_| !self.opts.contains_key(&name));
-            let name = renamed.cloned().unwrap_or(name);
+        let names = [near, Name::new("DEFAULT", reference)];
+        for name in &names {
+            // As with the original, an old name counts only where there still is a group.
+            let is_group = self.opts.keys().any(|known| known.group == name.group);
+            let renamed = self.old_names.get(name).filter(|_| is_group);
+            let renamed = renamed.filter(|_| !self.opts.contains_key(name));
+            let name = renamed.unwrap_or(name).clone();
             if let Some(opt) = self.opts.get(&name).copied() {
                 if opt.default.is_none() && self.written(&name).is_empty() {
                     return Ok(String::new());
@@ -409,6 +413,8 @@ impl Loader {
                     Err(_) => Err(Fault::Wrong(reference.to_owned())),
                 };
             }
+        }
+        for name in names {
             if self.files.iter().any(|file| file.contains_key(&name)) {
                 return Ok(self.filled(&name, trail)?.join(","));
             }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
@@ -18,6 +19,30 @@ pub struct RuleDefault {
     /// The scopes of token that may use it; empty: any.
     pub scopes: &'static [Scope],
     pub description: &'static str,
+    /// What it was before.
+    pub old: Option<OldRule>,
+}
+
+/// A rule under its former name, or with its former check.
+#[derive(Debug, Clone, Copy)]
+pub struct OldRule {
+    pub name: &'static str,
+    pub check: &'static str,
+}
+
+/// The options of `[oslo_policy]` that decide how rules are put together.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// Answers for rules that do not exist, if it does: `policy_default_rule`.
+    pub default_rule: String,
+    /// Whether whom only an old default lets in stays out: `enforce_new_defaults`.
+    pub new_defaults_only: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { default_rule: "default".to_owned(), new_defaults_only: true }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +61,13 @@ impl Creds {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// `system` is the older name of `system_scope`.
+    fn get(&self, name: &str) -> Option<&Value> {
+        let scope = || self.0.get("system_scope").filter(|_| self.has("system_scope"));
+        let renamed = (name == "system").then(scope).flatten();
+        renamed.or_else(|| self.0.get(name))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -91,14 +123,17 @@ pub enum Finding {
     Unused { rule: String },
 }
 
-/// All rules in force.
+/// All rules in force. They can be replaced while they are asked.
 #[derive(Debug)]
-pub struct Enforcer {
+pub struct Enforcer(RwLock<Arc<InForce>>);
+
+#[derive(Debug)]
+struct InForce {
     rules: BTreeMap<String, Rule>,
     default_rule: String,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Rule {
     /// Nothing: unparsable.
     check: Option<Check>,
@@ -135,31 +170,102 @@ impl Enforcer {
         overrides: &BTreeMap<String, RuleText>,
         default_rule: &str,
     ) -> (Self, Vec<Finding>) {
+        let manner = Manner { default_rule: default_rule.to_owned(), ..Manner::default() };
+        Self::with(defaults, overrides, &manner)
+    }
+
+    pub fn with(
+        defaults: &[RuleDefault],
+        overrides: &BTreeMap<String, RuleText>,
+        manner: &Manner,
+    ) -> (Self, Vec<Finding>) {
         let mut findings = Vec::new();
-        let mut parse = |name: &str, text: &RuleText| match Check::parse(text) {
-            Ok(check) => Some(check),
-            Err(error) => {
-                findings.push(Finding::Unparsable { rule: name.to_owned(), error });
-                None
-            }
-        };
         let mut rules = BTreeMap::new();
+        let mut add = |name: &str, parsed: Result<Check, RuleError>, scopes| {
+            let check = match parsed {
+                Ok(check) => Some(check),
+                Err(error) => {
+                    findings.push(Finding::Unparsable { rule: name.to_owned(), error });
+                    None
+                }
+            };
+            rules.insert(name.to_owned(), Rule { check, scopes });
+        };
         for default in defaults.iter().filter(|default| !overrides.contains_key(default.name)) {
-            let check = parse(default.name, &default.check.into());
-            rules.insert(default.name.to_owned(), Rule { check, scopes: default.scopes });
+            add(default.name, default_check(default, overrides, manner), default.scopes);
         }
         for (name, text) in overrides {
             let registered = defaults.iter().find(|default| default.name == name);
             let scopes = registered.map_or(&[][..], |default| default.scopes);
-            rules.insert(name.clone(), Rule { check: parse(name, text), scopes });
+            add(name, Check::parse(text), scopes);
         }
-        let enforcer = Self { rules, default_rule: default_rule.to_owned() };
-        findings.extend(enforcer.check_rules());
-        findings.extend(enforcer.unused(defaults, overrides));
-        (enforcer, findings)
+        let rules = InForce { rules, default_rule: manner.default_rule.clone() };
+        findings.extend(rules.check_rules());
+        findings.extend(rules.unused(defaults, overrides));
+        (Self(RwLock::new(Arc::new(rules))), findings)
     }
 
-    pub fn enforce<'a>(
+    /// From now on the rules of `other` are in force.
+    pub fn replace(&self, other: &Self) {
+        let rules = other.in_force();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn enforce(
+        &self,
+        rule: &str,
+        target: &BTreeMap<String, String>,
+        creds: &Creds,
+    ) -> Decision {
+        self.in_force().enforce(rule, target, creds)
+    }
+
+    /// Every rule in force by its canonical text; nothing for one that cannot be read.
+    pub fn rules(&self) -> Vec<(String, Option<String>)> {
+        let text = |(name, rule): (&String, &Rule)| {
+            (name.clone(), rule.check.as_ref().map(Check::to_string))
+        };
+        self.in_force().rules.iter().map(text).collect()
+    }
+}
+
+/// An override of the old name counts for the new one too, unless it only refers to it.
+fn default_check(
+    default: &RuleDefault,
+    overrides: &BTreeMap<String, RuleText>,
+    manner: &Manner,
+) -> Result<Check, RuleError> {
+    let check = Check::parse(&default.check.into())?;
+    let Some(old) = default.old else { return Ok(check) };
+    let old_check = Check::parse(&old.check.into())?;
+    if let Some(text) = overrides.get(old.name).filter(|_| old.name != default.name) {
+        // One that cannot be read must not open what the operator wanted closed.
+        let set = Check::parse(text)?;
+        if set != old_check && set != Check::Rule(default.name.to_owned()) {
+            return Ok(set);
+        }
+    }
+    if manner.new_defaults_only || old.check == default.check {
+        return Ok(check);
+    }
+    Ok(Check::Any(vec![check, old_check]))
+}
+
+/// Overrides that say what the default says anyway.
+pub fn redundant(defaults: &[RuleDefault], overrides: &BTreeMap<String, RuleText>) -> Vec<String> {
+    let same = |default: &&RuleDefault| {
+        let set = overrides.get(default.name).map(Check::parse);
+        matches!((set, Check::parse(&default.check.into())), (Some(Ok(a)), Ok(b)) if a == b)
+    };
+    defaults.iter().filter(same).map(|default| default.name.to_owned()).collect()
+}
+
+impl InForce {
+    fn enforce<'a>(
         &'a self,
         rule: &'a str,
         target: &'a BTreeMap<String, String>,
@@ -223,12 +329,13 @@ impl Enforcer {
             Check::Literal { value, expected, .. } => {
                 fill(expected).is_some_and(|expected| expected == *value).into()
             }
-            Check::Attribute { path, expected } => fill(expected)
-                .is_some_and(|expected| {
-                    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-                    question.creds.0.get(name).is_some_and(|value| holds(value, rest, &expected))
-                })
-                .into(),
+            Check::Attribute { path, expected } => {
+                let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+                match (fill(expected), question.creds.get(name)) {
+                    (Some(expected), Some(value)) => holds(value, rest, &expected),
+                    (None, _) | (_, None) => Answer::No,
+                }
+            }
         }
     }
 
@@ -313,7 +420,8 @@ impl Enforcer {
     ) -> Vec<Finding> {
         let referred: BTreeSet<&str> =
             self.rules.keys().flat_map(|name| self.references(name)).collect();
-        let registered: BTreeSet<&str> = defaults.iter().map(|default| default.name).collect();
+        let names = |default: &RuleDefault| [default.name, default.old.map_or("", |old| old.name)];
+        let registered: BTreeSet<&str> = defaults.iter().flat_map(names).collect();
         let known = |name: &str| {
             name == self.default_rule || referred.contains(name) || registered.contains(name)
         };
@@ -322,21 +430,37 @@ impl Enforcer {
     }
 }
 
-/// Follows the dots; a list holds what any of its elements holds.
-fn holds(value: &Value, path: &str, expected: &str) -> bool {
+/// Follows the dots; a list holds what any of its elements holds. What has no parts cannot be asked
+/// for them: the original fails there.
+fn holds(value: &Value, path: &str, expected: &str) -> Answer {
     if let Value::Array(elements) = value {
-        return elements.iter().any(|element| holds(element, path, expected));
+        let mut answer = Answer::No;
+        for element in elements {
+            match holds(element, path, expected) {
+                Answer::Yes => return Answer::Yes,
+                Answer::Undecided => answer = Answer::Undecided,
+                Answer::No => {}
+            }
+        }
+        return answer;
     }
     if !path.is_empty() {
         let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-        return value.get(name).is_some_and(|value| holds(value, rest, expected));
+        return match value {
+            Value::Object(parts) => {
+                parts.get(name).map_or(Answer::No, |value| holds(value, rest, expected))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Answer::Undecided,
+            Value::Array(_) => Answer::No,
+        };
     }
-    match value {
+    let same = match value {
         Value::String(text) => text == expected,
         Value::Bool(true) => expected == "True",
         Value::Bool(false) => expected == "False",
         Value::Null => expected == "None",
         Value::Number(number) => number.to_string() == expected,
         Value::Array(_) | Value::Object(_) => false,
-    }
+    };
+    same.into()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -33,6 +34,21 @@ pub fn read_overrides(
         overrides.extend(parse_overrides(&path, &read_text(&path)?)?);
     }
     Ok(overrides)
+}
+
+/// What tells whether files or folders have changed: what is there, its time and size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp(Vec<(PathBuf, Option<SystemTime>, u64)>);
+
+/// The stamp of what [`read_overrides`] would read now.
+pub fn stamp(file: Option<&Path>, dirs: &[PathBuf]) -> Stamp {
+    let inside = dirs.iter().flat_map(|dir| list(dir, "").unwrap_or_default());
+    let paths = file.map(Path::to_owned).into_iter().chain(dirs.iter().cloned()).chain(inside);
+    let look = |path: PathBuf| {
+        let found = std::fs::metadata(&path).ok()?;
+        Some((path, found.modified().ok(), found.len()))
+    };
+    Stamp(paths.filter_map(look).collect())
 }
 
 /// `path` is only for the error.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::config::is_space;
+
 /// How deep parentheses and `not` may nest; each level costs stack.
 const DEPTH_MAX: usize = 64;
 
@@ -186,7 +188,8 @@ fn parse_text(text: &str) -> Result<Check, RuleError> {
     if text.is_empty() {
         return Ok(Check::Always);
     }
-    let tokens: Vec<Token<'_>> = text.split_whitespace().flat_map(tokens).collect();
+    let tokens: Vec<Token<'_>> =
+        text.split(is_space).filter(|word| !word.is_empty()).flat_map(tokens).collect();
     let mut parser = Parser { tokens: tokens.into_iter().peekable(), depth: 0 };
     let check = parser.alternatives()?;
     match parser.tokens.next() {
@@ -308,6 +311,11 @@ fn leaf(text: &str) -> Check {
     }
 }
 
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
 enum Operand {
     Literal(String),
     Path,
@@ -333,7 +341,7 @@ fn literal(kind: &str) -> Operand {
         None if ["True", "False", "None"].contains(&kind) || is_number(kind) => {
             Operand::Literal(kind.to_owned())
         }
-        None if kind.starts_with(|c: char| c.is_alphabetic() || c == '_') => Operand::Path,
+        None if kind.split(['.', '-']).all(is_name) => Operand::Path,
         None => Operand::Neither,
     }
 }

@@ -200,9 +200,27 @@ fn rules_that_refer_on_and_on_are_answered_soon_and_only_so_deep() {
 }
 
 const DEFAULTS: &[RuleDefault] = &[
-    RuleDefault { name: "admin_api", check: "is_admin:True", scopes: &[], description: "" },
-    RuleDefault { name: "hosts:index", check: "rule:admin_api", scopes: &[], description: "" },
-    RuleDefault { name: "system", check: "@", scopes: &[Scope::System], description: "" },
+    RuleDefault {
+        name: "admin_api",
+        check: "is_admin:True",
+        scopes: &[],
+        description: "",
+        old: None,
+    },
+    RuleDefault {
+        name: "hosts:index",
+        check: "rule:admin_api",
+        scopes: &[],
+        description: "",
+        old: None,
+    },
+    RuleDefault {
+        name: "system",
+        check: "@",
+        scopes: &[Scope::System],
+        description: "",
+        old: None,
+    },
 ];
 
 #[test]
