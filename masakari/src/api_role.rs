@@ -56,6 +56,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let address = configuration.listen()?;
     let files = configuration.policy_files();
+    let seen = files.stamp();
     let (policy, findings) = files.enforcer()?;
     findings.iter().for_each(|finding| tracing::warn!("policy: {finding}"));
     let policy = Arc::new(policy);
@@ -76,7 +77,7 @@ pub(crate) async fn serve(
     let serving = api::serve(listener, api::app(state), machine.clock.clone(), stop);
     tokio::select! {
         served = serving => served.context("the API stopped"),
-        () = policy::keep_current(files, &policy, &*machine.clock) => Ok(()),
+        () = policy::keep_current(files, seen, &policy, &*machine.clock) => Ok(()),
     }
 }
 

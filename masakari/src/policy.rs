@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use oslo::policy::{Creds, Decision, Enforcer, redundant};
+use oslo::policy::{Creds, Decision, Enforcer, Stamp, redundant};
 use ports::Clock;
 use serde_json::Value;
 use std::{
@@ -188,10 +188,14 @@ fn flat(value: &Value) -> BTreeMap<String, String> {
     flat
 }
 
-/// Puts changed files into force. Files that cannot be used leave the rules as they are: nobody
+/// Puts files into force that changed since `seen`. Files that cannot be used leave the rules as they are: nobody
 /// gets in by a half-written file, and nobody is kept out.
-pub(crate) async fn keep_current(files: PolicyFiles, enforcer: &Enforcer, clock: &dyn Clock) {
-    let mut seen = files.stamp();
+pub(crate) async fn keep_current(
+    files: PolicyFiles,
+    mut seen: Stamp,
+    enforcer: &Enforcer,
+    clock: &dyn Clock,
+) {
     loop {
         clock.sleep(LOOK_EVERY).await;
         let now = files.stamp();
@@ -232,6 +236,7 @@ mod tests {
         let write = |text: &str| std::fs::write(&file, text).unwrap();
         write(&format!("\"{INDEX}\": \"role:reader\"\n"));
         let files = PolicyFiles::only(&file);
+        let seen = files.stamp();
         let (enforcer, _) = files.enforcer().unwrap();
         let steps = async {
             let soon = || SystemClock.sleep(Duration::from_millis(2500));
@@ -248,7 +253,7 @@ mod tests {
             assert!(allowed(&enforcer, INDEX, &[]));
         };
         tokio::select! {
-            () = keep_current(files.clone(), &enforcer, &SystemClock) => {}
+            () = keep_current(files.clone(), seen, &enforcer, &SystemClock) => {}
             () = steps => {}
         }
     }

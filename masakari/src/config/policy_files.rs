@@ -15,6 +15,8 @@ pub(crate) struct PolicyFiles {
     dirs: Vec<PathBuf>,
     /// Where they lie if they are named without a folder.
     beside: Vec<PathBuf>,
+    /// A person named the file: it has to be there.
+    is_named: bool,
     manner: Manner,
 }
 
@@ -26,6 +28,7 @@ impl Configuration {
             file: text("policy_file").unwrap_or_default().into(),
             dirs: dirs.into_iter().map(PathBuf::from).collect(),
             beside: self.directories.clone(),
+            is_named: false,
             manner: Manner {
                 default_rule: text("policy_default_rule").unwrap_or_default(),
                 new_defaults_only: self.values.get("oslo_policy", "enforce_new_defaults"),
@@ -38,7 +41,8 @@ impl PolicyFiles {
     /// One file alone, beside the defaults.
     pub(crate) fn only(file: &Path) -> Self {
         let manner = Manner::default();
-        Self { file: file.to_owned(), dirs: Vec::new(), beside: Vec::new(), manner }
+        let (dirs, beside) = (Vec::new(), Vec::new());
+        Self { file: file.to_owned(), dirs, beside, is_named: true, manner }
     }
 
     /// The rules in force, and what is wrong with them.
@@ -65,7 +69,7 @@ impl PolicyFiles {
             // `join` of an absolute path is that path.
             candidates.into_iter().find(|path| path.exists())
         };
-        let file = if self.beside.is_empty() { Some(self.file.clone()) } else { find(&self.file) };
+        let file = if self.is_named { Some(self.file.clone()) } else { find(&self.file) };
         (file, self.dirs.iter().filter_map(find).collect())
     }
 }
