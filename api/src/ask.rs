@@ -1,7 +1,14 @@
 //! One question that has passed the door: who asks, what with, and what is needed to answer.
 
 use crate::{
-    ApiState, auth::Caller, fault::Fault, json::Json, microversion::Version, policy, query::Query,
+    ApiState,
+    accept::{JSON, MASAKARI_JSON},
+    auth::Caller,
+    fault::Fault,
+    json::Json,
+    microversion::Version,
+    policy,
+    query::Query,
     schema::Schema,
 };
 use axum::{
@@ -18,9 +25,6 @@ use store::Page;
 
 /// A caller that takes longer to send its body has gone away.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
-
-pub(crate) const JSON: &str = "application/json";
-pub(crate) const MASAKARI_JSON: &str = "application/vnd.openstack.masakari+json";
 
 /// A question whose asker is known.
 #[derive(Debug)]

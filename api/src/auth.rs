@@ -3,6 +3,7 @@
 use crate::{config::Config, fault::Fault};
 use http::HeaderMap;
 use openstack::tokens::{Identity, TokenError, TokenValidator};
+use std::sync::Arc;
 
 /// How callers prove who they are: `[DEFAULT] auth_strategy`.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Auth {
         let token = token.unwrap_or_default();
         match self {
             Self::NoAuth => Ok(claimed(headers, token)),
-            Self::Keystone(validator) => match validator.validate(token).await {
+            Self::Keystone(validator) => match Self::prove(validator, token, headers).await {
                 Ok(identity) => Ok(proven(&identity)),
                 Err(why @ TokenError::Invalid) => {
                     Err(Fault::unauthorized(config.www_authenticate_uri.clone()).because(why))
@@ -52,6 +53,22 @@ impl Auth {
                 }
             },
         }
+    }
+}
+
+impl Auth {
+    /// Whom `token` belongs to. A service that passes on its user's token may add its own, which must be
+    /// good, too.
+    async fn prove(
+        validator: &TokenValidator,
+        token: &str,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Identity>, TokenError> {
+        let identity = validator.validate(token).await?;
+        if let Some(service) = headers.get("x-service-token") {
+            validator.validate(service.to_str().unwrap_or_default()).await?;
+        }
+        Ok(identity)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How the API answers, under the names that Python Masakari gives its options.
 
+use crate::cors::Cors;
 use std::path::PathBuf;
 
 /// How the API answers.
@@ -12,11 +13,20 @@ pub struct Config {
     /// `[DEFAULT] osapi_masakari_link_prefix`: what links begin with instead of the address under which
     /// we were called.
     pub osapi_masakari_link_prefix: Option<String>,
+    /// `[oslo_middleware] enable_proxy_headers_parsing`: a proxy stands before us, and what it says of the
+    /// address under which it was called is believed.
+    pub behind_proxy: bool,
+    /// Whether callers speak TLS with us.
+    pub tls: bool,
+    /// `[cors]`.
+    pub cors: Cors,
     /// `[oslo_middleware] max_request_body_size`, in bytes.
     pub max_request_body_size: usize,
     /// While this file exists, `/healthcheck` answers 503, so that load balancers look elsewhere:
     /// `disable_by_file_path` of Masakari's `api-paste.ini`.
     pub healthcheck_disable_file: Option<PathBuf>,
+    /// `detailed` of `[healthcheck]`, or of `api-paste.ini`: says more about this process.
+    pub healthcheck_detailed: bool,
     /// `[keystone_authtoken] www_authenticate_uri`: where callers get their tokens.
     pub www_authenticate_uri: Option<String>,
 }
@@ -27,8 +37,12 @@ impl Default for Config {
             osapi_max_limit: 1000,
             duplicate_notification_detection_interval_s: 180,
             osapi_masakari_link_prefix: None,
+            behind_proxy: false,
+            tls: false,
+            cors: Cors::default(),
             max_request_body_size: 114_688,
             healthcheck_disable_file: Some("/etc/masakari/healthcheck_disable".into()),
+            healthcheck_detailed: false,
             www_authenticate_uri: None,
         }
     }

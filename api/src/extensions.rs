@@ -1,4 +1,4 @@
-//! `/extensions`: a list that never changes, kept because clients may read it.
+//! `/extensions`: a list that never changes but for what the policy hides, kept because clients may read it.
 
 use crate::{
     ask::{Ask, Reply},
@@ -21,12 +21,14 @@ pub(crate) fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
     match action {
         Action::Index => {
             ask.can("os_masakari_api:extensions:index")?;
-            let all: Vec<Value> = EXTENSIONS.iter().map(view).collect();
+            let shown = EXTENSIONS.iter().filter(|extension| is_shown(ask, extension));
+            let all: Vec<Value> = shown.map(view).collect();
             Reply::ok(&json!({ "extensions": all }))
         }
         Action::Show(wanted) => {
             ask.can("os_masakari_api:extensions:detail")?;
             let found = EXTENSIONS.iter().find(|(_, alias, _)| *alias == wanted);
+            let found = found.filter(|extension| is_shown(ask, extension));
             let found =
                 found.ok_or_else(|| Fault::not_found("The resource could not be found."))?;
             Reply::ok(&json!({ "extension": view(found) }))
@@ -38,6 +40,11 @@ pub(crate) fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
         | Action::Edit
         | Action::Act => Err(Fault::not_allowed(&ask.method, &action)),
     }
+}
+
+/// Each has a rule of its own that says who may know of it.
+fn is_shown(ask: &Ask, (_, alias, _): &(&str, &str, &str)) -> bool {
+    ask.can(&format!("os_masakari_api:{alias}:discoverable")).is_ok()
 }
 
 fn view((name, alias, description): &(&str, &str, &str)) -> Value {

@@ -4,7 +4,10 @@
 //! gets the message, the log gets the cause too, once, where the answer leaves
 //! ([`crate::envelope`]).
 
-use crate::route::Action;
+use crate::{
+    accept::{self, JSON},
+    route::Action,
+};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
@@ -127,14 +130,33 @@ impl Fault {
         chain
     }
 
+    /// Gives what Python's web library says the form that `accept` asks for: a page, text, or JSON as it is.
+    pub(crate) fn suit(&self, accept: &str, response: &mut Response) {
+        let Form::Unrouted = self.form else { return };
+        let status = format!("{} {}", self.status.as_u16(), title(self.status));
+        let message = &self.message;
+        let (kind, body) = match accept::best_offer(accept, &["text/html", JSON]) {
+            Some(JSON) => return,
+            Some(_) => (
+                "text/html; charset=UTF-8",
+                format!(
+                    "<html>\n <head>\n  <title>{status}</title>\n </head>\n <body>\n  <h1>{status}</h1>\n  \
+                     {message}<br /><br />\n\n\n\n </body>\n</html>"
+                ),
+            ),
+            None => ("text/plain; charset=UTF-8", format!("{status}\n\n{message}\n\n   ")),
+        };
+        *response.body_mut() = body.into();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+
     fn body(&self) -> serde_json::Value {
         let code = self.status.as_u16();
-        let title = self.status.canonical_reason().unwrap_or_default();
+        let title = title(self.status);
         match self.form {
             Form::Named => json!({name(self.status): {"code": code, "message": self.message}}),
             Form::Unrouted => {
-                // Python's name for 413 is the older one.
-                let title = if code == 413 { "Request Entity Too Large" } else { title };
                 json!({
                     "message": format!("{}<br /><br />\n\n\n", self.message),
                     "code": format!("{code} {title}"),
@@ -145,6 +167,14 @@ impl Fault {
                 json!({"error": {"code": code, "title": title, "message": self.message}})
             }
         }
+    }
+}
+
+/// Python's name for 413 is the older one.
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
+        status => status.canonical_reason().unwrap_or_default(),
     }
 }
 

@@ -9,7 +9,10 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    io,
+};
 
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Json {
@@ -69,13 +72,22 @@ impl Json {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Its JSON text as Python writes it, which is what stands in Masakari's tables: a blank after each
+    /// comma and colon, and nothing but ASCII.
+    pub(crate) fn as_python_dumps(&self) -> String {
+        let mut text = Vec::new();
+        // Writing to memory what has text keys only cannot fail.
+        let _ = self.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Dumps));
+        String::from_utf8(text).unwrap_or_default()
+    }
+
     /// Python's `repr`.
     pub(crate) fn repr(&self) -> String {
         match self {
             Self::Null => "None".into(),
             Self::Bool(true) => "True".into(),
             Self::Bool(false) => "False".into(),
-            Self::Number(number) => number.to_string(),
+            Self::Number(number) => in_python(number),
             Self::Text(text) => quoted(text),
             Self::List(items) => format!("[{}]", join(items.iter().map(Self::repr))),
             Self::Object(fields) => {
@@ -94,6 +106,64 @@ impl Json {
             }
         }
     }
+}
+
+struct Dumps;
+
+impl serde_json::ser::Formatter for Dumps {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first { Ok(()) } else { to.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first { Ok(()) } else { to.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        to.write_all(b": ")
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
+        for c in text.chars() {
+            if c.is_ascii() {
+                write!(to, "{c}")?;
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(to, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Python writes fractions that are very small or very large with an exponent of two digits or more.
+fn in_python(number: &serde_json::Number) -> String {
+    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else {
+        return number.to_string();
+    };
+    let scientific = format!("{value:e}");
+    let parts = scientific.split_once('e');
+    let Some((digits, power)) = parts.and_then(|(d, p)| Some((d, p.parse::<i32>().ok()?))) else {
+        return scientific;
+    };
+    if (-4..16).contains(&power) {
+        return format!("{value:?}");
+    }
+    let sign = if power < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", power.abs())
 }
 
 fn join(parts: impl Iterator<Item = String>) -> String {
@@ -210,9 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_into_the_database_is_what_python_would_write_there() {
+        let value = read(r#"{"b":[1,2,{}],"a":"é😀\n"}"#);
+        assert_eq!(value.as_python_dumps(), r#"{"b": [1, 2, {}], "a": "\u00e9\ud83d\ude00\n"}"#);
+    }
+
+    #[test]
     fn values_are_written_as_python_writes_them() {
         for (json, python) in [
             (r#"{"a": null, "b": [true, 1, 1.5]}"#, "{'a': None, 'b': [True, 1, 1.5]}"),
+            (
+                "[1e-7, 1e16, 1e15, 0.0001, 1.5e300]",
+                "[1e-07, 1e+16, 1000000000000000.0, 0.0001, 1.5e+300]",
+            ),
             (r#""it's""#, "\"it's\""),
             (r#""it's \"so\"""#, r#"'it\'s "so"'"#),
             (r#""tab\tnul\u0000nbsp\u00a0""#, r"'tab\tnul\x00nbsp\xa0'"),

@@ -6,8 +6,8 @@
 //! process is woken by [`ApiState::wake`].
 //!
 //! ```text
-//!  envelope ── /                    versions      the version document, for everybody
-//!  request id  /healthcheck         healthcheck   for load balancers
+//!  envelope ── /             door   versions      the version document, for everybody
+//!  request id  /healthcheck  door   healthcheck   for load balancers
 //!  one log     /v1, /v1/{project}   v1            token, route, microversion, then one file per noun:
 //!  line per                                       segments hosts notifications vmoves extensions
 //!  fault       /ha/v1               ha            what Masakari does not have
@@ -16,9 +16,13 @@
 //! `/v1` answers as recorded answers of Python Masakari do, byte for byte where clients could see
 //! a difference; `tests/golden` holds the recording and the list of where ours differs.
 
+mod accept;
 mod ask;
 mod auth;
+mod called;
 mod config;
+mod cors;
+mod door;
 mod envelope;
 mod extensions;
 mod fault;
@@ -36,14 +40,17 @@ mod schema;
 mod segments;
 mod serve;
 mod timestamp;
+mod tls;
 mod v1;
 mod versions;
 mod vmoves;
 
 pub use auth::Auth;
 pub use config::Config;
+pub use cors::Cors;
 pub use policy::RULES;
 pub use serve::serve;
+pub use tls::{Tls, TlsError};
 
 use axum::{Router, middleware};
 use openstack::nova::Nova;
@@ -87,10 +94,5 @@ pub fn app(state: ApiState) -> Router {
         .route("/v1/{*path}", v1())
         .nest("/ha/v1", ha::router())
         .layer(middleware::from_fn_with_state(Arc::clone(&state), envelope::wrap));
-    Router::new()
-        .merge(guarded)
-        .route("/healthcheck", axum::routing::get(healthcheck::show).head(healthcheck::head))
-        .route("/", axum::routing::any(versions::list))
-        .fallback(versions::choices)
-        .with_state(state)
+    Router::new().merge(guarded).fallback(door::other).with_state(state)
 }

@@ -32,10 +32,11 @@ impl Version {
     /// The version that the headers ask for; the oldest if they ask for none of ours. The fault comes
     /// as the response, because one of the two carries `Vary`.
     pub(crate) fn asked(headers: &HeaderMap) -> Result<Self, Box<Response>> {
-        let asked = headers
-            .get_all(HEADER)
+        // Latin-1, as Python reads it.
+        let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect();
+        let values: Vec<String> = headers.get_all(HEADER).iter().map(text).collect();
+        let asked = values
             .iter()
-            .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|entry| entry.trim().split_once(char::is_whitespace))
             .rfind(|(service, _)| service.eq_ignore_ascii_case(SERVICE_TYPE));

@@ -5,8 +5,9 @@ use crate::{
     fault::Fault,
     json::Json,
     microversion::Version,
+    query::Query,
     route::Action,
-    schema::{Brackets, Need, Rule, Schema},
+    schema::{Brackets, Need, Rule, Schema, is_uuid},
     timestamp::{self, iso},
 };
 use http::StatusCode;
@@ -30,7 +31,7 @@ const CREATE: Schema = Schema {
         ("generated_time", Rule::Time),
         ("payload", Rule::Payload),
     ],
-    need: Need::All(&["type", "hostname", "generated_time", "payload"]),
+    need: Need::AllFirst(&["type", "hostname", "generated_time", "payload"]),
 };
 const EVENT: Rule = Rule::Word(&["STARTED", "STOPPED"], Brackets::Round);
 const HOST_PAYLOAD: Schema = Schema {
@@ -40,12 +41,12 @@ const HOST_PAYLOAD: Schema = Schema {
         ("cluster_status", Rule::Word(&["ONLINE", "OFFLINE"], Brackets::Round)),
         ("event", EVENT),
     ],
-    need: Need::All(&["event"]),
+    need: Need::AllFirst(&["event"]),
 };
 const PROCESS_PAYLOAD: Schema = Schema {
     key: None,
     fields: &[("process_name", Rule::Text(4096)), ("event", EVENT)],
-    need: Need::All(&["process_name", "event"]),
+    need: Need::AllFirst(&["process_name", "event"]),
 };
 const VM_PAYLOAD: Schema = Schema {
     key: None,
@@ -54,7 +55,7 @@ const VM_PAYLOAD: Schema = Schema {
         ("vir_domain_event", Rule::Text(255)),
         ("event", Rule::Text(255)),
     ],
-    need: Need::All(&["instance_uuid", "vir_domain_event", "event"]),
+    need: Need::AllFirst(&["instance_uuid", "vir_domain_event", "event"]),
 };
 
 pub(crate) async fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
@@ -71,28 +72,31 @@ pub(crate) async fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
 async fn index(ask: &Ask) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:notifications:index")?;
     let (query, page) = ask.list()?;
-    let kind = query.get("type").map(NotificationType::from_word);
-    let status = query.get("status").map(NotificationStatus::from_word);
-    let since = query.get("generated-since").map(|text| {
-        timestamp::parse(text).ok_or_else(|| Fault::bad("Invalid generated-since value"))
-    });
-    let filter = NotificationFilter {
-        source_host: query.get("source_host_uuid").map(HostId::new),
-        kind: kind.flatten(),
-        status: status.flatten(),
-        generated_since: since.transpose()?,
-    };
-    let nothing_can_match = kind == Some(None) || status == Some(None);
-    let found = if nothing_can_match {
-        Vec::new()
-    } else {
-        ask.api.store.notifications(&filter, &page).await?
+    let found = match filter(&query)? {
+        Some(filter) => ask.api.store.notifications(&filter, &page).await?,
+        None => Vec::new(),
     };
     Reply::ok(&Many { notifications: found.iter().map(|n| View::of(n, None)).collect() })
 }
 
+/// Nothing if no notification can be like that.
+fn filter(query: &Query) -> Result<Option<NotificationFilter>, Fault> {
+    let since = query.get("generated-since").map(|text| {
+        timestamp::parse(text).ok_or_else(|| Fault::bad("Invalid generated-since value"))
+    });
+    let generated_since = since.transpose()?;
+    let kind = query.word("type", NotificationType::ALL, NotificationType::as_str);
+    let status = query.word("status", NotificationStatus::ALL, NotificationStatus::as_str);
+    let (Ok(kind), Ok(status)) = (kind, status) else { return Ok(None) };
+    let source_host = query.get("source_host_uuid").map(HostId::new);
+    Ok(Some(NotificationFilter { source_host, kind, status, generated_since }))
+}
+
 async fn show(ask: &Ask, id: &NotificationId) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:notifications:detail")?;
+    if !is_uuid(id.as_str()) {
+        return Err(Fault::no_notification(id.as_str()));
+    }
     let notification = find(ask, id).await?;
     let details = match ask.version {
         Version::Initial => None,
@@ -127,7 +131,7 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
         uuid,
         kind,
         generated_time: given(generated, "generated_time")?,
-        payload: payload.compact(),
+        payload: payload.as_python_dumps(),
         fingerprint: fingerprint(&host.uuid, kind, payload),
         source_host: host.uuid,
         segment: host.segment,

@@ -21,6 +21,10 @@ pub(crate) fn flag(word: &str) -> Option<bool> {
     }
 }
 
+/// A filter asks for a word that nothing has: the list is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NoSuchWord;
+
 /// The parameters, decoded.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -41,6 +45,21 @@ impl Query {
     /// The last value of `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The one of `words` that `name` asks for. Capitals and blanks at the end make no difference, as in
+    /// MySQL's comparisons.
+    pub(crate) fn word<W: Copy>(
+        &self,
+        name: &str,
+        words: &[W],
+        as_str: fn(W) -> &'static str,
+    ) -> Result<Option<W>, NoSuchWord> {
+        let Some(asked) = self.get(name).map(|text| text.trim_end_matches(' ')) else {
+            return Ok(None);
+        };
+        let found = words.iter().find(|word| as_str(**word).eq_ignore_ascii_case(asked));
+        found.copied().map(Some).ok_or(NoSuchWord)
     }
 
     /// The yes or no that `name` asks for.

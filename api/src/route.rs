@@ -66,7 +66,6 @@ impl Action {
             ("POST", []) => Some(Self::Create),
             ("GET", ["new"]) => Some(Self::New),
             ("GET", [id, "edit"]) if !id.is_empty() => Some(Self::Edit),
-            ("POST", [id, "action"]) if !id.is_empty() => Some(Self::Act),
             (_, [""]) => None,
             ("GET", [id]) => Some(Self::Show((*id).to_owned())),
             ("PUT", [id]) => Some(Self::Update((*id).to_owned())),
@@ -101,7 +100,10 @@ impl Route {
 impl Resource {
     fn find(method: &Method, parts: &[&str]) -> Option<Self> {
         let action = |rest| Action::of(method, rest);
+        let acts = |id: &str| method == Method::POST && !id.is_empty();
         match parts {
+            ["segments", id, "action"] if acts(id) => Some(Self::Segments(Action::Act)),
+            ["notifications", id, "action"] if acts(id) => Some(Self::Notifications(Action::Act)),
             ["segments", segment, "hosts", rest @ ..] if !segment.is_empty() => {
                 Some(Self::Hosts { segment: (*segment).to_owned(), action: action(rest)? })
             }

@@ -24,6 +24,8 @@ pub(crate) struct Schema {
 #[derive(Debug)]
 pub(crate) enum Need {
     All(&'static [&'static str]),
+    /// The same, and it is told before what is too much.
+    AllFirst(&'static [&'static str]),
     /// At least one.
     Any,
 }
@@ -35,7 +37,7 @@ pub(crate) enum Rule {
     Name,
     /// Printable characters and newlines, or null, as much as the column takes.
     Description,
-    /// The same, and not null: the column takes none.
+    /// The same, but null is refused: the column takes none.
     Attributes,
     /// Letters and digits, at most 255.
     HostType,
@@ -106,13 +108,12 @@ impl Schema {
                 })?;
             }
         }
-        no_others(fields, |name| self.fields.iter().any(|(known, _)| *known == name))
-            .map_err(at_object)?;
+        let known = |name: &str| self.fields.iter().any(|(known, _)| *known == name);
+        let others = no_others(fields, known).map_err(at_object);
         match self.need {
-            Need::All(names) => match names.iter().find(|name| object.get(name).is_none()) {
-                Some(name) => Err(at_object(format!("{} is a required property", quoted(name)))),
-                None => Ok(()),
-            },
+            Need::AllFirst(names) => all_of(names, object).map_err(at_object).and(others),
+            Need::All(names) => others.and_then(|()| all_of(names, object).map_err(at_object)),
+            Need::Any if others.is_err() => others,
             Need::Any if fields.is_empty() => Err(at_object(format!(
                 "{} is not valid under any of the given schemas",
                 object.repr()
@@ -136,8 +137,11 @@ impl Rule {
                 }
             }
             Self::Description if *value == Json::Null => Ok(()),
-            Self::Description => long_text(value, "'string', 'null'"),
-            Self::Attributes => long_text(value, "'string'"),
+            Self::Description => long_text(value),
+            Self::Attributes if *value == Json::Null => {
+                Err(Wrong::Value(not_of_type(value, "'string'")))
+            }
+            Self::Attributes => long_text(value),
             Self::HostType => {
                 let expected = if *value == Json::Null { "'string'" } else { "'string', 'null'" };
                 let text = length(value, expected, 0, NAME_CHARS_MAX)?;
@@ -223,6 +227,13 @@ fn no_others(fields: &[(String, Json)], known: impl Fn(&str) -> bool) -> Result<
     Err(format!("Additional properties are not allowed ({others} {verb} unexpected)"))
 }
 
+fn all_of(names: &[&str], object: &Json) -> Result<(), String> {
+    match names.iter().find(|name| object.get(name).is_none()) {
+        Some(name) => Err(format!("{} is a required property", quoted(name))),
+        None => Ok(()),
+    }
+}
+
 fn text<'a>(value: &'a Json, types: &str) -> Result<&'a str, Wrong> {
     match value {
         Json::Text(text) => Ok(text),
@@ -244,8 +255,8 @@ fn length<'a>(value: &'a Json, types: &str, min: usize, max: usize) -> Result<&'
     }
 }
 
-fn long_text(value: &Json, types: &str) -> Result<(), Wrong> {
-    let text = text(value, types)?;
+fn long_text(value: &Json) -> Result<(), Wrong> {
+    let text = text(value, "'string', 'null'")?;
     matches(
         text.chars().all(printable::is_printable),
         value,

@@ -5,8 +5,9 @@ use crate::{
     fault::Fault,
     json::Json,
     microversion::Version,
+    query::NoSuchWord,
     route::Action,
-    schema::{Brackets, Need, Rule, Schema},
+    schema::{Brackets, Need, Rule, Schema, is_uuid},
     timestamp::iso,
 };
 use http::StatusCode;
@@ -47,22 +48,25 @@ pub(crate) async fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
 async fn index(ask: &Ask) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:segments:index")?;
     let (query, page) = ask.list()?;
-    let recovery_method = match query.get("recovery_method").map(RecoveryMethod::from_word) {
-        Some(None) => return Reply::ok(&Many { segments: Vec::new() }),
-        Some(known) => known,
-        None => None,
+    let enabled = query.flag("enabled")?;
+    let method = query.word("recovery_method", RecoveryMethod::ALL, RecoveryMethod::as_str);
+    let service_type = query.get("service_type").map(str::to_owned);
+    let found = match method {
+        Ok(recovery_method) => {
+            let filter = SegmentFilter { recovery_method, service_type, enabled };
+            ask.api.store.segments(&filter, &page).await?
+        }
+        Err(NoSuchWord) => Vec::new(),
     };
-    let filter = SegmentFilter {
-        recovery_method,
-        service_type: query.get("service_type").map(str::to_owned),
-        enabled: query.flag("enabled")?,
-    };
-    let found = ask.api.store.segments(&filter, &page).await?;
     Reply::ok(&Many { segments: found.iter().map(View::of).collect() })
 }
 
 async fn show(ask: &Ask, id: &SegmentId) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:segments:detail")?;
+    // MySQL would find an id with a blank after it.
+    if !is_uuid(id.as_str()) {
+        return Err(Fault::no_segment(id.as_str()));
+    }
     one(StatusCode::OK, &find(ask, id).await?)
 }
 

@@ -36,7 +36,7 @@ fn utc(at: Millis) -> DateTime<Utc> {
 /// space between, any offset; without an offset it is UTC. No leap seconds, no week dates.
 pub(crate) fn parse(text: &str) -> Option<Millis> {
     let mut rest = text;
-    let year = digits(&mut rest, 4, 4)?;
+    let year = digits(&mut rest, 4, 4).filter(|year| *year > 0)?;
     let (month, day) = date(&mut rest)?;
     let day = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
     let (time, offset) =
@@ -90,7 +90,8 @@ fn zone(rest: &mut &str) -> Option<TimeDelta> {
     let hours = digits(rest, 2, 2)?;
     eat(rest, ":");
     let minutes = if rest.is_empty() { 0 } else { digits(rest, 2, 2)? };
-    TimeDelta::try_minutes(sign * (i64::from(hours) * 60 + i64::from(minutes)))
+    let offset = i64::from(hours) * 60 + i64::from(minutes);
+    TimeDelta::try_minutes(sign * offset).filter(|_| offset < 24 * 60)
 }
 
 /// Microseconds; what is finer is cut off.

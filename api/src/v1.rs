@@ -2,9 +2,9 @@
 //! Masakari makes them, because the order decides which of several mistakes is answered.
 
 use crate::{
-    ApiState,
-    ask::{self, Ask, MASAKARI_JSON, Reply},
-    extensions,
+    ApiState, accept,
+    ask::{self, Ask, Reply},
+    door, extensions,
     fault::Fault,
     hosts,
     microversion::Version,
@@ -17,15 +17,12 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use recovery::SegmentId;
 use std::sync::Arc;
 
 pub(crate) async fn answer(State(api): State<Arc<ApiState>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    if head.method == Method::OPTIONS {
-        return StatusCode::OK.into_response();
-    }
     let bodiless = head.method == Method::HEAD;
     let response = enter(api, head, body).await.unwrap_or_else(Fault::into_response);
     if bodiless { without_body(response) } else { response }
@@ -34,7 +31,8 @@ pub(crate) async fn answer(State(api): State<Arc<ApiState>>, request: Request) -
 async fn enter(api: Arc<ApiState>, head: Parts, body: Body) -> Result<Response, Fault> {
     let body = ask::read(&api, &head.headers, body).await?;
     let caller = api.auth.caller(&head.headers, &api.config).await?;
-    let path = head.uri.path().strip_prefix("/v1").unwrap_or_default();
+    let path = door::normal(head.uri.path());
+    let path = path.strip_prefix("/v1").unwrap_or_default();
     let route = Route::find(&head.method, path).ok_or_else(Fault::no_such_resource)?;
     let version = match Version::asked(&head.headers) {
         Ok(version) => version,
@@ -73,16 +71,10 @@ async fn inside(ask: &Ask, route: Route, head: &Parts) -> Result<Reply, Fault> {
     }
 }
 
-/// Masakari's own media type is used for those who accept no other.
+/// In the media type that the caller likes better.
 fn as_accepted(mut response: Response, headers: &HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let own = |accept: &str| {
-        accept.contains(MASAKARI_JSON) && !accept.contains(ask::JSON) && !accept.contains("*/*")
-    };
-    if accept.is_some_and(own) {
-        let value = HeaderValue::from_static(MASAKARI_JSON);
-        response.headers_mut().insert(header::CONTENT_TYPE, value);
-    }
+    let (kind, _) = accept::media_type(accept::asked(headers));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 

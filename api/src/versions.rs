@@ -2,27 +2,31 @@
 
 use crate::{
     ApiState,
-    ask::{Ask, Reply},
-    config::Config,
+    ask::{self, Ask, Reply},
+    called::Called,
     fault::Fault,
     microversion::Version,
     route::Action,
 };
 use axum::{
-    extract::{Request, State},
+    body::Body,
+    extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header, request::Parts};
+use http::{Method, StatusCode, request::Parts};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const ID: &str = "v1.0";
 const UPDATED: &str = "2016-07-01T11:33:21Z";
 
-/// `/`, whatever the method, for everybody.
-pub(crate) async fn list(State(api): State<Arc<ApiState>>, request: Request) -> Response {
-    let (head, _) = request.into_parts();
-    let link = format!("{}/v1/", base(&api.config, &head));
+/// `/`, whatever the method, for everybody; but a body that is sent must be one.
+pub(crate) async fn list(api: &ApiState, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    if let Err(fault) = check_body(api, &head, body).await {
+        return fault.into_response();
+    }
+    let link = Called::of(&api.config, &head).v1_from_root();
     let document = json!({"versions": [{
         "id": ID,
         "status": "CURRENT",
@@ -34,14 +38,27 @@ pub(crate) async fn list(State(api): State<Arc<ApiState>>, request: Request) -> 
     Reply::ok(&document).into_response()
 }
 
+async fn check_body(api: &ApiState, head: &Parts, body: Body) -> Result<(), Fault> {
+    ask::check_content_type(&head.headers)?;
+    if !matches!(head.method, Method::POST | Method::PUT) {
+        return Ok(());
+    }
+    let body = ask::read(api, &head.headers, body).await?;
+    if body.is_empty() {
+        return Ok(());
+    }
+    let json: Result<IgnoredAny, _> = serde_json::from_slice(&body);
+    json.map(|_| ()).map_err(|why| Fault::bad("Malformed request body").because(why))
+}
+
 /// A path that is no API: says which there are.
-pub(crate) async fn choices(State(api): State<Arc<ApiState>>, request: Request) -> Response {
+pub(crate) fn choices(api: &ApiState, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let path = head.uri.path().trim_matches('/');
+    let link = Called::of(&api.config, &head).below_v1(head.uri.path());
     let document = json!({"choices": [{
         "id": ID,
         "status": "CURRENT",
-        "links": [{"rel": "self", "href": format!("{}/v1/{path}", base(&api.config, &head))}],
+        "links": [{"rel": "self", "href": link}],
         "media-types": media_types(),
     }]});
     Reply::with(StatusCode::MULTIPLE_CHOICES, &document).into_response()
@@ -49,7 +66,7 @@ pub(crate) async fn choices(State(api): State<Arc<ApiState>>, request: Request) 
 
 /// `/v1/`.
 pub(crate) fn show(ask: &Ask, head: &Parts) -> Result<Reply, Fault> {
-    let link = format!("{}/v1/", base(&ask.api.config, head));
+    let link = Called::of(&ask.api.config, head).v1();
     Reply::ok(&json!({"version": {
         "id": ID,
         "status": "CURRENT",
@@ -84,19 +101,4 @@ fn media_types() -> Value {
         "base": "application/json",
         "type": "application/vnd.openstack.masakari+json;version=1",
     }])
-}
-
-/// Scheme and address under which we were called, without a slash at the end.
-fn base(config: &Config, head: &Parts) -> String {
-    if let Some(prefix) = config.osapi_masakari_link_prefix.as_deref().filter(|p| !p.is_empty()) {
-        return prefix.trim_end_matches('/').to_owned();
-    }
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let scheme = match header("x-forwarded-proto") {
-        Some("https") => "https",
-        Some(_) | None => "http",
-    };
-    let host = header(header::HOST.as_str());
-    let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
-    format!("{scheme}://{}", host.unwrap_or("localhost"))
 }

@@ -32,14 +32,13 @@ async fn index(ask: &Ask, of: &NotificationId) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:vmoves:index")?;
     let (query, page) = ask.list()?;
     check(ask, of).await?;
-    let kind = query.get("type").map(VMoveType::from_word);
-    let status = query.get("status").map(VMoveStatus::from_word);
-    let nothing_can_match = kind == Some(None) || status == Some(None);
-    let filter = VMoveFilter { kind: kind.flatten(), status: status.flatten() };
-    let found = if nothing_can_match {
-        Vec::new()
-    } else {
-        ask.api.store.vmoves(of, &filter, &page).await?
+    let kind = query.word("type", VMoveType::ALL, VMoveType::as_str);
+    let status = query.word("status", VMoveStatus::ALL, VMoveStatus::as_str);
+    let found = match (kind, status) {
+        (Ok(kind), Ok(status)) => {
+            ask.api.store.vmoves(of, &VMoveFilter { kind, status }, &page).await?
+        }
+        (_, _) => Vec::new(),
     };
     Reply::ok(&Many { vmoves: found.iter().map(View::of).collect() })
 }

@@ -55,6 +55,7 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let address = configuration.listen()?;
+    let tls = configuration.tls()?;
     let files = configuration.policy_files();
     let seen = files.stamp();
     let (policy, findings) = files.enforcer()?;
@@ -74,7 +75,7 @@ pub(crate) async fn serve(
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "API listens");
-    let serving = api::serve(listener, api::app(state), machine.clock.clone(), stop);
+    let serving = api::serve(listener, tls, api::app(state), machine.clock.clone(), stop);
     tokio::select! {
         served = serving => served.context("the API stopped"),
         () = policy::keep_current(files, seen, &policy, &*machine.clock) => Ok(()),

@@ -5,6 +5,7 @@
 //! warning, because deployment tools write such options.
 
 mod contradictions;
+mod http;
 mod logs;
 mod options;
 mod policy_files;

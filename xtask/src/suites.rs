@@ -101,7 +101,11 @@ pub(crate) const SUITES: &[Suite] = &[
         counted_by: CountedBy::ClosingLine,
         programs: || {
             let mut all = cargo(&["build -p masakari"]);
-            all.extend([cloud::script("up"), cloud::script("e2e/run")]);
+            all.extend([
+                cloud::script("up"),
+                cloud::script("recorder/replay"),
+                cloud::script("e2e/run"),
+            ]);
             all
         },
         afterwards: || vec![cloud::script("down")],

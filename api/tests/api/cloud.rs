@@ -1,4 +1,4 @@
-//! A Keystone that knows two people and a Nova that knows four hosts, and either may be away.
+//! A Keystone that knows four people and a Nova that knows four hosts, and either may be away.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,8 +8,11 @@ use std::{sync::Mutex, time::Duration};
 
 pub(crate) const ADMIN_TOKEN: &str = "token-of-admin";
 pub(crate) const DEMO_TOKEN: &str = "token-of-demo";
+pub(crate) const READER_TOKEN: &str = "token-of-reader";
+pub(crate) const OTHER_TOKEN: &str = "token-of-another-admin";
 pub(crate) const ADMIN_PROJECT: &str = "4f3c2a1b00000000000000000000000a";
 pub(crate) const DEMO_PROJECT: &str = "4f3c2a1b00000000000000000000000b";
+pub(crate) const OTHER_PROJECT: &str = "4f3c2a1b00000000000000000000000c";
 
 /// Who does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,12 +55,20 @@ fn keystone(ask: &Ask) -> Answer {
             answer.headers_mut().insert("x-subject-token", "our-token".parse().unwrap());
             answer
         }
-        (_, Some(ADMIN_TOKEN)) => {
-            answer(200, &token("admin", ADMIN_PROJECT, &["admin", "member"], &Value::Null))
-        }
+        (_, Some(ADMIN_TOKEN)) => answer(
+            200,
+            &token("admin", ADMIN_PROJECT, &["admin", "manager", "member", "reader"], &Value::Null),
+        ),
         (_, Some(DEMO_TOKEN)) => {
-            answer(200, &token("demo", DEMO_PROJECT, &["member"], &Value::Null))
+            answer(200, &token("demo", DEMO_PROJECT, &["member", "reader"], &Value::Null))
         }
+        (_, Some(READER_TOKEN)) => {
+            answer(200, &token("reader", DEMO_PROJECT, &["reader"], &Value::Null))
+        }
+        (_, Some(OTHER_TOKEN)) => answer(
+            200,
+            &token("other", OTHER_PROJECT, &["admin", "manager", "member", "reader"], &Value::Null),
+        ),
         _ => answer(404, &json!({"error": {"code": 404, "message": "no such token"}})),
     }
 }

@@ -108,3 +108,10 @@ fn planned(number: u32) -> Planned {
         last_evacuation: 0,
     }
 }
+
+/// Writes what the API shows of a recovery, whatever its log says.
+pub(crate) async fn show(store: &Memory, id: &NotificationId, summaries: &[Summary]) {
+    let lease = take(store, id).await;
+    let at = store.lines(id).len() as u64;
+    store.append(&lease, id, &lines(at, vec![claimed()]), summaries).await.unwrap();
+}

@@ -2,12 +2,15 @@
 //! two people and a Nova that knows four hosts.
 #![cfg(test)]
 
+mod anything;
 mod away;
 mod cloud;
 mod confirm;
 mod engine;
 mod golden;
+mod replay;
 mod reports;
+mod settings;
 mod socket;
 mod trust;
 mod world;

@@ -11,7 +11,7 @@ use openstack::{
     nova::{Nova, NovaConfig},
     tokens::{TokenCache, TokenValidator},
 };
-use oslo::policy::Enforcer;
+use oslo::policy::{Enforcer, RuleText};
 use ports::{Boot, Clock, Entropy, SeededEntropy};
 use recovery::Millis;
 use serde_json::Value;
@@ -40,6 +40,10 @@ pub(crate) struct World {
 pub(crate) enum Client {
     Admin,
     Demo,
+    /// Of the same project as `Demo`.
+    Reader,
+    /// An administrator of another project.
+    Other,
 }
 
 impl Client {
@@ -47,14 +51,36 @@ impl Client {
         match self {
             Self::Admin => cloud::ADMIN_TOKEN,
             Self::Demo => cloud::DEMO_TOKEN,
+            Self::Reader => cloud::READER_TOKEN,
+            Self::Other => cloud::OTHER_TOKEN,
         }
     }
 
     pub(crate) fn project(self) -> &'static str {
         match self {
             Self::Admin => cloud::ADMIN_PROJECT,
-            Self::Demo => cloud::DEMO_PROJECT,
+            Self::Demo | Self::Reader => cloud::DEMO_PROJECT,
+            Self::Other => cloud::OTHER_PROJECT,
         }
+    }
+}
+
+/// What an operator has set.
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) policy: BTreeMap<String, RuleText>,
+    /// `auth_strategy = noauth2`.
+    pub(crate) trust: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let config = Config {
+            www_authenticate_uri: Some("http://127.0.0.1:5000".into()),
+            healthcheck_disable_file: None,
+            ..Config::default()
+        };
+        Self { config, policy: BTreeMap::new(), trust: false }
     }
 }
 
@@ -108,46 +134,50 @@ impl World {
 
     /// A world whose application reaches the data of `store` through `door`.
     pub(crate) fn with(store: Memory, door: Arc<dyn Store>) -> Self {
-        Self::build(store, door, |session, clock| {
-            Auth::Keystone(TokenValidator::new(session, clock, TokenCache::default()))
-        })
+        Self::build(store, door, Settings::default())
+    }
+
+    /// A world whose operator has set something.
+    pub(crate) fn set(settings: Settings) -> Self {
+        let store = Memory::new();
+        Self::build(store.clone(), Arc::new(store), settings)
     }
 
     /// A world where everybody is believed.
     pub(crate) fn of_trust() -> Self {
-        let store = Memory::new();
-        Self::build(store.clone(), Arc::new(store), |_, _| Auth::NoAuth)
+        Self::set(Settings { trust: true, ..Settings::default() })
     }
 
-    fn build(
-        store: Memory,
-        door: Arc<dyn Store>,
-        auth: impl FnOnce(Session, Arc<dyn Clock>) -> Auth,
-    ) -> Self {
+    fn build(store: Memory, door: Arc<dyn Store>, settings: Settings) -> Self {
         let cloud = Arc::new(Cloud::default());
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let config = AuthConfig { auth_url: "http://keystone/v3".into(), ..AuthConfig::default() };
         let session = Session::new(config, cloud.clone(), clock.clone(), entropy.clone());
-        let (policy, findings) = Enforcer::new(RULES, &BTreeMap::new(), "default");
-        assert!(findings.is_empty(), "{findings:?}");
+        let (policy, findings) = Enforcer::new(RULES, &settings.policy, "default");
+        assert!(findings.is_empty() || !settings.policy.is_empty(), "{findings:?}");
+        let auth = if settings.trust {
+            Auth::NoAuth
+        } else {
+            Auth::Keystone(TokenValidator::new(
+                session.clone(),
+                clock.clone(),
+                TokenCache::default(),
+            ))
+        };
         let woken = Arc::new(AtomicUsize::new(0));
         let bell = Arc::clone(&woken);
         let state = ApiState {
             store: door,
-            nova: Nova::new(session.clone(), NovaConfig::default()),
-            auth: auth(session, clock.clone()),
+            nova: Nova::new(session, NovaConfig::default()),
+            auth,
             policy: Arc::new(policy),
             clock: clock.clone(),
             entropy,
             wake: Arc::new(move || {
                 bell.fetch_add(1, Ordering::Relaxed);
             }),
-            config: Config {
-                www_authenticate_uri: Some("http://127.0.0.1:5000".into()),
-                healthcheck_disable_file: None,
-                ..Config::default()
-            },
+            config: settings.config,
         };
         Self { app: api::app(state), store, cloud, clock, woken }
     }

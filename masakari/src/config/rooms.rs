@@ -223,7 +223,7 @@ impl Configuration {
 
     pub(crate) fn api(&self) -> api::Config {
         let bytes: i64 = self.values.get("oslo_middleware", "max_request_body_size");
-        api::Config {
+        let mut config = api::Config {
             osapi_max_limit: self.values.get("DEFAULT", "osapi_max_limit"),
             duplicate_notification_detection_interval_s: self
                 .values
@@ -234,7 +234,9 @@ impl Configuration {
                 .text("keystone_authtoken", "www_authenticate_uri")
                 .or_else(|| self.text("keystone_authtoken", "auth_url")),
             ..api::Config::default()
-        }
+        };
+        self.set_http(&mut config);
+        config
     }
 
     pub(crate) fn engine(&self, machine: &str) -> engine::Config {

@@ -65,7 +65,7 @@ fn every_mistake_is_told_at_once_with_its_file_and_line_and_what_was_expected() 
         wait_perod_after_evacuation = 5\nlogdir = /var/log/masakari\nlog_dir = /var/log\n\
         notification_delay_max = 3\n\
         [database]\nconnection = oracle://u:hunter2@h/d\n\
-        [keystone_authtoken]\ninterface = inside\nauth_type = v3oidc\n[cors]\nmax_age = soon\n";
+        [keystone_authtoken]\ninterface = inside\nauth_type = v3oidc\n[wsgi]\ntcp_keepidle = soon\n";
     assert_eq!(
         told(text),
         [
@@ -86,10 +86,10 @@ fn every_mistake_is_told_at_once_with_its_file_and_line_and_what_was_expected() 
              backend other than mysql, mariadb, postgresql and sqlite",
             "masakari.conf:12: error: [keystone_authtoken] auth_type = \"v3oidc\" must be one of: \
              password, v3password, v3applicationcredential",
-            "masakari.conf:14: warning: [cors] max_age = \"soon\" must be a whole number; it has no \
+            "masakari.conf:14: warning: [wsgi] tcp_keepidle = \"soon\" must be a whole number; it has no \
              effect here, but Python would fail",
-            "masakari.conf:14: warning: [cors] max_age is accepted and has no effect: answers to \
-             other origins carry no CORS headers in this version",
+            "masakari.conf:14: warning: [wsgi] tcp_keepidle is accepted and has no effect: it is \
+             about the server that Python brings along",
         ]
     );
 }

@@ -96,15 +96,18 @@ impl Data {
         if let Some(name) = change.name.as_ref().filter(|name| **name != segment.name) {
             self.no_segment_named(name)?;
         }
-        let segment = Segment {
+        let before = segment.clone();
+        let mut segment = Segment {
             name: change.name.unwrap_or(segment.name),
             service_type: change.service_type.unwrap_or(segment.service_type),
             description: change.description.unwrap_or(segment.description),
             recovery_method: change.recovery_method.unwrap_or(segment.recovery_method),
             enabled: change.enabled.unwrap_or(segment.enabled),
-            updated_at: Some(rules::whole_second(change.now)),
             ..segment
         };
+        if segment != before {
+            segment.updated_at = Some(rules::whole_second(change.now));
+        }
         self.segments.insert(segment.id, segment.clone());
         Ok(segment)
     }
@@ -188,15 +191,18 @@ impl Data {
         if let Some(name) = change.name.as_ref().filter(|name| **name != host.name) {
             self.no_host_named(name)?;
         }
-        let host = Host {
+        let before = host.clone();
+        let mut host = Host {
             name: change.name.unwrap_or(host.name),
             kind: change.kind.unwrap_or(host.kind),
             control_attributes: change.control_attributes.unwrap_or(host.control_attributes),
             reserved: change.reserved.unwrap_or(host.reserved),
             on_maintenance: change.on_maintenance.unwrap_or(host.on_maintenance),
-            updated_at: Some(rules::whole_second(change.now)),
             ..host
         };
+        if host != before {
+            host.updated_at = Some(rules::whole_second(change.now));
+        }
         self.hosts.insert(host.id, host.clone());
         Ok(host)
     }

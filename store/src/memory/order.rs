@@ -3,7 +3,7 @@
 use crate::{Order, Page, StoreError, rules};
 use recovery::{
     Millis,
-    nouns::{Host, Notification, Segment, VMove},
+    nouns::{Host, Notification, NotificationStatus, RecoveryMethod, Segment, VMove},
 };
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -69,6 +69,12 @@ fn optional(value: Option<&str>) -> Cell {
     value.map_or(Cell::Null, text)
 }
 
+/// MySQL sorts the words of an ENUM in the order of its declaration.
+fn place<W: PartialEq>(declared: &[W], word: &W) -> Cell {
+    let place = declared.iter().position(|known| known == word);
+    place.and_then(|place| i64::try_from(place).ok()).map_or(Cell::Null, Cell::Number)
+}
+
 impl Row for Segment {
     const COLUMNS: &'static [Column<Self>] = &[
         ("id", |s| number(s.id)),
@@ -77,9 +83,11 @@ impl Row for Segment {
         ("service_type", |s| text(&s.service_type)),
         ("enabled", |s| number(s.enabled)),
         ("description", |s| optional(s.description.as_deref())),
-        ("recovery_method", |s| text(s.recovery_method.as_str())),
+        ("recovery_method", |s| place(RecoveryMethod::ALL, &s.recovery_method)),
         ("created_at", |s| time(s.created_at)),
         ("updated_at", |s| time(s.updated_at)),
+        ("deleted_at", |_| Cell::Null),
+        ("deleted", |_| number(0)),
     ];
 }
 
@@ -95,6 +103,8 @@ impl Row for Host {
         ("failover_segment_id", |h| text(h.segment.as_str())),
         ("created_at", |h| time(h.created_at)),
         ("updated_at", |h| time(h.updated_at)),
+        ("deleted_at", |_| Cell::Null),
+        ("deleted", |_| number(0)),
     ];
 }
 
@@ -105,12 +115,14 @@ impl Row for Notification {
         ("generated_time", |n| time(Some(n.generated_time))),
         ("type", |n| text(n.kind.as_str())),
         ("payload", |n| text(&n.payload)),
-        ("status", |n| text(n.status.as_str())),
+        ("status", |n| place(NotificationStatus::ALL, &n.status)),
         ("source_host_uuid", |n| text(n.source_host.as_str())),
         ("failover_segment_uuid", |n| text(n.segment.as_str())),
         ("message", |n| optional(n.message.as_deref())),
         ("created_at", |n| time(n.created_at)),
         ("updated_at", |n| time(n.updated_at)),
+        ("deleted_at", |_| Cell::Null),
+        ("deleted", |_| number(0)),
     ];
 }
 
@@ -130,5 +142,7 @@ impl Row for VMove {
         ("message", |v| optional(v.message.as_deref())),
         ("created_at", |v| time(v.created_at)),
         ("updated_at", |v| time(v.updated_at)),
+        ("deleted_at", |_| Cell::Null),
+        ("deleted", |_| number(0)),
     ];
 }

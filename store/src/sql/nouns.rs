@@ -89,20 +89,26 @@ pub(super) async fn update_segment(
     if let Some(name) = change.name.as_ref().filter(|name| **name != there.name) {
         no_segment_named(&*open, name).await?;
     }
-    let mut row = there.into_active_model();
+    let mut row = there.clone().into_active_model();
     set(&mut row.name, change.name.clone());
     set(&mut row.service_type, change.service_type.clone());
     set(&mut row.description, change.description.clone());
     set(&mut row.recovery_method, change.recovery_method.map(Into::into));
     set(&mut row.enabled, change.enabled.map(Some));
+    if !row.is_changed() {
+        return Ok(rows::segment(there));
+    }
     row.updated_at = Set(Some(rows::naive(change.now)));
     let row = row.update(&*open).await?;
     open.commit().await?;
     Ok(rows::segment(row))
 }
 
-fn set<T: Into<sea_orm::Value>>(column: &mut sea_orm::ActiveValue<T>, to: Option<T>) {
-    if let Some(value) = to {
+/// What is there already is no change, and moves no `updated_at`.
+fn set<T: Into<sea_orm::Value> + PartialEq>(column: &mut sea_orm::ActiveValue<T>, to: Option<T>) {
+    if let Some(value) = to
+        && column.try_as_ref() != Some(&value)
+    {
         *column = Set(value);
     }
 }
@@ -233,12 +239,15 @@ pub(super) async fn update_host(
     if let Some(name) = change.name.as_ref().filter(|name| name.as_str() != there.name) {
         no_host_named(&*open, name).await?;
     }
-    let mut row = there.into_active_model();
+    let mut row = there.clone().into_active_model();
     set(&mut row.name, change.name.as_ref().map(|name| name.as_str().into()));
     set(&mut row.kind, change.kind.clone());
     set(&mut row.control_attributes, change.control_attributes.clone());
     set(&mut row.reserved, change.reserved.map(Some));
     set(&mut row.on_maintenance, change.on_maintenance.map(Some));
+    if !row.is_changed() {
+        return Ok(rows::host(there));
+    }
     row.updated_at = Set(Some(rows::naive(change.now)));
     let row = row.update(&*open).await?;
     open.commit().await?;

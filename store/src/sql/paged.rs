@@ -5,7 +5,7 @@ use crate::{Order, Page, rules};
 use sea_orm::{
     ColumnTrait, ColumnType, Condition, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
     IntoSimpleExpr, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select, Value,
-    sea_query::{Expr, NullOrdering},
+    sea_query::{CaseStatement, Expr, NullOrdering},
 };
 use std::str::FromStr;
 
@@ -71,16 +71,27 @@ fn column<E: EntityTrait>(key: &str) -> Result<E::Column, Trouble> {
     E::Column::from_str(key).map_err(|_| rules::no_sort_key(key).into())
 }
 
-/// The column as what it is sorted by: MySQL sorts an ENUM by the order of its declaration but
-/// compares it as text, and pages would not meet.
+/// The column as what it is sorted by: words in the order of their declaration, as MySQL sorts an ENUM.
+/// It compares one as text, though, and pages would not meet; so numbers are sorted and compared.
 fn sortable(backend: DbBackend, column: impl ColumnTrait) -> Expr {
-    let is_enum = matches!(column.def().get_column_type(), ColumnType::Enum { .. });
     let expr = column.into_simple_expr();
-    match (is_enum, backend) {
-        (false, _) => expr,
-        (true, DbBackend::MySql) => expr.cast_as("char"),
-        (true, _) => expr.cast_as("text"),
-    }
+    let def = column.def();
+    let ColumnType::Enum { variants, .. } = def.get_column_type() else { return expr };
+    let as_text = expr.cast_as(if backend == DbBackend::MySql { "char" } else { "text" });
+    let places = (0_i32..).zip(variants).fold(CaseStatement::new(), |case, (place, word)| {
+        case.case(as_text.clone().eq(word.to_string()), place)
+    });
+    places.into()
+}
+
+/// What stands in `marked`, as [`sortable`] has it.
+fn sorted_by<M: ModelTrait>(marked: &M, column: <M::Entity as EntityTrait>::Column) -> Value {
+    let value = marked.get(column);
+    let def = column.def();
+    let ColumnType::Enum { variants, .. } = def.get_column_type() else { return value };
+    let Value::String(Some(word)) = &value else { return value };
+    let place = variants.iter().position(|known| known.to_string() == *word);
+    place.and_then(|place| i32::try_from(place).ok()).into()
 }
 
 /// What comes after `marked`: greater in the first key, or equal there and greater in the second,
@@ -93,7 +104,7 @@ fn after<M: ModelTrait>(
     let mut any = Condition::any();
     let mut equal_so_far = Condition::all();
     for (column, order) in sort {
-        let value = marked.get(*column);
+        let value = sorted_by(marked, *column);
         let nothing = value == value.as_null();
         let cell = || sortable(backend, *column);
         let greater = match (order, nothing) {

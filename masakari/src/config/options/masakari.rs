@@ -2,7 +2,7 @@
 
 use oslo::config::{Kind, Opt};
 
-use super::why::{BUS, EVENTLET, NO_INSTANCE, NO_TLS, PASTE, PYTHON, SERVICES};
+use super::why::{BUS, EVENTLET, NO_INSTANCE, PYTHON, SERVICES};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("DEFAULT", "auth_strategy", Kind::Str).default("keystone").choices(&["keystone", "noauth2"]).help("How callers prove who they are; noauth2 believes everybody and is for tests"),
@@ -27,7 +27,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("DEFAULT", "state_path", Kind::Str).default("/var/lib/masakari").help("The folder of what is written; the default database lies in it"),
     Opt::new("DEFAULT", "wait_period_after_evacuation", Kind::at_least(1)).default("90").help("Seconds without progress of any VM after which evacuations are given up"),
     Opt::new("DEFAULT", "wait_period_after_power_off", Kind::at_least(1)).default("180").help("Seconds that stopping a VM on its new host may take"),
-    Opt::new("DEFAULT", "api_paste_config", Kind::Str).default("api-paste.ini").ignored(PASTE),
+    Opt::new("DEFAULT", "api_paste_config", Kind::Str).default("api-paste.ini").ignored("it is [wsgi] api_paste_config that is read"),
     Opt::new("DEFAULT", "backdoor_port", Kind::Str).ignored(EVENTLET),
     Opt::new("DEFAULT", "backdoor_socket", Kind::Str).ignored(EVENTLET),
     Opt::new("DEFAULT", "bindir", Kind::Str).ignored(PYTHON),
@@ -60,7 +60,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("DEFAULT", "tempdir", Kind::Str).ignored("nothing is written to a folder for temporary files"),
     Opt::new("DEFAULT", "transport_url", Kind::Secret).default("rabbit://").ignored(BUS),
     Opt::new("DEFAULT", "use_forwarded_for", Kind::Bool).default("false").ignored("the caller's address is not used for anything here"),
-    Opt::new("DEFAULT", "use_ssl", Kind::Bool).default("false").ignored(NO_TLS),
+    Opt::new("DEFAULT", "use_ssl", Kind::Bool).default("false").help("Speak TLS, with the certificate of [ssl] or of [wsgi] ssl_cert_file"),
     Opt::new("DEFAULT", "verify_interval", Kind::INT).default("1").ignored("one list call follows all VMs, as often as Nova bears"),
     Opt::new("DEFAULT", "wait_period_after_power_on", Kind::INT).default("60").ignored(NO_INSTANCE),
     Opt::new("DEFAULT", "wait_period_after_service_update", Kind::INT).default("180").ignored("there is no blind wait: a recovery begins as soon as Nova says that the host is down, and never before"),

@@ -2,26 +2,26 @@
 
 use oslo::config::{Kind, Opt};
 
-use super::why::{NO_CORS, NO_PROXY, PYTHON};
+use super::why::PYTHON;
 
 pub(super) const OPTIONS: &[Opt] = &[
-    Opt::new("cors", "allow_credentials", Kind::Bool).default("true").ignored(NO_CORS),
-    Opt::new("cors", "allow_headers", Kind::List).default("X-Auth-Token,X-Openstack-Request-Id,X-Identity-Status,X-Roles,X-Service-Catalog,X-User-Id,X-Tenant-Id").ignored(NO_CORS),
-    Opt::new("cors", "allow_methods", Kind::List).default("GET,PUT,POST,DELETE,PATCH").ignored(NO_CORS),
-    Opt::new("cors", "allowed_origin", Kind::List).ignored(NO_CORS),
-    Opt::new("cors", "expose_headers", Kind::List).default("X-Auth-Token,X-Openstack-Request-Id,X-Subject-Token,X-Service-Token").ignored(NO_CORS),
-    Opt::new("cors", "max_age", Kind::INT).default("3600").ignored(NO_CORS),
+    Opt::new("cors", "allow_credentials", Kind::Bool).default("true").help("Whether pages of other origins may send credentials"),
+    Opt::new("cors", "allow_headers", Kind::List).default("X-Auth-Token,X-Openstack-Request-Id,X-Identity-Status,X-Roles,X-Service-Catalog,X-User-Id,X-Tenant-Id").help("Headers that pages of other origins may send"),
+    Opt::new("cors", "allow_methods", Kind::List).default("GET,PUT,POST,DELETE,PATCH").help("Methods that pages of other origins may use"),
+    Opt::new("cors", "allowed_origin", Kind::List).help("Origins whose pages may see answers (scheme://host:port), or *"),
+    Opt::new("cors", "expose_headers", Kind::List).default("X-Auth-Token,X-Openstack-Request-Id,X-Subject-Token,X-Service-Token").help("Headers that pages of other origins may read"),
+    Opt::new("cors", "max_age", Kind::INT).default("3600").help("Seconds for which a browser may remember what it may do; 0: it is not told"),
     Opt::new("healthcheck", "allowed_source_ranges", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
     Opt::new("healthcheck", "backends", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
-    Opt::new("healthcheck", "detailed", Kind::Bool).default("false").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
-    Opt::new("healthcheck", "disable_by_file_path", Kind::Str).ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
+    Opt::new("healthcheck", "detailed", Kind::Bool).default("false").help("Say more about the process in /healthcheck (api-paste.ini may say so, too)"),
+    Opt::new("healthcheck", "disable_by_file_path", Kind::Str).help("While this file exists, /healthcheck answers 503; else what api-paste.ini says, else /etc/masakari/healthcheck_disable"),
     Opt::new("healthcheck", "disable_by_file_paths", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
     Opt::new("healthcheck", "enable_by_file_paths", Kind::List).default("").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
     Opt::new("healthcheck", "ignore_proxied_requests", Kind::Bool).default("false").ignored("/healthcheck says whether this API answers; a file /etc/masakari/healthcheck_disable turns it off"),
     Opt::new("oslo_concurrency", "disable_process_locking", Kind::Bool).default("false").ignored("nothing is locked by files"),
     Opt::new("oslo_concurrency", "lock_path", Kind::Str).ignored("nothing is locked by files"),
     Opt::new("oslo_middleware", "max_request_body_size", Kind::at_least(0)).default("114688").help("The most bytes that a request's body may have"),
-    Opt::new("oslo_middleware", "enable_proxy_headers_parsing", Kind::Bool).default("false").ignored(NO_PROXY),
+    Opt::new("oslo_middleware", "enable_proxy_headers_parsing", Kind::Bool).default("false").help("A proxy stands before the API; what it says of the address under which it was called is believed"),
     Opt::new("oslo_middleware", "http_basic_auth_user_file", Kind::Str).default("/etc/htpasswd").ignored("basic authentication is not offered"),
     Opt::new("oslo_middleware_tracing", "enabled", Kind::Bool).default("false").ignored("nothing is traced by this version"),
     Opt::new("oslo_middleware_tracing", "insecure", Kind::Bool).default("false").ignored("nothing is traced by this version"),

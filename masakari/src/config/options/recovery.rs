@@ -2,7 +2,7 @@
 
 use oslo::config::{Kind, Opt};
 
-use super::why::{EVENTLET, FLOWS, NO_INSTANCE, NO_PROCESS, NO_PROXY, NO_TLS, PASTE};
+use super::why::{EVENTLET, FLOWS, NO_INSTANCE, NO_PROCESS, NO_PROXY, TLS_SAFE};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("coordination", "backend_url", Kind::Secret).ignored("engines agree by leases in the database; no coordinator is needed"),
@@ -17,25 +17,25 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("osapi_v1", "extensions_whitelist", Kind::List).default("").ignored("all of the API is always there"),
     Opt::new("osapi_v1", "project_id_regex", Kind::Str).ignored("all of the API is always there"),
     Opt::new("process_failure", "service_disable_reason", Kind::Str).default("Masakari detected process failed.").ignored(NO_PROCESS),
-    Opt::new("ssl", "ca_file", Kind::Str).ignored(NO_TLS),
-    Opt::new("ssl", "cert_file", Kind::Str).ignored(NO_TLS),
-    Opt::new("ssl", "ciphers", Kind::Str).ignored(NO_TLS),
-    Opt::new("ssl", "key_file", Kind::Str).ignored(NO_TLS),
-    Opt::new("ssl", "version", Kind::Str).ignored(NO_TLS),
+    Opt::new("ssl", "ca_file", Kind::Str).help("Whose certificates callers must show; nobody must if it is not set"),
+    Opt::new("ssl", "cert_file", Kind::Str).help("The API's certificate, with those between it and the authority"),
+    Opt::new("ssl", "ciphers", Kind::Str).ignored(TLS_SAFE),
+    Opt::new("ssl", "key_file", Kind::Str).help("The key of that certificate"),
+    Opt::new("ssl", "version", Kind::Str).ignored(TLS_SAFE),
     Opt::new("taskflow", "connection", Kind::Secret).ignored(FLOWS),
     Opt::new("taskflow_driver_recovery_flows", "host_auto_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task],post:[evacuate_instances_task]").ignored(FLOWS),
     Opt::new("taskflow_driver_recovery_flows", "host_rh_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task,evacuate_instances_task],post:[]").ignored(FLOWS),
     Opt::new("taskflow_driver_recovery_flows", "instance_failure_recovery_tasks", Kind::DictOfLists).default("pre:[stop_instance_task],main:[start_instance_task],post:[confirm_instance_active_task]").ignored(FLOWS),
     Opt::new("taskflow_driver_recovery_flows", "process_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_node_task],main:[confirm_compute_node_disabled_task],post:[]").ignored(FLOWS),
-    Opt::new("wsgi", "api_paste_config", Kind::Str).default("api-paste.ini").ignored(PASTE),
+    Opt::new("wsgi", "api_paste_config", Kind::Str).default("api-paste.ini").help("Where the health check and what else stands before the API are set; the pipeline itself is fixed"),
     Opt::new("wsgi", "client_socket_timeout", Kind::INT).default("900").ignored(EVENTLET),
     Opt::new("wsgi", "default_pool_size", Kind::INT).default("1000").ignored(EVENTLET),
     Opt::new("wsgi", "keep_alive", Kind::Bool).default("true").ignored(EVENTLET),
     Opt::new("wsgi", "max_header_line", Kind::INT).default("16384").ignored(EVENTLET),
     Opt::new("wsgi", "secure_proxy_ssl_header", Kind::Str).ignored(NO_PROXY),
-    Opt::new("wsgi", "ssl_ca_file", Kind::Str).ignored(NO_TLS),
-    Opt::new("wsgi", "ssl_cert_file", Kind::Str).ignored(NO_TLS),
-    Opt::new("wsgi", "ssl_key_file", Kind::Str).ignored(NO_TLS),
+    Opt::new("wsgi", "ssl_ca_file", Kind::Str).help("As [ssl] ca_file, which it comes before"),
+    Opt::new("wsgi", "ssl_cert_file", Kind::Str).help("As [ssl] cert_file, which it comes before"),
+    Opt::new("wsgi", "ssl_key_file", Kind::Str).help("As [ssl] key_file, which it comes before"),
     Opt::new("wsgi", "tcp_keepidle", Kind::INT).default("600").ignored(EVENTLET),
     Opt::new("wsgi", "wsgi_log_format", Kind::Str).default("%(client_ip)s \"%(request_line)s\" status: %(status_code)s len: %(body_length)s time: %(wall_seconds).7f").ignored(EVENTLET),
 ];

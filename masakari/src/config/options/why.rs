@@ -4,15 +4,14 @@ pub(super) const BUS: &str =
     "API and engine meet in the database, no message bus is needed between them";
 pub(super) const EVENTLET: &str = "it is about the server that Python brings along";
 pub(super) const FLOWS: &str = "a recovery is not made of tasks; its log is in the database";
-pub(super) const NO_CORS: &str = "answers to other origins carry no CORS headers in this version";
 pub(super) const NO_INSTANCE: &str = "reports of VMs are answered and ignored by this version";
 pub(super) const NO_NOTIFICATIONS: &str = "nothing is sent to the message bus by this version";
 pub(super) const NO_PROCESS: &str = "reports of processes are answered and ignored by this version";
 pub(super) const NO_PROXY: &str =
     "links begin with the address under which we were called; set osapi_masakari_link_prefix";
-pub(super) const NO_TLS: &str = "this version speaks plain HTTP; let a proxy speak TLS";
 pub(super) const OWN_CACHE: &str = "validated tokens are kept in the process";
-pub(super) const PASTE: &str = "the pipeline is fixed; auth_strategy chooses who is believed";
 pub(super) const PYTHON: &str = "it is about Python itself";
 pub(super) const SERVICES: &str = "engines show that they live by their leases";
-pub(super) const SERVICE_TOKENS: &str = "service tokens are not used";
+pub(super) const SERVICE_TOKENS: &str = "a service token must be valid; its roles are not asked";
+pub(super) const TLS_SAFE: &str =
+    "TLS 1.2 and 1.3 are spoken, with those of their ciphers that are safe";

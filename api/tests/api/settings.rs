@@ -1,0 +1,134 @@
+//! Replays what our own recorder (`cloud/recorder`) recorded of Python Masakari under many settings.
+
+use crate::{
+    engine,
+    replay::{Recording, Replay, listed},
+    world::{Settings, World},
+};
+use api::Config;
+use oslo::policy::parse_overrides;
+use recovery::{
+    HostName, Millis, NotificationId, ServerId, VMoveId,
+    log::Summary,
+    nouns::{NotificationStatus, VMove, VMoveStatus, VMoveType},
+};
+use serde_json::Value;
+use std::{path::Path, time::Duration};
+
+const STEPS: &str = include_str!("../golden/settings.jsonl");
+const DIFFERS: &str = include_str!("../golden/settings-differ.txt");
+
+#[tokio::test(start_paused = true)]
+async fn under_every_setting_answers_are_those_of_python_masakari() {
+    let differs = listed(DIFFERS);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("healthcheck_disable");
+    let mut replay = Replay::new(World::new(), Recording::Settings);
+    let (mut wrong, mut equal) = (Vec::new(), 0);
+    for line in STEPS.lines() {
+        let step: Value = serde_json::from_str(line).unwrap();
+        if step.get("setting").is_some() {
+            std::fs::remove_file(&file).ok();
+            replay = Replay::new(World::set(settings(&replay, &step, &file)), Recording::Settings);
+        } else if let Some(there) = step["file"].as_bool() {
+            if there {
+                std::fs::write(&file, "").unwrap();
+            } else {
+                std::fs::remove_file(&file).ok();
+            }
+        } else if let Some(seconds) = step["pause"].as_f64() {
+            tokio::time::advance(Duration::from_secs_f64(seconds)).await;
+        } else if let Some(deeds) = step.get("play") {
+            play(&replay, deeds).await;
+        } else {
+            let name = step["name"].as_str().unwrap();
+            match (replay.run(&step).await, differs.get(name)) {
+                (None, None) => equal += 1,
+                (Some(_), Some(_)) => {}
+                (Some(difference), None) => wrong.push(format!("{name}: {difference}")),
+                (None, Some(_)) => wrong.push(format!("{name}: equal now, take it off the list")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} steps:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(equal > 1400, "only {equal} steps were compared");
+}
+
+/// What the recorded configuration means.
+fn settings(replay: &Replay, step: &Value, disable_file: &Path) -> Settings {
+    let mut settings = Settings::default();
+    settings.config.healthcheck_disable_file = Some(disable_file.to_owned());
+    let policy = replay.fill(step["policy"].as_str().unwrap());
+    settings.policy = parse_overrides(Path::new("policy.yaml"), &policy).unwrap();
+    let mut group = "";
+    for line in step["conf"].as_str().unwrap().lines() {
+        match line.split_once(" = ") {
+            None => group = line.trim_matches(['[', ']']),
+            Some(("auth_strategy", "noauth2")) => settings.trust = true,
+            Some((key, value)) => set(&mut settings.config, group, key, value),
+        }
+    }
+    settings
+}
+
+fn set(config: &mut Config, group: &str, key: &str, value: &str) {
+    let list = || value.split(',').map(str::to_owned).collect();
+    match (group, key) {
+        ("DEFAULT", "osapi_max_limit") => config.osapi_max_limit = value.parse().unwrap(),
+        ("DEFAULT", "osapi_masakari_link_prefix") => {
+            config.osapi_masakari_link_prefix = Some(value.into());
+        }
+        ("oslo_middleware", "max_request_body_size") => {
+            config.max_request_body_size = value.parse().unwrap();
+        }
+        ("oslo_middleware", "enable_proxy_headers_parsing") => {
+            config.behind_proxy = value == "True"
+        }
+        ("cors", "allowed_origin") => config.cors.allowed_origin = list(),
+        ("cors", "allow_credentials") => config.cors.allow_credentials = value == "True",
+        ("cors", "expose_headers") => config.cors.expose_headers = list(),
+        ("cors", "max_age") => config.cors.max_age_s = value.parse().unwrap(),
+        ("cors", "allow_methods") => config.cors.allow_methods = list(),
+        ("cors", "allow_headers") => config.cors.allow_headers = list(),
+        other => panic!("what is {other:?}?"),
+    }
+}
+
+/// Does what the recorder did in the place of an engine.
+async fn play(replay: &Replay, deeds: &Value) {
+    let store = &replay.world.store;
+    for (name, status) in deeds["statuses"].as_object().into_iter().flatten() {
+        let status = NotificationStatus::from_word(status.as_str().unwrap()).unwrap();
+        let status = Summary::Status { status, message: None };
+        engine::show(store, &NotificationId::new(&replay.variables[name]), &[status]).await;
+    }
+    for row in deeds["moves"].as_array().into_iter().flatten() {
+        let of = NotificationId::new(&replay.variables[deeds["of"].as_str().unwrap()]);
+        let shown = Summary::VMove(Box::new(vmove(of.clone(), row)));
+        engine::show(store, &of, &[shown]).await;
+    }
+}
+
+fn vmove(notification: NotificationId, row: &Value) -> VMove {
+    let text = |name: &str| row[name].as_str();
+    let time = |name: &str| {
+        let time = chrono::NaiveDateTime::parse_from_str(text(name)?, "%Y-%m-%d %H:%M:%S").unwrap();
+        Some(Millis(time.and_utc().timestamp_millis()))
+    };
+    VMove {
+        id: 0,
+        uuid: VMoveId::new(text("uuid").unwrap()),
+        notification,
+        server: ServerId::new(text("instance_uuid").unwrap()),
+        server_name: text("instance_name").unwrap().into(),
+        source_host: HostName::new(text("source_host").unwrap()),
+        dest_host: text("dest_host").map(HostName::new),
+        started_at: time("start_time"),
+        ended_at: time("end_time"),
+        kind: VMoveType::from_word(text("type").unwrap()).unwrap(),
+        status: VMoveStatus::from_word(text("status").unwrap()).unwrap(),
+        message: text("message").map(str::to_owned),
+        created_at: None,
+        updated_at: None,
+    }
+}
