@@ -20,8 +20,8 @@ use recovery::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
-use store::{Accepted, NewNotification, NotificationFilter};
+use std::{borrow::Cow, fmt::Write};
+use store::{Accepted, NewNotification, NotificationFilter, OldMessage, OldTask};
 
 const CREATE: Schema = Schema {
     key: Some("notification"),
@@ -199,18 +199,21 @@ fn evidence(
     }
 }
 
-/// The tasks of the recovery; only those of hosts are shown in steps.
+/// The tasks of the recovery: what Python's engine noted before the database became ours, and ours,
+/// of which only those of hosts are shown in steps.
 async fn progress(ask: &Ask, notification: &Notification) -> Result<Vec<TaskView>, Fault> {
+    let old = ask.api.store.old_tasks(&notification.uuid).await?;
+    let old = old.into_iter().map(TaskView::of_python);
     match notification.kind {
         NotificationType::ComputeHost => {}
-        NotificationType::Process | NotificationType::Vm => return Ok(Vec::new()),
+        NotificationType::Process | NotificationType::Vm => return Ok(old.collect()),
     }
     let lines = ask.api.store.log(&notification.uuid).await?;
     let host = ask.api.store.host(&notification.source_host).await?;
     // The host may have been deleted since; its id is then all that is left of it.
     let name =
         host.map_or_else(|| HostName::new(notification.source_host.as_str()), |host| host.name);
-    Ok(details(&lines, &name).iter().map(TaskView::of).collect())
+    Ok(old.chain(details(&lines, &name).iter().map(TaskView::of)).collect())
 }
 
 #[derive(Serialize)]
@@ -277,10 +280,10 @@ impl<'a> View<'a> {
 
 #[derive(Serialize)]
 struct TaskView {
-    name: &'static str,
+    name: Cow<'static, str>,
     progress: f64,
     progress_details: Vec<MessageView>,
-    state: &'static str,
+    state: Cow<'static, str>,
 }
 
 #[derive(Serialize)]
@@ -299,10 +302,22 @@ impl TaskView {
             message: message.text.clone(),
         });
         Self {
-            name: task.name,
+            name: task.name.into(),
             progress: task.progress,
             progress_details: messages.collect(),
-            state: task.state,
+            state: task.state.into(),
+        }
+    }
+
+    fn of_python(task: OldTask) -> Self {
+        let messages = task.messages.into_iter().map(|OldMessage { at, progress, text }| {
+            MessageView { timestamp: at, progress, message: text }
+        });
+        Self {
+            name: task.name.into(),
+            progress: task.progress,
+            progress_details: messages.collect(),
+            state: task.state.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The command line, and the names by which the program answers.
 
-use crate::{api_role, ask, configure, engine_role, manage, policy};
+use crate::{api_role, ask, configure, engine_role, manage, policy, status};
 use clap::{Parser, Subcommand};
 
 mod config_args;
@@ -28,7 +28,7 @@ pub(crate) enum Role {
     /// The database (also as `masakari-manage`)
     Manage(manage::Manage),
     /// Whether an upgrade can be made (also as `masakari-status`)
-    Status(manage::Status),
+    Status(status::Status),
     /// The configuration: a sample, and what is wrong with yours
     Config(configure::Configure),
     /// The rules of who may do what: a sample, a check of a file, and those in force

@@ -18,6 +18,7 @@ mod output;
 mod policy;
 mod ports_of;
 mod signals;
+mod status;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `masakari-manage` and `masakari-status`.
+//! `masakari-manage`.
 
 use crate::{
     cli::ConfigArgs,
@@ -8,8 +8,8 @@ use crate::{
 };
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use recovery::Millis;
 use std::process::ExitCode;
-use store::Store;
 
 #[derive(Args, Debug)]
 pub(crate) struct Manage {
@@ -32,8 +32,35 @@ enum What {
 enum Db {
     /// Create the schema, or bring it up to date; may run any number of times
     Sync,
-    /// Whether the database answers and has the schema that this program needs
+    /// Print Masakari's revision of the database
     Version,
+    /// Remove old rows: notifications that ended, what else was deleted, and what belongs to them
+    Purge {
+        /// Older than so many days
+        #[arg(
+            long = "age_in_days",
+            value_name = "DAYS",
+            default_value_t = 30,
+            allow_negative_numbers = true
+        )]
+        age_in_days: i64,
+        /// At most so many rows of Masakari's tables; -1 for all
+        #[arg(long = "max_rows", value_name = "ROWS", default_value_t = -1,
+              allow_negative_numbers = true)]
+        max_rows: i64,
+    },
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What to purge, or what is wrong with the arguments, in Python's words.
+fn purge_of(age_in_days: i64, max_rows: i64, now: Millis) -> anyhow::Result<(Millis, Option<u64>)> {
+    anyhow::ensure!(max_rows >= -1, "max_rows must be >= -1");
+    anyhow::ensure!(max_rows <= i64::from(i32::MAX), "max_rows must be <= {}", i32::MAX);
+    anyhow::ensure!(max_rows != 0, "Must supply value greater than 0 for max_rows.");
+    anyhow::ensure!(age_in_days >= 0, "Must supply a non-negative value for age.");
+    anyhow::ensure!(age_in_days < now.0 / DAY_MS, "Maximal age is count of days since epoch.");
+    Ok((now.plus(-age_in_days * DAY_MS), u64::try_from(max_rows).ok()))
 }
 
 impl Manage {
@@ -51,8 +78,20 @@ impl Manage {
                     output::say("the database's schema is up to date");
                 }
                 What::Db { verb: Db::Version } => {
-                    store.check().await?;
-                    output::say("the database's schema is the one this program needs");
+                    let revision = store.revision().await?;
+                    output::say(revision.as_deref().unwrap_or("None"));
+                }
+                What::Db { verb: Db::Purge { age_in_days, max_rows } } => {
+                    let (before, most) = purge_of(*age_in_days, *max_rows, machine.clock.wall())?;
+                    let purged = store.purge(before, most).await?;
+                    output::say(&format!(
+                        "purged {} rows: {} notifications, {} VM moves, {} hosts, {} segments",
+                        purged.total(),
+                        purged.notifications,
+                        purged.vmoves,
+                        purged.hosts,
+                        purged.segments,
+                    ));
                 }
             }
             Ok(ExitCode::SUCCESS)
@@ -60,53 +99,28 @@ impl Manage {
     }
 }
 
-#[derive(Args, Debug)]
-pub(crate) struct Status {
-    #[command(flatten)]
-    config: ConfigArgs,
-    #[command(subcommand)]
-    what: Upgrade,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[derive(Subcommand, Debug)]
-enum Upgrade {
-    /// Look for what would stop an upgrade
-    Upgrade {
-        #[command(subcommand)]
-        verb: Check,
-    },
-}
+    const NOW: Millis = Millis(1_790_000_000_000);
 
-#[derive(Subcommand, Debug)]
-enum Check {
-    /// Read the configuration and ask the database
-    Check,
-}
+    fn refused(age_in_days: i64, max_rows: i64) -> String {
+        purge_of(age_in_days, max_rows, NOW).unwrap_err().to_string()
+    }
 
-impl Status {
-    /// Exit codes as oslo.upgradecheck: 0 fine, 1 look at it, 2 does not work.
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let Upgrade::Upgrade { verb: Check::Check } = self.what;
-        let configuration = Configuration::read(&self.config.0, "masakari-status")?;
-        let machine = Machine::new()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        for warning in &configuration.warnings {
-            output::say(&format!("warning: {warning}"));
-        }
-        let checked = runtime.block_on(async {
-            machine.open(&configuration.database()?).await?.check().await?;
-            anyhow::Ok(())
-        });
-        match checked {
-            Err(error) => {
-                output::error(&error);
-                Ok(ExitCode::from(2))
-            }
-            Ok(()) if configuration.warnings.is_empty() => {
-                output::say("configuration and database are fine");
-                Ok(ExitCode::SUCCESS)
-            }
-            Ok(()) => Ok(ExitCode::from(1)),
-        }
+    #[test]
+    fn arguments_of_purge_are_refused_in_pythons_words() {
+        assert_eq!(refused(30, 0), "Must supply value greater than 0 for max_rows.");
+        assert_eq!(refused(30, -2), "max_rows must be >= -1");
+        assert_eq!(refused(30, 2_147_483_648), "max_rows must be <= 2147483647");
+        assert_eq!(refused(-1, -1), "Must supply a non-negative value for age.");
+        assert_eq!(refused(20_717, -1), "Maximal age is count of days since epoch.");
+    }
+
+    #[test]
+    fn without_a_number_of_rows_all_old_ones_go() {
+        assert_eq!(purge_of(1, -1, NOW).unwrap(), (NOW.plus(-86_400_000), None));
+        assert_eq!(purge_of(0, 7, NOW).unwrap(), (NOW, Some(7)));
     }
 }

@@ -42,7 +42,13 @@ impl Machine {
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
         };
-        Sql::connect(database.url.expose(), options).await.context("the database cannot be opened")
+        let sql = Sql::connect(database.url.expose(), options.clone())
+            .await
+            .context("the database cannot be opened")?;
+        let Some(progress) = &database.progress else { return Ok(sql) };
+        sql.with_progress_at(progress.expose(), options)
+            .await
+            .context("the database of [taskflow] connection cannot be opened")
     }
 }
 

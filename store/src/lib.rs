@@ -19,8 +19,8 @@ pub use error::StoreError;
 pub use memory::{Gate, Memory};
 pub use port::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
-    NotificationFilter, OpenRecovery, Order, Page, SegmentFilter, SegmentUpdate, Sort, Store,
-    VMoveFilter,
+    NotificationFilter, OldMessage, OldTask, OpenRecovery, Order, Page, SegmentFilter,
+    SegmentUpdate, Sort, Store, VMoveFilter,
 };
 #[cfg(feature = "sql")]
-pub use sql::{Sql, SqlOptions};
+pub use sql::{Purged, Sql, SqlOptions};

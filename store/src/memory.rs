@@ -9,8 +9,8 @@ mod recoveries;
 
 use crate::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
-    NotificationFilter, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store, StoreError,
-    VMoveFilter,
+    NotificationFilter, OldTask, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store,
+    StoreError, VMoveFilter,
 };
 use async_trait::async_trait;
 use data::Data;
@@ -174,6 +174,10 @@ impl Store for Memory {
         uuid: &NotificationId,
     ) -> Result<Option<Notification>, StoreError> {
         self.run("reading a notification", |data| Ok(data.notification(uuid))).await
+    }
+
+    async fn old_tasks(&self, _: &NotificationId) -> Result<Vec<OldTask>, StoreError> {
+        self.run("reading Python's progress details", |_| Ok(Vec::new())).await
     }
 
     async fn vmoves(

@@ -64,6 +64,9 @@ pub trait Store: Send + Sync + Debug {
     ) -> Result<Vec<Notification>, StoreError>;
     async fn notification(&self, uuid: &NotificationId)
     -> Result<Option<Notification>, StoreError>;
+    /// What Python's engine noted of a recovery, before this program took the database over; nothing
+    /// of a recovery of ours, whose log tells more.
+    async fn old_tasks(&self, of: &NotificationId) -> Result<Vec<OldTask>, StoreError>;
     async fn vmoves(
         &self,
         notification: &NotificationId,
@@ -248,6 +251,25 @@ pub enum Accepted {
     New(Notification),
     /// It repeats this one.
     Duplicate(NotificationId),
+}
+
+/// A task of a recovery that Python's engine ran, as it noted it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OldTask {
+    pub name: String,
+    pub state: String,
+    /// 0 to 1.
+    pub progress: f64,
+    pub messages: Vec<OldMessage>,
+}
+
+/// A line of such a task's progress, as it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OldMessage {
+    /// UTC, as Python prints a `datetime`.
+    pub at: String,
+    pub progress: String,
+    pub text: String,
 }
 
 /// A recovery that has not ended.

@@ -6,25 +6,31 @@
 //! happen twice is decided by a unique key or by the WHERE of an UPDATE.
 
 mod door;
+mod history;
 mod leases;
 mod log;
 mod nouns;
 mod ours;
 mod paged;
+mod pool;
+mod purge;
 mod pythons;
 mod recoveries;
 mod reports;
 mod requests;
 mod rows;
 mod schema;
+mod taskflow;
 mod theirs;
 mod trouble;
 
 use crate::StoreError;
+use pool::Breaks;
 use ports::{Boot, Clock, Entropy, within};
+pub use purge::Purged;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use std::{
     fmt,
@@ -45,10 +51,6 @@ const PAUSE_MS: u64 = 5;
 /// How long all tries together may take.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// A connection that came back was tested then; one that has rested for longer is tested again.
-#[cfg(any(feature = "mysql", feature = "postgresql"))]
-const TESTED_FOR: Duration = Duration::from_millis(100);
-
 /// How to open the database.
 #[derive(Clone, Debug)]
 pub struct SqlOptions {
@@ -63,13 +65,18 @@ pub struct SqlOptions {
 /// A database that speaks SQL.
 pub struct Sql {
     db: DatabaseConnection,
+    /// Where taskflow's tables are, when they are not in the same database.
+    progress: Option<DatabaseConnection>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    breaks: Arc<Breaks>,
     /// SQLite has one writer: ours queue here, fairly, and not at its file lock.
     turn: Option<Arc<tokio::sync::Mutex<()>>>,
     /// When this process last looked for recoveries that Python left.
     adopted_at: Mutex<Option<Boot>>,
     seen: Mutex<pythons::Seen>,
+    /// When this process last moved the watermark of the history.
+    followed_at: Mutex<Option<Boot>>,
 }
 
 impl fmt::Debug for Sql {
@@ -88,31 +95,44 @@ impl Sql {
     /// # Errors
     /// When the URL makes no sense, or the directory of an SQLite file cannot be made.
     pub async fn connect(url: &str, options: SqlOptions) -> Result<Self, StoreError> {
-        let opening = |source| StoreError::Away { doing: "opening the database", source };
-        // The library would print the whole URL, password included.
-        let scheme = url.split(':').next().unwrap_or_default();
-        let known = (cfg!(feature = "sqlite") && scheme == "sqlite")
-            || (cfg!(feature = "mysql") && matches!(scheme, "mysql" | "mariadb"))
-            || (cfg!(feature = "postgresql") && matches!(scheme, "postgres" | "postgresql"));
-        if !known {
-            let source = format!("this program was built without databases of the kind {scheme}");
-            return Err(opening(source.into()));
-        }
-        #[cfg(feature = "sqlite")]
-        if scheme == "sqlite" {
-            make_directory(url).map_err(opening)?;
-        }
-        let connecting = Database::connect(connect_options(url, &options));
-        let db = connecting.await.map_err(|error| opening(error.into()))?;
+        let breaks = Arc::default();
+        let db = pool::open(url, &options, &breaks).await?;
         let turn = (db.get_database_backend() == DbBackend::Sqlite).then(Arc::default);
         let SqlOptions { clock, entropy, .. } = options;
-        Ok(Self { db, clock, entropy, turn, adopted_at: Mutex::default(), seen: Mutex::default() })
+        Ok(Self {
+            db,
+            progress: None,
+            clock,
+            entropy,
+            breaks,
+            turn,
+            adopted_at: Mutex::default(),
+            seen: Mutex::default(),
+            followed_at: Mutex::default(),
+        })
+    }
+
+    /// The same with what Python noted of its recoveries in the database at `url`: `[taskflow]
+    /// connection`.
+    ///
+    /// # Errors
+    /// As [`Sql::connect`].
+    pub async fn with_progress_at(self, url: &str, pool: SqlOptions) -> Result<Self, StoreError> {
+        let progress = pool::open(url, &pool, &self.breaks).await?;
+        Ok(Self { progress: Some(progress), ..self })
+    }
+
+    fn progress(&self) -> &DatabaseConnection {
+        self.progress.as_ref().unwrap_or(&self.db)
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
         // It is going away: an error would help nobody.
         drop(self.db.clone().close().await);
+        if let Some(progress) = &self.progress {
+            drop(progress.clone().close().await);
+        }
     }
 
     async fn begin(&self) -> Result<Transaction, Trouble> {
@@ -173,6 +193,8 @@ impl Sql {
                     error
                 }
             };
+            // The next try gets a connection that was tested just now.
+            self.breaks.note(self.clock.boot());
             breaks += 1;
             if breaks == BREAKS_MAX {
                 return Err(away(broken));
@@ -199,90 +221,6 @@ impl Deref for Transaction {
 
     fn deref(&self) -> &DatabaseTransaction {
         &self.open
-    }
-}
-
-fn connect_options(url: &str, options: &SqlOptions) -> ConnectOptions {
-    let mut connect = ConnectOptions::new(url);
-    connect
-        .max_connections(options.max_connections)
-        .acquire_timeout(options.acquire_timeout)
-        .connect_timeout(options.acquire_timeout)
-        .connect_lazy(true)
-        .test_before_acquire(url.starts_with("sqlite"))
-        .sqlx_logging(false);
-    #[cfg(feature = "sqlite")]
-    connect.map_sqlx_sqlite_opts(|sqlite| {
-        use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-        sqlite
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // An accepted report survives a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-    });
-    #[cfg(feature = "mysql")]
-    connect.map_sqlx_mysql_pool_opts(|pool| {
-        use sea_orm::sqlx::{Connection, Executor};
-        let pool = pool.before_acquire(|connection, about| {
-            Box::pin(async move {
-                if about.idle_for > TESTED_FOR {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        });
-        pool.after_connect(|connection, _| {
-            Box::pin(async move {
-                // What a transaction reads after it has waited is what the other has written, and
-                // keys that are not there lock no gaps.
-                let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-                connection.execute(isolation).await?;
-                connection.execute("SET SESSION innodb_lock_wait_timeout = 5").await?;
-                // A Galera node may be behind another one. What is read must hold what was written
-                // anywhere, or an engine would go on with a log that lacks its last lines. Servers
-                // without Galera do not know the variable.
-                match connection.execute("SET SESSION wsrep_sync_wait = 1").await {
-                    Err(sea_orm::sqlx::Error::Database(_)) | Ok(_) => Ok(()),
-                    Err(broken) => Err(broken),
-                }
-            })
-        })
-    });
-    #[cfg(feature = "postgresql")]
-    connect.map_sqlx_postgres_pool_opts(|pool| {
-        use sea_orm::sqlx::{Connection, Executor};
-        let pool = pool.before_acquire(|connection, about| {
-            Box::pin(async move {
-                if about.idle_for > TESTED_FOR {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        });
-        pool.after_connect(|connection, _| {
-            Box::pin(async move {
-                let isolation =
-                    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
-                connection.execute(isolation).await?;
-                connection.execute("SET lock_timeout = '5s'").await?;
-                // Masakari's columns are in UTC and do not say so.
-                connection.execute("SET TIME ZONE 'UTC'").await?;
-                Ok(())
-            })
-        })
-    });
-    connect
-}
-
-/// Makes the directory of an SQLite file.
-#[cfg(feature = "sqlite")]
-fn make_directory(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let options: sea_orm::sqlx::sqlite::SqliteConnectOptions = url.parse()?;
-    match options.get_filename().parent() {
-        Some(directory) => Ok(std::fs::create_dir_all(directory)?),
-        None => Ok(()),
     }
 }
 

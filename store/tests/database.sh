@@ -86,7 +86,7 @@ start_galera() {
 grant() {
     mariadb --no-defaults --user=root --socket="$1" --execute="
         CREATE USER suite@'127.0.0.1' IDENTIFIED BY 'suite';
-        GRANT ALL ON *.* TO suite@'127.0.0.1';"
+        GRANT ALL ON *.* TO suite@'127.0.0.1' WITH GRANT OPTION;"
 }
 
 # PostgreSQL refuses to run as root: it gets the user that Debian's package makes.

@@ -2,15 +2,26 @@
 # A command with real database servers beside it: without one, the store's suite.
 #
 #   on-databases.sh [KIND...] [-- COMMAND...]     KIND: mariadb, postgresql, galera; all without one
+#   on-databases.sh suite                         all, with Python Masakari to compare with: the
+#                                                 store's suite and the program's
 #
 # The command finds them at STORE_MYSQL_URL, STORE_POSTGRESQL_URL and STORE_GALERA_URLS (three, with
 # spaces between). A server that does not start is a failure. DATABASE_PORT moves all of them.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-kinds=""
+kinds="" whole=""
+[ "${1:-}" != suite ] || { whole=yes; shift; }
 while [ $# -gt 0 ] && [ "$1" != -- ]; do kinds="$kinds $1"; shift; done
 [ $# = 0 ] || shift
 [ $# -gt 0 ] || set -- cargo test -p store
+if [ -n "$whole" ]; then
+    # shellcheck disable=SC1091
+    CLOUD_ENV_LOADED=1 . "$here/../../cloud/lib.sh"
+    "$here/../../cloud/install"
+    export MASAKARI_PYTHON=$CLOUD_VENV/bin/python
+    [ -x "$MASAKARI_PYTHON" ] || { echo "there is no Python Masakari in $CLOUD_VENV" >&2; exit 1; }
+    set -- sh -c 'cargo test -p store && cargo test -p masakari --test databases'
+fi
 base=${DATABASE_PORT:-13390}
 top=$(mktemp -d)
 chmod 755 "$top"

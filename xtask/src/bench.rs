@@ -2,12 +2,17 @@
 //! with, so that whatever else the machine does hits both.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use crate::program::{Ended, Program};
 use crate::{cloud, places};
+
+/// Two fillings of a million rows, and what is measured.
+const HISTORY_BUDGET: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -38,6 +43,8 @@ enum What {
         #[arg(long, default_value_t = 4)]
         seconds: u32,
     },
+    /// A page of 1000 notifications among a million and among ten thousand, and `db purge`
+    History,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -54,6 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             let bench = if *python { bench.and(["--python"]) } else { bench };
             [build, cloud::script("up"), bench]
         }
+        What::History => return history(),
         What::Api { pairs, seconds } => {
             let bench = cloud::script("bench-api").and(["--pairs", &pairs.to_string()]);
             let bench = bench.and(["--seconds", &seconds.to_string(), "--commit", &commit]);
@@ -67,4 +75,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The test prints a line for each database that begins with `RESULT`; the rest is JSON.
+fn history() -> Result<ExitCode> {
+    let commit = places::commit()?;
+    let log = places::logs()?.join("bench-history.log");
+    std::fs::write(&log, "")?;
+    let build = Program::new("cargo test --release -p store --test conformance --no-run");
+    if build.show()? != Ended::Well {
+        return Ok(ExitCode::FAILURE);
+    }
+    let all = "store/tests/on-databases.sh mariadb postgresql -- cargo test --release -p store";
+    let program = Program::new(all)
+        .with("BUFFER_POOL", "512M")
+        .and(["--test", "conformance", "long_history", "--", "--ignored", "--nocapture"])
+        .and(["--test-threads=1"]);
+    let ended = program.run_into(&log, Instant::now() + HISTORY_BUDGET)?;
+    let output = std::fs::read_to_string(&log)?;
+    let results = output.lines().filter_map(|line| line.strip_prefix("RESULT "));
+    let results = results.map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    for line in output.lines().filter(|line| line.contains("ratio") && !line.starts_with("RESULT"))
+    {
+        println!("{line}");
+    }
+    let out = places::results()?.join(format!("history-{commit}.json"));
+    let text = json!({ "bench": "history", "commit": commit, "databases": results });
+    std::fs::write(&out, format!("{text:#}\n"))?;
+    println!("{}; output: {}", out.display(), log.display());
+    let well = ended == Ended::Well && results_are_whole(&text);
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn results_are_whole(text: &Value) -> bool {
+    text["databases"].as_array().is_some_and(|all| all.len() == 2)
 }

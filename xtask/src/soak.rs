@@ -35,6 +35,8 @@ enum Name {
     Kills,
     /// A host with 50 servers dies on the test cloud, and one with 100
     Host,
+    /// Twenty identical reports at once to two API processes, on every database: one is accepted
+    ExactlyOnce,
 }
 
 /// What one soak is made of.
@@ -80,6 +82,19 @@ fn soak(name: Name) -> Soak {
             },
             counted_by: CountedBy::ClosingLine,
         },
+        Name::ExactlyOnce => Soak {
+            total: 50,
+            piece: 50,
+            piece_budget: Duration::from_secs(20 * 60),
+            before: vec![Program::new("cargo test -p masakari --test databases --no-run")],
+            program: |_, count| {
+                let all = "store/tests/on-databases.sh -- cargo test -p masakari --test databases";
+                Program::new(all)
+                    .and(["exactly_once", "--", "--nocapture", "--test-threads=1"])
+                    .with("EXACTLY_ONCE_ROUNDS", count)
+            },
+            counted_by: CountedBy::CargoTest,
+        },
     }
 }
 
@@ -118,7 +133,7 @@ impl Progress {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let name = format!("{:?}", arguments.name).to_lowercase();
+    let name = arguments.name.to_possible_value().map_or_else(String::new, |v| v.get_name().into());
     let soak = soak(arguments.name);
     let total = arguments.total.unwrap_or(soak.total);
     let commit = places::commit()?;

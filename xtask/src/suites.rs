@@ -72,10 +72,10 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "databases",
-        does: "the store's suite on real servers: MariaDB, PostgreSQL, three nodes of Galera",
+        does: "store and program on real MariaDB, PostgreSQL and Galera; databases of Python's",
         budget_min: 10,
         counted_by: CountedBy::CargoTest,
-        programs: || vec![Program::new("store/tests/on-databases.sh")],
+        programs: || vec![Program::new("store/tests/on-databases.sh suite")],
         afterwards: Vec::new,
     },
     Suite {

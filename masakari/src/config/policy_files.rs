@@ -62,6 +62,11 @@ impl PolicyFiles {
         stamp(file.as_deref(), &dirs)
     }
 
+    /// The file, if it is there.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        self.found().0
+    }
+
     fn found(&self) -> (Option<PathBuf>, Vec<PathBuf>) {
         let find = |name: &PathBuf| {
             let beside = self.beside.iter().map(|dir| dir.join(name));

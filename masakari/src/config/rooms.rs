@@ -1,7 +1,7 @@
 //! From options to each room's settings.
 
 use super::Configuration;
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{
     Secret,
@@ -26,6 +26,17 @@ pub(crate) struct Database {
     /// In sqlx's form.
     pub(crate) url: Secret,
     pub(crate) connections_most: u32,
+    /// Where Python noted the progress of its recoveries, if that is another one.
+    pub(crate) progress: Option<Secret>,
+}
+
+fn as_sqlx(connection: &Secret, option: &str) -> anyhow::Result<Secret> {
+    let (url, findings) = DatabaseUrl::parse(connection.expose())
+        .with_context(|| format!("{option} cannot be understood"))?;
+    for finding in findings {
+        tracing::warn!("{option}: {finding}");
+    }
+    Ok(url.to_sqlx())
 }
 
 /// A value that makes no sense to the room that reads it.
@@ -82,12 +93,18 @@ impl Configuration {
         let Some((url, findings)) = self.database_url()? else {
             let path = PathBuf::from(self.default_text("state_path").unwrap_or_default());
             let url = format!("sqlite://{}?mode=rwc", path.join("masakari.sqlite").display());
-            return Ok(Database { url: Secret::new(url), connections_most });
+            return Ok(Database { url: Secret::new(url), connections_most, progress: None });
         };
         for finding in findings {
             tracing::warn!("[database] connection: {finding}");
         }
-        Ok(Database { url: url.to_sqlx(), connections_most })
+        let own = url.to_sqlx();
+        let progress = self.values.get::<Option<Secret>>("taskflow", "connection");
+        let progress = progress.filter(|other| !other.expose().is_empty());
+        let progress =
+            progress.map(|other| as_sqlx(&other, "[taskflow] connection")).transpose()?;
+        let progress = progress.filter(|other| other.expose() != own.expose());
+        Ok(Database { url: own, connections_most, progress })
     }
 
     fn connections_most(&self) -> u32 {

@@ -1,10 +1,10 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
-use super::{Sql, leases, log, nouns, recoveries, reports, requests, rows, schema};
+use super::{Sql, leases, log, nouns, recoveries, reports, requests, rows, schema, taskflow};
 use crate::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
-    NotificationFilter, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store, StoreError,
-    VMoveFilter,
+    NotificationFilter, OldTask, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store,
+    StoreError, VMoveFilter,
 };
 use async_trait::async_trait;
 use recovery::{
@@ -91,6 +91,11 @@ impl Store for Sql {
         uuid: &NotificationId,
     ) -> Result<Option<Notification>, StoreError> {
         self.repeat("reading a notification", |_| reports::notification(self, uuid)).await
+    }
+
+    async fn old_tasks(&self, of: &NotificationId) -> Result<Vec<OldTask>, StoreError> {
+        let read = |_| taskflow::old_tasks(self, of);
+        self.repeat("reading Python's progress details", read).await
     }
 
     async fn vmoves(

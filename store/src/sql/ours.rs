@@ -114,6 +114,30 @@ pub(crate) mod requests {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Notifications by the keys that Masakari's own table lacks.
+pub(crate) mod history {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_history")]
+    pub struct Model {
+        /// The notification's.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub created_at: Option<DateTime>,
+        pub generated_time: DateTime,
+        pub source_host: String,
+        pub kind: String,
+        /// Nothing until it has ended.
+        pub status: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What was reported, and when it was last accepted.
 pub(crate) mod fingerprints {
     use sea_orm::entity::prelude::*;

@@ -5,7 +5,7 @@ use crate::{Order, Page, rules};
 use sea_orm::{
     ColumnTrait, ColumnType, Condition, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
     IntoSimpleExpr, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select, Value,
-    sea_query::{CaseStatement, Expr, NullOrdering},
+    sea_query::{CaseStatement, Expr, Func, NullOrdering},
 };
 use std::str::FromStr;
 
@@ -49,25 +49,31 @@ where
         let marked = marked.ok_or_else(|| rules::no_marker(marker))?;
         query = query.filter(after(db.get_database_backend(), &marked, &sort));
     }
-    for (column, order) in sort {
-        let order = match order {
-            Order::Ascending => sea_orm::Order::Asc,
-            Order::Descending => sea_orm::Order::Desc,
-        };
-        let by = sortable(db.get_database_backend(), column);
-        query = match (db.get_database_backend(), &order) {
-            // PostgreSQL has nothing (NULL) last, the others first.
-            (DbBackend::Postgres, sea_orm::Order::Asc) => {
-                query.order_by_with_nulls(by, order, NullOrdering::First)
-            }
-            (DbBackend::Postgres, _) => query.order_by_with_nulls(by, order, NullOrdering::Last),
-            (_, _) => query.order_by(by, order),
-        };
-    }
-    Ok(Some(query))
+    Ok(Some(sorted(db.get_database_backend(), query, &sort)))
 }
 
-fn column<E: EntityTrait>(key: &str) -> Result<E::Column, Trouble> {
+/// Nothing (NULL) comes before anything.
+pub(super) fn sorted<E: EntityTrait>(
+    backend: DbBackend,
+    mut query: Select<E>,
+    sort: &[(E::Column, Order)],
+) -> Select<E> {
+    for (column, order) in sort {
+        let by = sortable(backend, *column);
+        // PostgreSQL has it last otherwise.
+        let (order, nothing) = match order {
+            Order::Ascending => (sea_orm::Order::Asc, NullOrdering::First),
+            Order::Descending => (sea_orm::Order::Desc, NullOrdering::Last),
+        };
+        query = match backend {
+            DbBackend::Postgres => query.order_by_with_nulls(by, order, nothing),
+            _ => query.order_by(by, order),
+        };
+    }
+    query
+}
+
+pub(super) fn column<E: EntityTrait>(key: &str) -> Result<E::Column, Trouble> {
     E::Column::from_str(key).map_err(|_| rules::no_sort_key(key).into())
 }
 
@@ -76,12 +82,22 @@ fn column<E: EntityTrait>(key: &str) -> Result<E::Column, Trouble> {
 fn sortable(backend: DbBackend, column: impl ColumnTrait) -> Expr {
     let expr = column.into_simple_expr();
     let def = column.def();
-    let ColumnType::Enum { variants, .. } = def.get_column_type() else { return expr };
+    let ColumnType::Enum { variants, .. } = def.get_column_type() else {
+        return comparable(backend, column, expr);
+    };
     let as_text = expr.cast_as(if backend == DbBackend::MySql { "char" } else { "text" });
     let places = (0_i32..).zip(variants).fold(CaseStatement::new(), |case, (place, word)| {
         case.case(as_text.clone().eq(word.to_string()), place)
     });
     places.into()
+}
+
+/// SQLite keeps moments as text, and SQLAlchemy writes them with a fraction.
+fn comparable(backend: DbBackend, column: impl ColumnTrait, expr: Expr) -> Expr {
+    match (column.def().get_column_type(), backend) {
+        (ColumnType::DateTime, DbBackend::Sqlite) => Func::cust("datetime").arg(expr).into(),
+        (_, _) => expr,
+    }
 }
 
 /// What stands in `marked`, as [`sortable`] has it.
@@ -96,7 +112,7 @@ fn sorted_by<M: ModelTrait>(marked: &M, column: <M::Entity as EntityTrait>::Colu
 
 /// What comes after `marked`: greater in the first key, or equal there and greater in the second,
 /// and so on. Nothing (NULL) comes before anything.
-fn after<M: ModelTrait>(
+pub(super) fn after<M: ModelTrait>(
     backend: DbBackend,
     marked: &M,
     sort: &[(<M::Entity as EntityTrait>::Column, Order)],
@@ -107,20 +123,20 @@ fn after<M: ModelTrait>(
         let value = sorted_by(marked, *column);
         let nothing = value == value.as_null();
         let cell = || sortable(backend, *column);
+        let against = || comparable(backend, *column, Expr::val(value.clone()));
         let greater = match (order, nothing) {
             (Order::Ascending, true) => Some(cell().is_not_null()),
-            (Order::Ascending, false) => Some(cell().gt(value.clone())),
+            (Order::Ascending, false) => Some(cell().gt(against())),
             (Order::Descending, true) => None,
-            (Order::Descending, false) => Some(cell().lt(value.clone()).or(cell().is_null())),
+            (Order::Descending, false) => Some(cell().lt(against()).or(cell().is_null())),
         };
         if let Some(greater) = greater {
             any = any.add(equal_so_far.clone().add(greater));
         }
-        equal_so_far = equal_so_far.add(equal(cell(), value, nothing));
+        equal_so_far = equal_so_far.add(match nothing {
+            true => cell().is_null(),
+            false => cell().eq(against()),
+        });
     }
     any
-}
-
-fn equal(cell: Expr, value: Value, nothing: bool) -> Expr {
-    if nothing { cell.is_null() } else { cell.eq(value) }
 }

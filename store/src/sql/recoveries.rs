@@ -1,7 +1,7 @@
 //! Which recoveries are open, and the ones that Python left.
 
 use super::{
-    Sql, leases,
+    Sql, history, leases,
     ours::recoveries::{Column, Entity, Model},
     reports, rows,
     theirs::{
@@ -35,6 +35,7 @@ const ADOPT_MAX: usize = 500;
 
 pub(super) async fn open(sql: &Sql, limit: u32) -> Result<Vec<OpenRecovery>, Trouble> {
     adopt_now_and_then(sql).await?;
+    history::follow_now_and_then(sql).await?;
     let open = Entity::find()
         .filter(Column::ClosedMs.is_null())
         .order_by_asc(Column::CreatedMs)
@@ -112,14 +113,14 @@ pub(super) async fn adopt(sql: &Sql) -> Result<(), Trouble> {
     use notifications::Column as Noted;
     let types = NotificationType::ALL.iter().map(|kind| kind.as_str());
     let since = sql.clock.wall().plus(-ADOPT_WITHIN_MS);
-    let mut left = notifications::Entity::find()
+    let query = notifications::Entity::find()
         .filter(Noted::Deleted.eq(0))
         .filter(Noted::Status.is_in([Status::New, Status::Running, Status::Error]))
         .filter(Noted::CreatedAt.gt(rows::naive(since)))
-        .filter(Noted::Kind.is_in(types))
-        .order_by_asc(Noted::Id)
-        .all(&sql.db)
-        .await?;
+        .filter(Noted::Kind.is_in(types));
+    let mut left = history::unsettled(&sql.db, query).await?;
+    left.sort_by_key(|row| row.id);
+    left.dedup_by_key(|row| row.id);
     if left.is_empty() {
         return Ok(());
     }

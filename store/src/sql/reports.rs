@@ -1,7 +1,7 @@
 //! Reports: accepted once, and shown.
 
 use super::{
-    Sql,
+    Sql, history,
     ours::{evidence, fingerprints, recoveries},
     paged::{page_of, paged},
     pythons, rows,
@@ -15,8 +15,8 @@ use recovery::{
     nouns::{Notification, NotificationStatus, VMove},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, NotSet, QueryFilter, QuerySelect,
-    QueryTrait, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, NotSet, QueryFilter,
+    QueryResult, QuerySelect, QueryTrait, Select, TryGetableMany, sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,14 +147,33 @@ pub(super) async fn notifications(
         .apply_if(of.kind, |q, kind| q.filter(Column::Kind.eq(kind.as_str())))
         .apply_if(of.status, |q, status| q.filter(Column::Status.eq(Status::from(status))))
         .apply_if(since, |q, since| q.filter(Column::GeneratedTime.gte(since)));
+    history::follow_now_and_then(sql).await?;
+    if let Some(found) = history::page(sql, of, query.clone(), page).await? {
+        return noted(&sql.db, found).await;
+    }
     let Some(query) = page_of(&sql.db, query, page).await? else { return Ok(Vec::new()) };
-    let found: Vec<Listed> = query.select_only().columns(LISTED).into_tuple().all(&sql.db).await?;
-    noted(&sql.db, found.into_iter().map(row_of).collect()).await
+    let found = listed(&sql.db, query).await?;
+    noted(&sql.db, found).await
+}
+
+/// Rows as a list shows them.
+pub(super) async fn listed(
+    db: &impl ConnectionTrait,
+    query: Select<notifications::Entity>,
+) -> Result<Vec<notifications::Model>, Trouble> {
+    let found: Vec<Listed> = query.select_only().columns(LISTED).into_tuple().all(db).await?;
+    Ok(found.into_iter().map(row_of).collect())
+}
+
+/// The same of what a query in SQL has found, which asks for the columns in [`LISTED`].
+pub(super) fn listed_row(row: &QueryResult) -> Result<notifications::Model, Trouble> {
+    let listed = Listed::try_get_many_by_index(row);
+    Ok(row_of(listed.map_err(DbErr::from)?))
 }
 
 /// What a list shows, read by place: in a long one, to find each column by its name costs more than all
 /// the rest.
-const LISTED: [notifications::Column; 11] = {
+pub(super) const LISTED: [notifications::Column; 11] = {
     use notifications::Column;
     [
         Column::CreatedAt,

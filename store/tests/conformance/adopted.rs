@@ -13,28 +13,32 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use std::time::Duration;
 use store::{Accepted, NewNotification, NotificationFilter, Page, Store, StoreError, VMoveFilter};
 
-async fn raw(doors: &Doors) -> DatabaseConnection {
-    Database::connect(doors.url.as_deref().unwrap()).await.unwrap()
+pub(crate) async fn raw(doors: &Doors) -> DatabaseConnection {
+    raw_at(doors.url.as_deref().unwrap()).await
 }
 
-async fn run(db: &DatabaseConnection, statements: &[String]) {
+pub(crate) async fn raw_at(url: &str) -> DatabaseConnection {
+    Database::connect(url).await.unwrap()
+}
+
+pub(crate) async fn run(db: &DatabaseConnection, statements: &[String]) {
     for statement in statements {
         db.execute_unprepared(statement).await.unwrap();
     }
 }
 
 /// A moment some seconds ago, as SQLAlchemy writes it.
-fn ago(seconds: i64) -> String {
+pub(crate) fn ago(seconds: i64) -> String {
     let at = chrono::DateTime::from_timestamp_millis(now().0 - seconds * 1000).unwrap();
     at.format("'%Y-%m-%d %H:%M:%S.000000'").to_string()
 }
 
-fn now() -> Millis {
+pub(crate) fn now() -> Millis {
     SystemClock.wall()
 }
 
 /// Segment 1 with host 2, once deleted and made anew as host 3.
-fn segment_and_hosts() -> Vec<String> {
+pub(crate) fn segment_and_hosts() -> Vec<String> {
     let (segment, gone, host, at) = (uuid(1), uuid(2), uuid(3), ago(5000));
     vec![
         format!(
@@ -54,7 +58,7 @@ fn segment_and_hosts() -> Vec<String> {
     ]
 }
 
-fn notification(n: u32, status: &str, seconds_ago: i64) -> String {
+pub(crate) fn notification(n: u32, status: &str, seconds_ago: i64) -> String {
     let (uuid, host, at) = (uuid(n), uuid(3), ago(seconds_ago));
     let payload = r#"{"host_status": "NORMAL", "cluster_status": "OFFLINE", "event": "STOPPED"}"#;
     format!(
@@ -182,7 +186,16 @@ pub(crate) async fn what_python_accepts_beside_us_is_found_and_remembered(doors:
 
 /// The database as an older Masakari left it: what came later is taken away again.
 async fn set_back(db: &DatabaseConnection, to: &[&str]) {
-    let tables = ["recoveries", "leases", "log", "evidence", "requests", "fingerprints", "schema"];
+    let tables = [
+        "recoveries",
+        "leases",
+        "log",
+        "evidence",
+        "requests",
+        "fingerprints",
+        "history",
+        "schema",
+    ];
     for table in tables {
         run(db, &[format!("DROP TABLE ha_{table}")]).await;
     }
@@ -241,7 +254,7 @@ pub(crate) async fn a_schema_that_does_not_fit_is_named_and_left_alone(doors: &D
             "UPDATE masakari_alembic_version SET version_num = 'fedcba987654'",
             "UPDATE masakari_alembic_version SET version_num = '13adff5efb9a'",
         ),
-        ("UPDATE ha_schema SET version = 99", "UPDATE ha_schema SET version = 1"),
+        ("UPDATE ha_schema SET version = 99", "UPDATE ha_schema SET version = 2"),
     ] {
         run(&db, &[spoil.into()]).await;
         let sql = connect(doors.url.as_deref().unwrap()).await;
@@ -261,4 +274,46 @@ pub(crate) async fn a_database_without_tables_is_named_as_such(doors: &Doors) {
     assert!(matches!(doors.a.check().await, Err(StoreError::Schema { .. })));
     let listed = doors.a.segments(&Default::default(), &Page::default()).await;
     assert!(matches!(listed, Err(StoreError::Schema { .. })));
+}
+
+pub(crate) async fn what_python_noted_of_a_recovery_is_read(doors: &Doors) {
+    let db = raw(doors).await;
+    let (recovery, flow) = (uuid(10), uuid(60));
+    let meta = |at: &str, text: &str| {
+        format!(
+            r#"{{"progress": 1.0, "progress_details": {{"at_progress": 1.0, "details":
+            {{"progress": 1.0, "progress_details": [{{"timestamp": "{at}", "progress": 0.0,
+            "message": "{text}"}}]}}}}}}"#
+        )
+    };
+    let atom = |n: u32, name: &str, meta: &str| {
+        format!(
+            "INSERT INTO atomdetails (parent_uuid, uuid, name, state, meta, atom_type, intention) \
+             VALUES ('{flow}', '{}', '{name}', 'SUCCESS', '{meta}', 'TASK_DETAIL', 'EXECUTE')",
+            uuid(n)
+        )
+    };
+    let statements = [
+        format!("INSERT INTO logbooks (uuid, name, meta) VALUES ('{recovery}', 'auto', '{{}}')"),
+        format!(
+            "INSERT INTO flowdetails (uuid, parent_uuid, meta) VALUES ('{flow}', '{recovery}', '{{}}')"
+        ),
+        atom(61, "EvacuateInstancesTask", &meta("2026-01-02 03:04:06.500000", "Evacuating")),
+        atom(62, "DisableComputeServiceTask", &meta("2026-01-02 03:04:05", "Disabling")),
+        atom(63, "masakari-retry", "{}"),
+    ];
+    run(&db, &statements).await;
+    let tasks = doors.a.old_tasks(&NotificationId::new(&recovery)).await.unwrap();
+    let told: Vec<_> = tasks.iter().map(|t| (t.name.as_str(), t.messages[0].at.as_str())).collect();
+    let expected = [
+        ("DisableComputeServiceTask", "2026-01-02 03:04:05"),
+        ("EvacuateInstancesTask", "2026-01-02 03:04:06.500000"),
+    ];
+    assert_eq!(told, expected, "in the order in which they began");
+    assert_eq!((tasks[0].progress, tasks[0].state.as_str()), (1.0, "SUCCESS"));
+    assert_eq!(tasks[0].messages[0].progress, "0.0");
+    assert_eq!(tasks[0].messages[0].text, "Disabling");
+    assert_eq!(doors.a.old_tasks(&NotificationId::new(uuid(11))).await.unwrap(), []);
+    run(&db, &["DROP TABLE atomdetails".into()]).await;
+    assert_eq!(doors.a.old_tasks(&NotificationId::new(&recovery)).await.unwrap(), []);
 }

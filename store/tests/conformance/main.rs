@@ -5,10 +5,13 @@ mod adopted;
 mod doors;
 mod faults;
 mod fixtures;
+mod history;
 mod leases;
 mod logs;
+mod long_history;
 mod nouns;
 mod outages;
+mod purged;
 mod reports;
 mod requests;
 mod tables;
@@ -99,7 +102,16 @@ macro_rules! every_database {
                 something_else_than_python_accepted_is_accepted
                 older_databases_are_brought_up_to_date
                 a_schema_that_does_not_fit_is_named_and_left_alone
-                a_database_without_tables_is_named_as_such;
+                a_database_without_tables_is_named_as_such
+                what_python_noted_of_a_recovery_is_read;
+            history:
+                old_notifications_are_listed_as_new_ones
+                what_python_changes_later_is_seen
+                what_python_removes_leaves_no_short_page;
+            purged:
+                what_is_old_goes_and_what_has_not_ended_stays
+                no_more_rows_go_than_were_allowed
+                a_segment_stays_while_a_host_of_it_does;
         }
     };
 }

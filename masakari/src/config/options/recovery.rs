@@ -22,7 +22,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("ssl", "ciphers", Kind::Str).ignored(TLS_SAFE),
     Opt::new("ssl", "key_file", Kind::Str).help("The key of that certificate"),
     Opt::new("ssl", "version", Kind::Str).ignored(TLS_SAFE),
-    Opt::new("taskflow", "connection", Kind::Secret).ignored(FLOWS),
+    Opt::new("taskflow", "connection", Kind::Secret).help("Where Python Masakari kept the progress of its recoveries; it stays visible"),
     Opt::new("taskflow_driver_recovery_flows", "host_auto_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task],post:[evacuate_instances_task]").ignored(FLOWS),
     Opt::new("taskflow_driver_recovery_flows", "host_rh_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task,evacuate_instances_task],post:[]").ignored(FLOWS),
     Opt::new("taskflow_driver_recovery_flows", "instance_failure_recovery_tasks", Kind::DictOfLists).default("pre:[stop_instance_task],main:[start_instance_task],post:[confirm_instance_active_task]").ignored(FLOWS),

@@ -1,0 +1,159 @@
+//! Connections: how they are opened, what is set on each, and when one is tested before its use.
+
+use super::SqlOptions;
+use crate::StoreError;
+use ports::Boot;
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// A connection that came back was tested then; one that has rested for longer is tested again.
+#[cfg(any(feature = "mysql", feature = "postgresql"))]
+const TESTED_FOR: Duration = Duration::from_millis(100);
+/// When one broke, the others have as a rule: for so long all are tested, or each try of a
+/// transaction would meet the next broken one. No less than [`TESTED_FOR`].
+#[cfg(any(feature = "mysql", feature = "postgresql"))]
+const SUSPECTED_FOR: Duration = Duration::from_secs(1);
+
+/// When a connection was last found broken.
+#[derive(Debug, Default)]
+pub(super) struct Breaks(Mutex<Option<Boot>>);
+
+impl Breaks {
+    pub(super) fn note(&self, now: Boot) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Whether a connection that has rested for so long is to be tested first.
+    #[cfg(any(feature = "mysql", feature = "postgresql"))]
+    fn ask_for_a_test(&self, now: Boot, rested: Duration) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rested > TESTED_FOR || last.is_some_and(|last| now.since(last) <= SUSPECTED_FOR)
+    }
+}
+
+/// Opens the database at `url` when it is first asked.
+pub(super) async fn open(
+    url: &str,
+    options: &SqlOptions,
+    breaks: &Arc<Breaks>,
+) -> Result<DatabaseConnection, StoreError> {
+    let opening = |source| StoreError::Away { doing: "opening the database", source };
+    // The library would print the whole URL, password included.
+    let scheme = url.split(':').next().unwrap_or_default();
+    let known = (cfg!(feature = "sqlite") && scheme == "sqlite")
+        || (cfg!(feature = "mysql") && matches!(scheme, "mysql" | "mariadb"))
+        || (cfg!(feature = "postgresql") && matches!(scheme, "postgres" | "postgresql"));
+    if !known {
+        let source = format!("this program was built without databases of the kind {scheme}");
+        return Err(opening(source.into()));
+    }
+    #[cfg(feature = "sqlite")]
+    if scheme == "sqlite" {
+        make_directory(url).map_err(opening)?;
+    }
+    let mut connect = ConnectOptions::new(url);
+    connect
+        .max_connections(options.max_connections)
+        .acquire_timeout(options.acquire_timeout)
+        .connect_timeout(options.acquire_timeout)
+        .connect_lazy(true)
+        .test_before_acquire(scheme == "sqlite")
+        .sqlx_logging(false);
+    #[cfg(feature = "sqlite")]
+    sqlite(&mut connect);
+    #[cfg(feature = "mysql")]
+    mysql(&mut connect, options, breaks);
+    #[cfg(feature = "postgresql")]
+    postgresql(&mut connect, options, breaks);
+    Database::connect(connect).await.map_err(|error| opening(error.into()))
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(connect: &mut ConnectOptions) {
+    use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+    connect.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An accepted report survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+    });
+}
+
+/// Makes the directory of an SQLite file.
+#[cfg(feature = "sqlite")]
+fn make_directory(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let options: sea_orm::sqlx::sqlite::SqliteConnectOptions = url.parse()?;
+    match options.get_filename().parent() {
+        Some(directory) => Ok(std::fs::create_dir_all(directory)?),
+        None => Ok(()),
+    }
+}
+
+#[cfg(feature = "mysql")]
+fn mysql(connect: &mut ConnectOptions, options: &SqlOptions, breaks: &Arc<Breaks>) {
+    use sea_orm::sqlx::{Connection, Executor};
+    let (clock, breaks) = (Arc::clone(&options.clock), Arc::clone(breaks));
+    connect.map_sqlx_mysql_pool_opts(move |pool| {
+        let (clock, breaks) = (Arc::clone(&clock), Arc::clone(&breaks));
+        let pool = pool.before_acquire(move |connection, about| {
+            let test = breaks.ask_for_a_test(clock.boot(), about.idle_for);
+            Box::pin(async move {
+                if test {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                // What a transaction reads after it has waited is what the other has written, and
+                // keys that are not there lock no gaps.
+                let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+                connection.execute(isolation).await?;
+                connection.execute("SET SESSION innodb_lock_wait_timeout = 5").await?;
+                // A Galera node may be behind another one. What is read must hold what was written
+                // anywhere, or an engine would go on with a log that lacks its last lines. Servers
+                // without Galera do not know the variable.
+                match connection.execute("SET SESSION wsrep_sync_wait = 1").await {
+                    Err(sea_orm::sqlx::Error::Database(_)) | Ok(_) => Ok(()),
+                    Err(broken) => Err(broken),
+                }
+            })
+        })
+    });
+}
+
+#[cfg(feature = "postgresql")]
+fn postgresql(connect: &mut ConnectOptions, options: &SqlOptions, breaks: &Arc<Breaks>) {
+    use sea_orm::sqlx::{Connection, Executor};
+    let (clock, breaks) = (Arc::clone(&options.clock), Arc::clone(breaks));
+    connect.map_sqlx_postgres_pool_opts(move |pool| {
+        let (clock, breaks) = (Arc::clone(&clock), Arc::clone(&breaks));
+        let pool = pool.before_acquire(move |connection, about| {
+            let test = breaks.ask_for_a_test(clock.boot(), about.idle_for);
+            Box::pin(async move {
+                if test {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                let isolation =
+                    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
+                connection.execute(isolation).await?;
+                connection.execute("SET lock_timeout = '5s'").await?;
+                // Masakari's columns are in UTC and do not say so.
+                connection.execute("SET TIME ZONE 'UTC'").await?;
+                Ok(())
+            })
+        })
+    });
+}

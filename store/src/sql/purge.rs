@@ -1,0 +1,252 @@
+//! `masakari-manage db purge`: what is old goes, a bounded batch at a time.
+//!
+//! Which rows are old is Python's rule: notifications that ended and were last changed before, and
+//! of the other tables what was deleted before. What we keep of a notification goes with it.
+//! A recovery that has not ended keeps everything.
+
+use super::{
+    Sql,
+    ours::{evidence, fingerprints, history, leases, log, recoveries, requests},
+    rows,
+    theirs::{
+        hosts,
+        notifications::{self, Status},
+        segments, vmoves,
+    },
+    trouble::Trouble,
+};
+use crate::StoreError;
+use recovery::{Millis, NotificationId, lease::LeaseKey, request::RequestState};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
+
+/// So many rows in one transaction.
+const BATCH: u64 = 500;
+
+/// How many rows went.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Purged {
+    pub hosts: u64,
+    pub vmoves: u64,
+    pub notifications: u64,
+    pub segments: u64,
+}
+
+impl Purged {
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.hosts + self.vmoves + self.notifications + self.segments
+    }
+}
+
+impl Sql {
+    /// Removes what is older than `before`, at most `rows_most` rows of Masakari's tables.
+    ///
+    /// # Errors
+    /// When the database does not answer; what went before that is gone.
+    pub async fn purge(
+        &self,
+        before: Millis,
+        rows_most: Option<u64>,
+    ) -> Result<Purged, StoreError> {
+        let mut purged = Purged::default();
+        // As in Python: what refers to others goes before them.
+        for table in [Table::Hosts, Table::VMoves, Table::Notifications, Table::Segments] {
+            let mut after = 0;
+            loop {
+                let left = rows_most.map_or(u64::MAX, |most| most - purged.total());
+                if left == 0 {
+                    return Ok(purged);
+                }
+                let some = Batch { table, before, after, most: BATCH.min(left) };
+                let Some((last, gone)) = self.repeat("purging", |_| one(self, some)).await? else {
+                    break;
+                };
+                after = last;
+                *table.count(&mut purged) += gone;
+            }
+        }
+        while self.repeat("purging old evidence", |_| old_evidence(self, before)).await? > 0 {}
+        while self.repeat("purging old requests", |_| old_requests(self, before)).await? > 0 {}
+        Ok(purged)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Table {
+    Hosts,
+    VMoves,
+    Notifications,
+    Segments,
+}
+
+impl Table {
+    fn count(self, purged: &mut Purged) -> &mut u64 {
+        match self {
+            Self::Hosts => &mut purged.hosts,
+            Self::VMoves => &mut purged.vmoves,
+            Self::Notifications => &mut purged.notifications,
+            Self::Segments => &mut purged.segments,
+        }
+    }
+}
+
+/// The rows of a table from `after` on.
+#[derive(Clone, Copy)]
+struct Batch {
+    table: Table,
+    before: Millis,
+    after: i32,
+    most: u64,
+}
+
+/// The last row of the batch and how many of it went; `None` at the end of the table.
+async fn one(sql: &Sql, batch: Batch) -> Result<Option<(i32, u64)>, Trouble> {
+    let before = rows::naive(batch.before);
+    match batch.table {
+        Table::Hosts => {
+            let old = Condition::all().add(hosts::Column::DeletedAt.lt(before));
+            deleted::<hosts::Entity>(sql, batch, hosts::Column::Id, old).await
+        }
+        Table::VMoves => {
+            let old = Condition::all().add(vmoves::Column::DeletedAt.lt(before));
+            deleted::<vmoves::Entity>(sql, batch, vmoves::Column::Id, old).await
+        }
+        Table::Segments => {
+            let used = hosts::Entity::find()
+                .select_only()
+                .column(hosts::Column::FailoverSegmentId)
+                .into_query();
+            let old = Condition::all()
+                .add(segments::Column::DeletedAt.lt(before))
+                .add(segments::Column::Uuid.not_in_subquery(used));
+            deleted::<segments::Entity>(sql, batch, segments::Column::Id, old).await
+        }
+        Table::Notifications => ended(sql, batch).await,
+    }
+}
+
+async fn deleted<E: EntityTrait>(
+    sql: &Sql,
+    batch: Batch,
+    id: E::Column,
+    old: Condition,
+) -> Result<Option<(i32, u64)>, Trouble> {
+    let open = sql.begin().await?;
+    let ids: Vec<i32> = E::find()
+        .select_only()
+        .column(id)
+        .filter(id.gt(batch.after))
+        .filter(old)
+        .order_by_asc(id)
+        .limit(batch.most)
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    let Some(last) = ids.last().copied() else { return Ok(None) };
+    let gone = E::delete_many().filter(id.is_in(ids)).exec(&*open).await?.rows_affected;
+    open.commit().await?;
+    Ok(Some((last, gone)))
+}
+
+/// Notifications that have ended, with all that we keep of them.
+async fn ended(sql: &Sql, batch: Batch) -> Result<Option<(i32, u64)>, Trouble> {
+    use notifications::{Column, Entity};
+    let open = sql.begin().await?;
+    let old: Vec<(i32, String)> = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::NotificationUuid])
+        .filter(Column::Id.gt(batch.after))
+        .filter(Column::Status.is_in([Status::Finished, Status::Failed, Status::Ignored]))
+        .filter(Column::UpdatedAt.lt(rows::naive(batch.before)))
+        .order_by_asc(Column::Id)
+        .limit(batch.most)
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    let Some((last, _)) = old.last() else { return Ok(None) };
+    let last = *last;
+    let uuids: Vec<&str> = old.iter().map(|(_, uuid)| uuid.as_str()).collect();
+    let unfinished = recoveries::Entity::find()
+        .filter(recoveries::Column::Notification.is_in(uuids))
+        .filter(recoveries::Column::ClosedMs.is_null())
+        .all(&*open)
+        .await?;
+    let done = |(_, uuid): &&(i32, String)| unfinished.iter().all(|r| r.notification != *uuid);
+    let (ids, uuids): (Vec<i32>, Vec<String>) = old.iter().filter(done).cloned().unzip();
+    forget(&*open, &ids, &uuids).await?;
+    let gone = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(&*open).await?;
+    open.commit().await?;
+    Ok(Some((last, gone.rows_affected)))
+}
+
+/// Removes what our tables hold of these notifications.
+async fn forget(db: &impl ConnectionTrait, ids: &[i32], uuids: &[String]) -> Result<(), Trouble> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let keys = uuids.iter().map(|uuid| LeaseKey::recovery(&NotificationId::new(uuid)));
+    let keys: Vec<String> = keys.map(|key| key.as_str().to_owned()).collect();
+    let uuids = || uuids.iter().map(String::as_str);
+    log::Entity::delete_many().filter(log::Column::Recovery.is_in(uuids())).exec(db).await?;
+    leases::Entity::delete_many().filter(leases::Column::LeaseKey.is_in(keys)).exec(db).await?;
+    let slots = fingerprints::Column::Notification.is_in(uuids());
+    fingerprints::Entity::delete_many().filter(slots).exec(db).await?;
+    let closed = recoveries::Column::Notification.is_in(uuids());
+    recoveries::Entity::delete_many().filter(closed).exec(db).await?;
+    let indexed = history::Column::Id.is_in(ids.iter().copied());
+    history::Entity::delete_many().filter(indexed).exec(db).await?;
+    Ok(())
+}
+
+/// Evidence of hosts of which nothing is open.
+async fn old_evidence(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
+    use evidence::{Column, Entity};
+    let open = sql.begin().await?;
+    let at_work = recoveries::Entity::find()
+        .filter(recoveries::Column::ClosedMs.is_null())
+        .select_only()
+        .column(recoveries::Column::SourceHost)
+        .into_query();
+    let at_work: Vec<String> = hosts::Entity::find()
+        .select_only()
+        .column(hosts::Column::Name)
+        .filter(hosts::Column::Uuid.in_subquery(at_work))
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    let ids: Vec<i64> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::AtMs.lt(before.0))
+        .filter(Column::Host.is_not_in(at_work))
+        .order_by_asc(Column::Id)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    let gone = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(&*open).await?;
+    open.commit().await?;
+    Ok(gone.rows_affected)
+}
+
+/// Requests that were answered.
+async fn old_requests(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
+    use requests::{Column, Entity};
+    let open = sql.begin().await?;
+    let ids: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::State.ne(rows::state_word(RequestState::Open)))
+        .filter(Column::CreatedMs.lt(before.0))
+        .order_by_asc(Column::CreatedMs)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    let gone = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(&*open).await?;
+    open.commit().await?;
+    Ok(gone.rows_affected)
+}

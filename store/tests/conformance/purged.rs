@@ -1,0 +1,98 @@
+//! `db purge`.
+
+use crate::{
+    adopted::{ago, notification, raw, run, segment_and_hosts},
+    doors::{Doors, connect},
+    fixtures::*,
+};
+use recovery::{Millis, NotificationId, lease::LeaseKey, nouns::NotificationStatus};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use store::{NewNotification, NotificationFilter, Page, Purged, SegmentFilter, Sql, Store};
+
+async fn count(db: &DatabaseConnection, table: &str) -> i64 {
+    let count = format!("SELECT COUNT(*) AS many FROM {table}");
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), count)).await;
+    row.unwrap().unwrap().try_get("", "many").unwrap()
+}
+
+async fn door(doors: &Doors) -> Sql {
+    connect(doors.url.as_deref().unwrap()).await
+}
+
+/// A day ago.
+fn yesterday() -> Millis {
+    crate::adopted::now().plus(-86_400_000)
+}
+
+fn aged(days: i64) -> String {
+    format!("UPDATE notifications SET updated_at = {}", ago(days * 86_400))
+}
+
+pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors) {
+    let sql = door(doors).await;
+    let (_, host) = segment_and_host(&sql).await;
+    let ended_one = accepted(&sql, report(10, &host)).await;
+    let lease = take(&sql, LeaseKey::recovery(&ended_one.uuid), &owner("one")).await;
+    let finished = [status(NotificationStatus::Finished)];
+    sql.append(&lease, &ended_one.uuid, &[claimed(1, &lease), ended(2)], &finished).await.unwrap();
+    let again = NewNotification { fingerprint: "again".into(), ..report(11, &host) };
+    let open_one = accepted(&sql, again).await;
+    let other = take(&sql, LeaseKey::recovery(&open_one.uuid), &owner("one")).await;
+    sql.append(&other, &open_one.uuid, &[claimed(1, &other)], &[]).await.unwrap();
+    let db = raw(doors).await;
+    // Whatever the row says: its log has not ended.
+    let said = format!(
+        "UPDATE notifications SET status = 'finished' WHERE notification_uuid = '{}'",
+        open_one.uuid.as_str()
+    );
+    run(&db, &[said, aged(3)]).await;
+
+    let purged = sql.purge(yesterday(), None).await.unwrap();
+    assert_eq!(purged, Purged { notifications: 1, ..Purged::default() });
+    let left = sql.notifications(&NotificationFilter::default(), &Page::default()).await.unwrap();
+    assert_eq!(left.iter().map(|n| &n.uuid).collect::<Vec<_>>(), [&open_one.uuid]);
+    assert_eq!(sql.log(&ended_one.uuid).await.unwrap(), []);
+    assert_eq!(sql.log(&open_one.uuid).await.unwrap().len(), 1);
+    for (table, left) in
+        [("ha_recoveries", 1), ("ha_log", 1), ("ha_leases", 1), ("ha_fingerprints", 1)]
+    {
+        assert_eq!(count(&db, table).await, left, "{table}");
+    }
+    assert_eq!(sql.evidence(&host.name).await.unwrap().len(), 2, "of a host that is worked on");
+    assert_eq!(sql.purge(yesterday(), None).await.unwrap(), Purged::default());
+}
+
+pub(crate) async fn no_more_rows_go_than_were_allowed(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    let reports: Vec<String> = (0..1203).map(|n| notification(100 + n, "finished", 9)).collect();
+    run(&db, &reports).await;
+    let young = format!(
+        "UPDATE notifications SET updated_at = NULL WHERE notification_uuid >= '{}'",
+        uuid(1300)
+    );
+    run(&db, &[aged(3), young]).await;
+    let sql = door(doors).await;
+    sql.sync().await.unwrap();
+    assert_eq!(sql.purge(yesterday(), Some(601)).await.unwrap().notifications, 601);
+    assert_eq!(count(&db, "notifications").await, 602);
+    assert_eq!(sql.purge(yesterday(), None).await.unwrap().notifications, 599);
+    let left = sql.notifications(&NotificationFilter::default(), &Page::default()).await.unwrap();
+    assert_eq!(left.last().unwrap().uuid, NotificationId::new(uuid(1300)));
+}
+
+pub(crate) async fn a_segment_stays_while_a_host_of_it_does(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    let gone = format!("UPDATE failover_segments SET deleted = id, deleted_at = {}", ago(99_999));
+    let one_host = format!("UPDATE hosts SET deleted_at = {} WHERE deleted <> 0", ago(99_999));
+    run(&db, &[gone, one_host]).await;
+    let sql = door(doors).await;
+    let purged = sql.purge(yesterday(), None).await.unwrap();
+    assert_eq!(purged, Purged { hosts: 1, ..Purged::default() });
+    run(&db, &[format!("UPDATE hosts SET deleted = id, deleted_at = {}", ago(99_999))]).await;
+    let purged = sql.purge(yesterday(), None).await.unwrap();
+    assert_eq!(purged, Purged { hosts: 1, segments: 1, ..Purged::default() });
+    let left = sql.segments(&SegmentFilter::default(), &Page::default()).await.unwrap();
+    assert_eq!(left, []);
+}
