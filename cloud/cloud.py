@@ -103,7 +103,7 @@ class Client:
     def update_service(self, host, **body):
         return self.nova("PUT", "/os-services/" + self.service(host)["id"], body)
 
-    def boot(self, count, host, name="vm", flavor="tiny", metadata=None):
+    def boot(self, count, host, name="vm", flavor="tiny", metadata=None, **more):
         """COUNT servers on HOST, ACTIVE; their ids."""
         flavors = self.nova("GET", "/flavors").json()["flavors"]
         flavor_id = [f["id"] for f in flavors if f["name"] == flavor][0]
@@ -114,7 +114,7 @@ class Client:
         while left:
             n = min(left, 50)
             server = {"name": name, "flavorRef": flavor_id, "imageRef": image, "networks": "none",
-                      "min_count": n, "max_count": n, "host": host}
+                      "min_count": n, "max_count": n, "host": host, **more}
             if metadata:
                 server["metadata"] = metadata
             self.nova("POST", "/servers", {"server": server})

@@ -12,6 +12,8 @@
 //! | `unlock` | stays unlocked | its owner's own lock of the last seconds is undone |
 //! | `force down` | stays down | the permit was good when it was sent; the return path unsets it |
 //! | `disable` | stays disabled | the host stays out of service until a person returns it |
+//! | a reserved host: `add to aggregate`, `enable` | stays so | it was taken, and is made ready again; after it was handed back it serves although it is reserved, until a person disables it |
+//! | a reserved host: `disable`, `remove from aggregate` | stays so | nothing was sent to it |
 //!
 //! Before each call of a chain the lease is looked at again; nothing here is retried: the log says
 //! what was meant, and the next look says what became of it.
@@ -33,7 +35,7 @@ use std::time::Duration;
 const SEND_WITHIN: Duration = Duration::from_secs(20);
 
 impl Engine {
-    fn allowed(&self, lease: &Lease) -> Result<(), ActFailed> {
+    pub(crate) fn allowed(&self, lease: &Lease) -> Result<(), ActFailed> {
         if self.tenures.allows(lease, self.ports.clock.boot()) {
             Ok(())
         } else {

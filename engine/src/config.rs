@@ -22,6 +22,10 @@ pub struct Config {
     pub selection: Selection,
     /// `[host_failure] service_disable_reason`.
     pub disable_reason: String,
+    /// `[host_failure] add_reserved_host_to_aggregate`.
+    pub reserved_into_aggregates: bool,
+    /// `[recovery] auto_within_segment`: where Nova chooses, it chooses among the segment's hosts.
+    pub within_segment: bool,
     pub limits: Limits,
 }
 
@@ -36,6 +40,8 @@ impl Default for Config {
             require: Require::default(),
             selection: Selection::default(),
             disable_reason: "Masakari detected host failed.".into(),
+            reserved_into_aggregates: false,
+            within_segment: false,
             limits: Limits::default(),
         }
     }

@@ -14,7 +14,7 @@
 //!
 //! * `claim`: which recoveries are ours. * `tenure`: how long we may act.
 //! * `turn`: the loop of one recovery. * `acts`: every call that changes the cloud.
-//! * `requests`: what persons ask for.
+//! * `requests`: what persons ask for. * `reserve`: reserved hosts.
 
 mod acts;
 mod claim;
@@ -22,6 +22,7 @@ mod config;
 mod error;
 mod look;
 mod requests;
+mod reserve;
 mod subject;
 mod tenure;
 mod turn;
@@ -33,9 +34,14 @@ pub use wake::Wake;
 use futures::{StreamExt, stream::FuturesUnordered};
 use openstack::Nova;
 use ports::{Clock, Entropy};
-use recovery::{Millis, lease::Owner, pace::Pace};
+use recovery::{
+    HostName, Millis,
+    lease::{Owner, Watch},
+    pace::Pace,
+};
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     sync::Arc,
 };
 use store::Store;
@@ -62,6 +68,10 @@ pub struct Engine {
     /// Calls to Nova in flight that change a server.
     acting: Cell<usize>,
     recovering: Cell<usize>,
+    /// Reserved hosts that a recovery of this engine has, or looks at.
+    reserving: RefCell<BTreeSet<HostName>>,
+    /// Leases of reserved hosts, as we saw them.
+    reserves_seen: RefCell<Watch>,
     /// The wall clock when we started, and the boot clock then: see [`Engine::now`].
     anchor: (Millis, ports::Boot),
 }
@@ -78,6 +88,8 @@ impl Engine {
             pace: RefCell::new(Pace::new(config.calls_most)),
             acting: Cell::new(0),
             recovering: Cell::new(0),
+            reserving: RefCell::default(),
+            reserves_seen: RefCell::default(),
             ports,
             config,
             wake,

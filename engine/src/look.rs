@@ -1,17 +1,19 @@
 //! Looks at the world: the host and what is known of it, the servers on it, and those on their way.
 
-use crate::Engine;
+use crate::{Engine, subject::Mission};
 use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
     HostName, Millis, Missing, Permit, ServerId,
     evidence::{Evidence, Sighting},
+    nouns::RecoveryMethod,
     permit,
     permit::NovaSays,
     seen::{ComputeService, Evacuation, Server},
+    way::Ways,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use store::StoreError;
+use store::{HostFilter, Page, StoreError};
 
 /// How far off the time of a write of ours may look.
 const OWN_WRITE_MS: i64 = 2_500;
@@ -52,6 +54,10 @@ pub(crate) struct HostList {
     pub(crate) evacuations: Vec<Evacuation>,
     /// What changes after the list was asked for is found from here on.
     pub(crate) cursor: Cursor,
+    /// Whether the segment has reserved hosts that this recovery has not tried.
+    pub(crate) more_reserved: bool,
+    /// The hosts of the segment that could take servers; `None`: Nova chooses freely.
+    pub(crate) within: Option<Vec<HostName>>,
 }
 
 /// From where on the changed servers are listed.
@@ -72,14 +78,47 @@ impl Engine {
         Ok(HostView { looked_at, service, evidence })
     }
 
-    /// What is on the host, and which evacuations away from it Nova has on record.
-    pub(crate) async fn list_host(&self, host: &HostName) -> Result<HostList, LookFailed> {
+    /// What is on the host, which evacuations away from it Nova has on record, and where it may go.
+    pub(crate) async fn list_host(
+        &self,
+        mission: &Mission,
+        ways: &Ways,
+    ) -> Result<HostList, LookFailed> {
+        let host = &mission.subject.host;
         let asked = self.now();
+        let more_reserved = match mission.method {
+            RecoveryMethod::Auto => false,
+            RecoveryMethod::ReservedHost
+            | RecoveryMethod::AutoPriority
+            | RecoveryMethod::RhPriority => !self.reserved_hosts(mission, ways).await?.is_empty(),
+        };
+        let within = match self.config.within_segment {
+            true => Some(self.hosts_within(mission).await?),
+            false => None,
+        };
         // The records last: an evacuation that ends between the two calls is seen as over on a
         // server that still looks busy, never the other way round.
         let servers = self.ports.nova.servers_on(host).await?;
         let evacuations = self.ports.nova.evacuations_from(host).await?;
-        Ok(HostList { servers, evacuations, cursor: self.ports.nova.cursor_at(asked) })
+        let cursor = self.ports.nova.cursor_at(asked);
+        Ok(HostList { servers, evacuations, cursor, more_reserved, within })
+    }
+
+    /// The hosts of the segment that could take servers now.
+    async fn hosts_within(&self, mission: &Mission) -> Result<Vec<HostName>, LookFailed> {
+        let filter = HostFilter {
+            reserved: Some(false),
+            on_maintenance: Some(false),
+            ..HostFilter::default()
+        };
+        let hosts = self.ports.store.hosts(&mission.segment, &filter, &Page::default()).await?;
+        let services = self.ports.nova.compute_services().await?;
+        let serves = |name: &HostName| {
+            let mut theirs = services.iter().filter(|s| s.host == *name);
+            theirs.any(|s| s.enabled && s.up && !s.forced_down)
+        };
+        let names = hosts.into_iter().map(|h| h.name);
+        Ok(names.filter(|name| *name != mission.subject.host && serves(name)).collect())
     }
 
     /// Looks at the servers that are on their way.

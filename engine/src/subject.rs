@@ -2,8 +2,8 @@
 
 use crate::{Engine, error::Stop};
 use recovery::{
-    NotificationId,
-    nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType},
+    NotificationId, SegmentId,
+    nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType, RecoveryMethod},
     state::Subject,
 };
 
@@ -11,9 +11,29 @@ use recovery::{
 #[derive(Debug)]
 pub(crate) enum Task {
     /// Its host's VMs shall be brought back.
-    RecoverHost(Subject),
+    RecoverHost(Mission),
     /// There is nothing to do, and why.
     Nothing { status: NotificationStatus, message: Option<String> },
+}
+
+/// Whose VMs shall be brought back, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Mission {
+    pub(crate) subject: Subject,
+    pub(crate) segment: SegmentId,
+    /// As it is now; the log has the one that counts.
+    pub(crate) method: RecoveryMethod,
+}
+
+impl Mission {
+    /// That of a report whose host or segment nobody knows any more.
+    pub(crate) fn none(notification: &NotificationId) -> Self {
+        Self {
+            subject: Subject::unknown(notification),
+            segment: SegmentId::new(""),
+            method: RecoveryMethod::Auto,
+        }
+    }
 }
 
 /// Whether two reports of this kind about one host must wait for each other.
@@ -41,13 +61,13 @@ impl Engine {
             Some(segment) if !segment.enabled && !begun => {
                 Ok(nothing(NotificationStatus::Ignored, "the segment is disabled"))
             }
-            Some(_) => Ok(read(&notification, &host)),
+            Some(segment) => Ok(read(&notification, &host, segment.recovery_method)),
             None => Ok(nothing(NotificationStatus::Failed, "the segment was deleted")),
         }
     }
 }
 
-fn read(notification: &Notification, host: &Host) -> Task {
+fn read(notification: &Notification, host: &Host, method: RecoveryMethod) -> Task {
     match notification.kind {
         NotificationType::ComputeHost => {}
         NotificationType::Process | NotificationType::Vm => {
@@ -61,10 +81,14 @@ fn read(notification: &Notification, host: &Host) -> Task {
         serde_json::from_str(&notification.payload).unwrap_or(serde_json::Value::Null);
     let word = |key: &str| payload.get(key).and_then(|v| v.as_str());
     match HostReport::read(word("event").unwrap_or_default(), word("host_status")) {
-        Some(HostReport::Died) => Task::RecoverHost(Subject {
-            notification: notification.uuid.clone(),
-            host_id: host.uuid.clone(),
-            host: host.name.clone(),
+        Some(HostReport::Died) => Task::RecoverHost(Mission {
+            subject: Subject {
+                notification: notification.uuid.clone(),
+                host_id: host.uuid.clone(),
+                host: host.name.clone(),
+            },
+            segment: notification.segment.clone(),
+            method,
         }),
         Some(HostReport::Started) => {
             Task::Nothing { status: NotificationStatus::Finished, message: None }

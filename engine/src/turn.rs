@@ -10,7 +10,8 @@ use crate::{
     Engine, claim,
     error::{ActFailed, Stop},
     look::{From, HostList, HostView, LookFailed, ServersView},
-    subject::Task,
+    reserve::{Found, Hold},
+    subject::{Mission, Task},
 };
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use openstack::Cursor;
@@ -20,7 +21,8 @@ use recovery::{
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
     log::{Act, Entry},
-    state::{Once, Stage, State, Subject},
+    state::{Once, Stage, State},
+    way::WayEntry,
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -40,10 +42,11 @@ const LEFT_WAIT: Duration = Duration::from_secs(2);
 const WIND_UP: Duration = Duration::from_secs(8);
 
 /// What came back.
-enum Came {
+enum Came<'e> {
     Host(Result<HostView, LookFailed>),
     Listed(Result<HostList, LookFailed>),
     Looked(Result<ServersView, LookFailed>),
+    Found(Result<Found<'e>, LookFailed>),
     Switched(Entry, Result<(), ActFailed>),
     Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },
 }
@@ -55,15 +58,18 @@ enum Single {
     List,
     Servers,
     Switch,
+    Reserve,
 }
 
 /// One recovery in this process.
 struct Turns<'e> {
     engine: &'e Engine,
     lease: Lease,
-    subject: Subject,
+    mission: Mission,
     state: State,
-    in_flight: FuturesUnordered<LocalBoxFuture<'e, Came>>,
+    /// The reserved hosts of this recovery.
+    holds: Vec<Hold<'e>>,
+    in_flight: FuturesUnordered<LocalBoxFuture<'e, Came<'e>>>,
     busy: BTreeSet<ServerId>,
     singles: BTreeSet<Single>,
     view: Option<HostView>,
@@ -117,32 +123,36 @@ impl Engine {
             return Err(Stop::LeaseLost { key });
         };
         let state = State::fold(&self.ports.store.log(id).await?)?;
-        let (subject, verdict) = match self.task(id, !state.moves.is_empty()).await? {
-            Task::RecoverHost(subject) => (subject, None),
+        let (mission, verdict) = match self.task(id, !state.moves.is_empty()).await? {
+            Task::RecoverHost(mission) => (mission, None),
             Task::Nothing { status, message } => {
-                (Subject::unknown(id), Some(Entry::Ended { status, message }))
+                (Mission::none(id), Some(Entry::Ended { status, message }))
             }
         };
-        let mut turns = Turns::new(self, lease.clone(), subject, state);
+        let mut turns = Turns::new(self, lease.clone(), mission, state);
         let generation = lease.generation;
         let owner = self.owner.0.clone();
-        tracing::info!(notification = %id, host = %turns.subject.host, generation, "claimed");
+        tracing::info!(notification = %id, host = %turns.mission.subject.host, generation, "claimed");
         turns.record(vec![Entry::Claimed { owner, generation }]).await?;
-        match verdict {
-            Some(verdict) => turns.record(vec![verdict]).await?,
-            None => turns.run(stopping).await?,
-        }
-        Ok(turns.state.status())
+        let result = match verdict {
+            Some(verdict) => turns.record(vec![verdict]).await,
+            None => turns.run(stopping).await,
+        };
+        // What is in flight ends here; a reserved host that it was about to take is free.
+        turns.in_flight.clear();
+        self.give_back(std::mem::take(&mut turns.holds)).await;
+        result.map(|()| turns.state.status())
     }
 }
 
 impl<'e> Turns<'e> {
-    fn new(engine: &'e Engine, lease: Lease, subject: Subject, state: State) -> Self {
+    fn new(engine: &'e Engine, lease: Lease, mission: Mission, state: State) -> Self {
         Self {
             engine,
             lease,
-            subject,
+            mission,
             state,
+            holds: Vec::new(),
             in_flight: FuturesUnordered::new(),
             busy: BTreeSet::new(),
             singles: BTreeSet::new(),
@@ -158,6 +168,7 @@ impl<'e> Turns<'e> {
 
     async fn run(&mut self, stopping: impl Future<Output = ()>) -> Result<(), Stop> {
         let mut stopping = std::pin::pin!(stopping);
+        self.begin().await?;
         while self.state.ended.is_none() {
             if stopping.as_mut().now_or_never().is_some() {
                 return self.wind_up().await;
@@ -175,11 +186,27 @@ impl<'e> Turns<'e> {
         Ok(())
     }
 
+    /// The method goes into the log, and the reserved hosts that the log has are held again.
+    async fn begin(&mut self) -> Result<(), Stop> {
+        if self.state.ways.method.is_none() {
+            let method = self.mission.method;
+            self.record(vec![Entry::Way(WayEntry::Method { method })]).await?;
+        }
+        for host in self.state.ways.held() {
+            match self.engine.hold_again(host).await? {
+                Some(hold) => self.holds.push(hold),
+                None => return Err(Stop::LeaseLost { key: LeaseKey::reserved(host) }),
+            }
+        }
+        Ok(())
+    }
+
     /// Asks what is due and starts it. `true`: something was written, ask again.
     async fn start_what_is_due(&mut self) -> Result<bool, Stop> {
         let engine = self.engine;
-        let judged =
-            self.fresh_view().map(|view| view.permit(engine, &self.subject.host, self.own_write));
+        let judged = self
+            .fresh_view()
+            .map(|view| view.permit(engine, &self.mission.subject.host, self.own_write));
         if let Some(entry) = judged.as_ref().and_then(|j| self.judgement(j)) {
             self.record(vec![entry]).await?;
             return Ok(true);
@@ -238,7 +265,7 @@ impl<'e> Turns<'e> {
                     Missing::NoEvidence | Missing::TooWeak { .. } | Missing::NovaStillUp => None,
                 };
                 (self.state.held.as_ref() != Some(&why)).then(|| {
-                    tracing::warn!(notification = %self.subject.notification, "held: {why}");
+                    tracing::warn!(notification = %self.mission.subject.notification, "held: {why}");
                     Entry::Held { why, sighting }
                 })
             }
@@ -247,7 +274,7 @@ impl<'e> Turns<'e> {
 
     /// What is missing, and what the operator can do about it.
     fn advice(&self, missing: &Missing) -> String {
-        let host = &self.subject.host;
+        let host = &self.mission.subject.host;
         let next = match missing {
             Missing::NovaStillUp => "it goes on when Nova says down, or at once after",
             Missing::NoEvidence | Missing::TooWeak { .. } | Missing::SignOfLife { .. } => {
@@ -264,7 +291,9 @@ impl<'e> Turns<'e> {
         let may_act = self.engine.tenures.allows(&self.lease, self.boot());
         match single(step) {
             Some(Single::Host) => quiet && !held && !self.singles.contains(&Single::Host),
-            Some(Single::Switch) => quiet && may_act && !self.singles.contains(&Single::Switch),
+            Some(single @ (Single::Switch | Single::Reserve)) => {
+                quiet && may_act && !self.singles.contains(&single)
+            }
             Some(single) => quiet && !self.singles.contains(&single),
             None => may_act,
         }
@@ -275,14 +304,29 @@ impl<'e> Turns<'e> {
             self.singles.insert(single);
         }
         let (engine, lease) = (self.engine, self.lease.clone());
-        let host = self.subject.host.clone();
-        let act: LocalBoxFuture<'e, Came> = match step {
+        let host = self.mission.subject.host.clone();
+        let act: LocalBoxFuture<'e, Came<'e>> = match step {
             Step::LookAtHost => {
                 async move { Came::Host(engine.look_at_host(&host).await) }.boxed_local()
             }
             Step::Plan | Step::Confirm => {
-                async move { Came::Listed(engine.list_host(&host).await) }.boxed_local()
+                let (mission, ways) = (self.mission.clone(), self.state.ways.clone());
+                async move { Came::Listed(engine.list_host(&mission, &ways).await) }.boxed_local()
             }
+            Step::TakeReserve => {
+                let (mission, ways) = (self.mission.clone(), self.state.ways.clone());
+                async move { Came::Found(engine.find_reserve(&mission, &ways).await) }.boxed_local()
+            }
+            Step::ReadyReserve(reserve) => async move {
+                let ready = Entry::Way(WayEntry::Ready { host: reserve.host.clone() });
+                Came::Switched(ready, engine.ready(&lease, &reserve).await)
+            }
+            .boxed_local(),
+            Step::HandBack(reserve) => async move {
+                let back = Entry::Way(WayEntry::HandedBack { host: reserve.host.clone() });
+                Came::Switched(back, engine.hand_back(&lease, &reserve).await)
+            }
+            .boxed_local(),
             Step::LookAtServers => {
                 let (from, busy) = (self.look_from(), self.busy.clone());
                 async move { Came::Looked(engine.look_at_servers(&host, from, busy).await) }
@@ -322,7 +366,7 @@ impl<'e> Turns<'e> {
         act: Act,
         server: ServerId,
         call: impl Future<Output = Result<(), ActFailed>> + 'e,
-    ) -> LocalBoxFuture<'e, Came> {
+    ) -> LocalBoxFuture<'e, Came<'e>> {
         self.busy.insert(server.clone());
         let engine = self.engine;
         async move { Came::Acted { act, server, result: engine.paced(call).await } }.boxed_local()
@@ -343,7 +387,7 @@ impl<'e> Turns<'e> {
     }
 
     /// Waits for answers; more than one may be ready. None: the time came for something else.
-    async fn wait(&mut self, stopping: impl Future<Output = ()>) -> Vec<Came> {
+    async fn wait(&mut self, stopping: impl Future<Output = ()>) -> Vec<Came<'e>> {
         let engine = self.engine;
         let nap = self.nap();
         let nothing_in_flight = self.in_flight.is_empty();
@@ -365,7 +409,7 @@ impl<'e> Turns<'e> {
                 None
             }
         };
-        let mut came: Vec<Came> = first.into_iter().collect();
+        let mut came: Vec<Came<'e>> = first.into_iter().collect();
         while let Some(Some(more)) = self.in_flight.next().now_or_never() {
             came.push(more);
         }
@@ -415,6 +459,9 @@ fn note(step: &Step) -> Option<Entry> {
         | Step::LookAtServers
         | Step::Stop(_)
         | Step::Settle { .. }
+        | Step::TakeReserve
+        | Step::ReadyReserve(_)
+        | Step::HandBack(_)
         | Step::Confirm => None,
     }
 }
@@ -424,7 +471,9 @@ fn single(step: &Step) -> Option<Single> {
         Step::LookAtHost => Some(Single::Host),
         Step::Plan | Step::Confirm => Some(Single::List),
         Step::LookAtServers => Some(Single::Servers),
+        Step::TakeReserve => Some(Single::Reserve),
         Step::ForceDown(_) | Step::Disable(_) => Some(Single::Switch),
+        Step::ReadyReserve(_) | Step::HandBack(_) => Some(Single::Reserve),
         Step::Evacuate { .. } | Step::Stop(_) | Step::Settle { .. } | Step::Note(_) => None,
     }
 }
@@ -442,6 +491,10 @@ fn intents(steps: &[Step]) -> Vec<Entry> {
             | Step::Plan
             | Step::LookAtServers
             | Step::Settle { .. }
+            // What is meant with a reserved host is in the line that took it, or left it.
+            | Step::TakeReserve
+            | Step::ReadyReserve(_)
+            | Step::HandBack(_)
             | Step::Note(_)
             | Step::Confirm => {}
         }

@@ -3,11 +3,13 @@
 //! Lists are never shorter than the truth without saying so: every page is fetched, and an answer that
 //! lacks a cell of Nova, or fields that the policy hides, is an error.
 
+mod aggregates;
 mod evacuations;
 mod servers;
 mod services;
 mod version;
 
+pub use aggregates::HostAggregate;
 pub use servers::Cursor;
 
 use crate::{

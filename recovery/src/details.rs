@@ -7,10 +7,12 @@
 use crate::log::{Act, Entry, Line, Planned, Skipped};
 use crate::nouns::NotificationStatus;
 use crate::state::{Outcome, Stage, State};
+use crate::way::WayEntry;
 use crate::{HostName, Millis};
 use alloc::{format, string::String, vec::Vec};
 
 const EVACUATE: &str = "EvacuateInstancesTask";
+const START: &str = "Start evacuation of instances from failed host";
 
 /// One task of the recovery.
 #[derive(Clone, PartialEq, Debug)]
@@ -61,7 +63,10 @@ pub fn details(lines: &[Line], host: &HostName) -> Vec<Task> {
 fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
     let at = line.at;
     // A report that asks for nothing has no task.
-    let nothing_done = matches!(line.entry, Entry::Claimed { .. } | Entry::Ended { .. });
+    let nothing_done = matches!(
+        line.entry,
+        Entry::Claimed { .. } | Entry::Ended { .. } | Entry::Way(WayEntry::Method { .. })
+    );
     if tasks.is_empty() && !nothing_done {
         let mut disable = Task::begin("DisableComputeServiceTask");
         disable.say(at, 0.0, format!("Disabling compute service on host: '{host}'"));
@@ -89,16 +94,18 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
             }
         }
         Entry::Planned { moves, .. } if task.name == EVACUATE => {
-            let ids = joined(moves.iter().map(|m| m.server.as_str()));
-            task.say(at, 0.5, format!("Instances found later, to be evacuated too: '{ids}'"));
+            planned_later(task, at, so_far, host, moves)
         }
+        Entry::Way(entry) => way(task, at, so_far, entry),
         Entry::Planned { on_host, moves, skipped } => {
             tasks.extend(prepared(at, host, *on_host, moves, skipped));
         }
         Entry::Intended { act: Act::Evacuate, servers } => {
             for server in servers {
                 let text = format!("Evacuation of instance started: '{server}'");
-                if !task.messages.iter().any(|m| m.text == text) {
+                // Once for each plan.
+                let since = task.messages.iter().rev().take_while(|m| !m.text.starts_with(START));
+                if !since.into_iter().any(|m| m.text == text) {
                     task.say(at, 0.5, text);
                 }
             }
@@ -159,9 +166,59 @@ fn prepared(
     task.say(at, 1.0, format!("Instances to be evacuated are: '{ids}'"));
     task.succeed();
     let mut evacuate = Task::begin(EVACUATE);
-    let text = "Start evacuation of instances from failed host";
-    evacuate.say(at, 0.0, format!("{text} '{host}', instance uuids are: '{ids}'"));
+    evacuate.say(at, 0.0, format!("{START} '{host}', instance uuids are: '{ids}'"));
     Vec::from([task, evacuate])
+}
+
+/// What a way left behind, as Python's next attempt tells it; or what was found later.
+fn planned_later(task: &mut Task, at: Millis, so_far: &[Line], host: &HostName, moves: &[Planned]) {
+    let before = so_far.split_last().map_or(&[][..], |(_, before)| before);
+    let again: Vec<&str> = State::fold(before).map_or(Vec::new(), |state| {
+        let known = moves.iter().filter(|m| state.moves.contains_key(&m.server));
+        known.map(|m| m.server.as_str()).collect()
+    });
+    let ids = joined(moves.iter().map(|m| m.server.as_str()));
+    if again.is_empty() {
+        task.say(at, 0.5, format!("Instances found later, to be evacuated too: '{ids}'"));
+        return;
+    }
+    let failed = joined(again.into_iter());
+    task.say(at, 0.7, format!("Failed to evacuate instances '{failed}' from host '{host}'"));
+    task.say(at, 0.0, format!("{START} '{host}', instance uuids are: '{ids}'"));
+}
+
+fn way(task: &mut Task, at: Millis, so_far: &[Line], entry: &WayEntry) {
+    match entry {
+        WayEntry::Taken { reserve } => {
+            let host = &reserve.host;
+            task.say(at, 0.1, format!("Enabling reserved host: '{host}'"));
+            for aggregate in &reserve.aggregates {
+                let name = &aggregate.name;
+                task.say(at, 0.2, format!("Add host {host} to aggregate {name}"));
+            }
+        }
+        WayEntry::Ready { host } => {
+            let mut taken = None;
+            for line in so_far {
+                if let Entry::Way(WayEntry::Taken { reserve }) = &line.entry {
+                    taken = Some(reserve).filter(|reserve| reserve.host == *host);
+                }
+            }
+            for aggregate in taken.iter().flat_map(|reserve| &reserve.aggregates) {
+                let name = &aggregate.name;
+                task.say(at, 0.3, format!("Added host {host} to aggregate {name}"));
+            }
+        }
+        WayEntry::Passed { host, why } => {
+            task.say(at, 0.1, format!("Reserved host '{host}' is passed over: {why}"));
+        }
+        WayEntry::HandedBack { host } => {
+            let text = format!("Reserved host '{host}' took no instance and is reserved again");
+            task.say(at, 0.7, text);
+        }
+        WayEntry::Over { why } => task.say(at, 0.7, why.clone()),
+        WayEntry::Method { .. } | WayEntry::Within { .. } | WayEntry::Left { .. } => {}
+    }
 }
 
 fn ended(

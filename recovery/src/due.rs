@@ -1,21 +1,17 @@
-//! What may start now, and what a look at Nova means.
+//! What may start now.
 //!
 //! Pure: [`due`] is asked again after every line of the log, [`judge`] after every look. Neither
 //! remembers anything; what is in flight in this process is told by the caller.
 
-use crate::log::{Act, Aftermath, Arrival, Entry, Reset};
+use crate::log::{Act, Aftermath, Entry, Reset};
+pub use crate::look::{Look, judge};
 use crate::nouns::NotificationStatus;
 use crate::permit::{Evacuate, ForceDown, Permit};
-use crate::plan::newest_evacuations;
-use crate::seen::{ComputeService, Evacuation, EvacuationStatus, Server, Task, VmState};
+use crate::seen::ComputeService;
 use crate::state::{Move, Once, Outcome, Stage, State};
+use crate::way::{Reserve, Standing, Way, WayEntry};
 use crate::{HostName, Millis, ServerId, ServiceId};
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 
 /// How long and how often things are tried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +86,12 @@ pub enum Step {
         to_error: bool,
         unlock: bool,
     },
+    /// Find a reserved host of the segment, and take it.
+    TakeReserve,
+    /// Put it into its aggregates and into service.
+    ReadyReserve(Reserve),
+    /// Leave it as it was found.
+    HandBack(Reserve),
     /// An observation that needs no act: the time is over.
     Note(Entry),
     /// A fresh list from Nova: is anything left?
@@ -106,8 +108,11 @@ pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
         return Vec::new();
     }
     let mut steps = after_the_move(state, limits, scene);
-    if expired(state, limits, scene.now) {
-        steps.extend(given_up(state, scene));
+    if let Err(why) = state.ways.now() {
+        steps.extend(given_up(state, scene, why));
+    } else if expired(state, limits, scene.now) {
+        let why = state.held.as_deref().unwrap_or("the recovery took too long");
+        steps.extend(given_up(state, scene, why));
     } else if needs_permit(state, scene.now) {
         match scene.permit {
             None => steps.push(Step::LookAtHost),
@@ -170,6 +175,46 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
     if state.plans == 0 {
         return Vec::from([Step::Plan]);
     }
+    match (state.ways.now(), state.ways.reserve()) {
+        (Ok(Way::Reserved), None) => Vec::from([Step::TakeReserve]),
+        (Ok(Way::Reserved), Some((reserve, Standing::Taken))) => {
+            Vec::from([Step::ReadyReserve(reserve.clone())])
+        }
+        (Ok(Way::Reserved), Some((reserve, _))) => {
+            evacuations(state, permit, scene, Target::One(&reserve.host))
+        }
+        (Ok(Way::Scheduler), _) => {
+            let within = state.ways.within.as_deref();
+            evacuations(state, permit, scene, within.map_or(Target::Nova, Target::Within))
+        }
+        (Err(_), _) => Vec::new(),
+    }
+}
+
+/// Where servers are sent.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    /// Nova chooses.
+    Nova,
+    One(&'a HostName),
+    /// Each to the next of these; one that is refused to the one after it.
+    Within(&'a [HostName]),
+}
+
+impl Target<'_> {
+    fn of(self, place: usize, m: &Move) -> Option<HostName> {
+        match self {
+            Self::Nova => None,
+            Self::One(host) => Some(host.clone()),
+            Self::Within(hosts) => {
+                let turn = place.saturating_add(usize::try_from(m.attempts).unwrap_or(0));
+                turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).cloned()
+            }
+        }
+    }
+}
+
+fn evacuations(state: &State, permit: &Permit, scene: &Scene<'_>, target: Target<'_>) -> Vec<Step> {
     let waits =
         |m: &Move| matches!(m.stage, Stage::Waiting { not_before } if not_before <= scene.now);
     let busy = |m: &Move| scene.busy.contains(&m.planned.server);
@@ -181,12 +226,13 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
     let ready = state
         .order
         .iter()
-        .filter_map(|id| state.moves.get(id))
-        .filter(|m| waits(m) && !busy(m) && (m.planned.ha_enabled || !only_with_key));
+        .enumerate()
+        .filter_map(|(place, id)| Some((place, state.moves.get(id)?)))
+        .filter(|(_, m)| waits(m) && !busy(m) && (m.planned.ha_enabled || !only_with_key));
     ready
         .take(scene.room)
-        .map(|m| Step::Evacuate {
-            order: permit.evacuate(m.planned.server.clone(), None),
+        .map(|(place, m)| Step::Evacuate {
+            order: permit.evacuate(m.planned.server.clone(), target.of(place, m)),
             lock: m.is_to_be_locked(),
             reset: m.reset,
         })
@@ -238,6 +284,7 @@ fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step
     if look && scene.look {
         steps.push(Step::LookAtServers);
     }
+    steps.extend(state.ways.unused().cloned().map(Step::HandBack));
     steps
 }
 
@@ -256,15 +303,15 @@ fn settles(m: &Move) -> Settles {
     }
 }
 
-/// The recovery is too old: nothing more is asked of Nova, what was locked is unlocked.
-fn given_up(state: &State, scene: &Scene<'_>) -> Vec<Step> {
-    let why = state.held.clone().unwrap_or_else(|| "the recovery took too long".into());
+/// There is no way any more, or the recovery is too old: nothing more is asked of Nova, what was
+/// locked is unlocked.
+fn given_up(state: &State, scene: &Scene<'_>, why: &str) -> Vec<Step> {
     let waiting = state.moves.values().filter(|m| {
         matches!(m.stage, Stage::Waiting { .. }) && !scene.busy.contains(&m.planned.server)
     });
     let give_up = |m: &Move| Entry::NotMoved {
         server: m.planned.server.clone(),
-        why: why.clone(),
+        why: why.into(),
         again_at: None,
         reset: m.reset,
     };
@@ -276,7 +323,13 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
     if !all_ended {
         return None;
     }
-    if expired(state, limits, scene.now) {
+    let expired = expired(state, limits, scene.now);
+    let planned_enough = state.confirmed || state.plans >= plans_most(state, limits);
+    if let Some((reserve, _)) = state.ways.reserve().filter(|_| expired || planned_enough) {
+        let (host, used) = (reserve.host.clone(), may_have_been_used(state));
+        return Some(Step::Note(Entry::Way(WayEntry::Left { host, used })));
+    }
+    if expired {
         let why = state.held.clone().or_else(|| state.waiting.clone());
         let message = why.unwrap_or_else(|| "the recovery took too long".into());
         let message = Some(format!("given up after {} s: {message}", limits.expiry_ms / 1000));
@@ -285,10 +338,25 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
     if state.plans == 0 {
         return None;
     }
-    if !state.confirmed && state.plans < limits.plans {
+    if !planned_enough {
         return scene.busy.is_empty().then_some(Step::Confirm);
     }
+    // A recovery that is too old leaves it to a person.
+    if state.ways.unused().is_some() {
+        return None;
+    }
     Some(Step::Note(verdict(state)))
+}
+
+/// What a way, or a reserved host, left behind is one plan more.
+fn plans_most(state: &State, limits: &Limits) -> u32 {
+    limits.plans.saturating_add(u32::try_from(state.ways.detours()).unwrap_or(u32::MAX))
+}
+
+/// Whether Nova may have been asked to send something to the reserved host of this moment. (The
+/// fresh list tells for certain; this is for when there is none.)
+fn may_have_been_used(state: &State) -> bool {
+    state.moves.values().any(|m| m.started_at.is_some())
 }
 
 /// How the recovery ended, by how its moves did.
@@ -323,213 +391,3 @@ fn verdict(state: &State) -> Entry {
 
 /// A message that names hundreds of servers is read by nobody; the vmoves name each.
 const FAILURES_SHOWN: usize = 5;
-
-/// What one look at Nova showed.
-#[derive(Debug)]
-pub struct Look<'a> {
-    /// The dead host.
-    pub source: &'a HostName,
-    /// When it began: what was asked later is not judged by it.
-    pub began: Millis,
-    /// Servers by id. A server of the recovery that is missing did not change, or is gone.
-    pub servers: &'a BTreeMap<ServerId, Server>,
-    /// Evacuations away from the host, listed *after* the servers.
-    pub evacuations: &'a [Evacuation],
-    /// Whether a missing server is gone for certain (both lists were whole).
-    pub whole: bool,
-    /// Servers with an act in flight when the look began.
-    pub busy: &'a BTreeSet<ServerId>,
-}
-
-/// What the look means for each server on its way.
-#[must_use]
-pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Vec<Entry> {
-    let newest = newest_evacuations(look.evacuations);
-    let (mut entries, mut arrived, mut moving) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut stopped, mut runs_on) = (Vec::new(), Vec::new());
-    for m in state.moves.values().filter(|m| !look.busy.contains(&m.planned.server)) {
-        let id = &m.planned.server;
-        let evacuation = newest.get(id).copied().filter(|e| e.id > m.planned.last_evacuation);
-        let server = look.servers.get(id);
-        let overdue = state.progress_at.is_none_or(|p| now.since(p) >= limits.arrival_ms);
-        let lingers = match m.stage {
-            Stage::Asking { since, refused } => !refused && now.since(since) < limits.linger_ms,
-            Stage::Waiting { .. }
-            | Stage::Moving { .. }
-            | Stage::Arrived { .. }
-            | Stage::Stopping { .. }
-            | Stage::Settling { .. }
-            | Stage::Ended { .. } => false,
-        };
-        match judge_one(m, server, evacuation, look, Times { overdue, lingers }) {
-            Finding::Nothing => {}
-            Finding::Moving => moving.push(id.clone()),
-            Finding::Arrived(arrival) => arrived.push(arrival),
-            Finding::Stopped => stopped.push(id.clone()),
-            Finding::NotStopped => runs_on.push(id.clone()),
-            Finding::Gone => entries.push(Entry::Gone { server: id.clone() }),
-            Finding::NotMoved { why, reset } => {
-                let again_at = (m.attempts < limits.attempts).then(|| again(m, limits, now));
-                entries.push(Entry::NotMoved { server: id.clone(), why, again_at, reset });
-            }
-            Finding::GivenUp { why } => entries.push(Entry::NotMoved {
-                server: id.clone(),
-                why,
-                again_at: None,
-                reset: Reset::NotNeeded,
-            }),
-        }
-    }
-    if !moving.is_empty() {
-        entries.push(Entry::Did { act: Act::Evacuate, servers: moving });
-    }
-    if !arrived.is_empty() {
-        entries.push(Entry::Arrived { servers: arrived });
-    }
-    if !runs_on.is_empty() {
-        let until = now.plus(STOP_AGAIN_MS);
-        entries.push(Entry::Postponed { act: Act::Stop, servers: runs_on, until });
-    }
-    if !stopped.is_empty() {
-        entries.push(Entry::Stopped { servers: stopped });
-    }
-    entries
-}
-
-/// The wait before a server that runs on is asked to stop again; `stop_ms` bounds them all.
-const STOP_AGAIN_MS: i64 = 2_000;
-
-fn again(m: &Move, limits: &Limits, now: Millis) -> Millis {
-    now.plus(limits.retry_ms << m.attempts.saturating_sub(1).min(10))
-}
-
-enum Finding {
-    Nothing,
-    Moving,
-    Arrived(Arrival),
-    Stopped,
-    /// It runs and Nova has nothing to do with it: the stop never arrived, or failed.
-    NotStopped,
-    Gone,
-    NotMoved {
-        why: String,
-        reset: Reset,
-    },
-    GivenUp {
-        why: String,
-    },
-}
-
-/// What the clock says of a server on its way.
-#[derive(Clone, Copy)]
-struct Times {
-    /// No server of the recovery came further for too long.
-    overdue: bool,
-    /// A call for it may still be on its way to Nova.
-    lingers: bool,
-}
-
-fn judge_one(
-    m: &Move,
-    server: Option<&Server>,
-    evacuation: Option<&Evacuation>,
-    look: &Look<'_>,
-    times: Times,
-) -> Finding {
-    let gone = server.is_some_and(is_deleted) || (server.is_none() && look.whole);
-    if m.doubted && gone && !matches!(m.stage, Stage::Ended { .. }) {
-        return Finding::Gone;
-    }
-    let (asking, since) = match &m.stage {
-        Stage::Asking { since, .. } => (true, *since),
-        Stage::Moving { since } => (false, *since),
-        Stage::Stopping { since, .. } => {
-            return match server.filter(|_| *since < look.began) {
-                Some(s) if is_deleted(s) => Finding::Gone,
-                Some(s) if s.vm_state == VmState::Stopped && s.task == Task::None => {
-                    Finding::Stopped
-                }
-                Some(s) if s.task == Task::None => Finding::NotStopped,
-                Some(_) | None => Finding::Nothing,
-            };
-        }
-        Stage::Waiting { .. }
-        | Stage::Arrived { .. }
-        | Stage::Settling { .. }
-        | Stage::Ended { .. } => return Finding::Nothing,
-    };
-    if since >= look.began {
-        return Finding::Nothing;
-    }
-    match server {
-        None if look.whole => Finding::Gone,
-        None if times.overdue && !asking => given_up_moving(),
-        None => Finding::Nothing,
-        Some(server) if is_deleted(server) => Finding::Gone,
-        Some(server) => judge_shown(m, server, evacuation, look, asking, times),
-    }
-}
-
-/// The server is there. Where, and is Nova still at work on it?
-fn judge_shown(
-    m: &Move,
-    server: &Server,
-    evacuation: Option<&Evacuation>,
-    look: &Look<'_>,
-    asking: bool,
-    times: Times,
-) -> Finding {
-    // Nova clears the task before it changes the host, and marks its record last: as long as the
-    // record runs it is at work, whatever the server shows.
-    let at_work = server.task == Task::Rebuilding
-        || evacuation.is_some_and(|e| e.status == EvacuationStatus::Running);
-    let done = evacuation.is_some_and(|e| e.status == EvacuationStatus::Done);
-    let elsewhere = server.host.as_ref().filter(|host| *host != look.source);
-    if at_work {
-        return match (asking, times.overdue) {
-            (true, _) => Finding::Moving,
-            (false, true) => given_up_moving(),
-            (false, false) => Finding::Nothing,
-        };
-    }
-    match elsewhere {
-        Some(host) if server.vm_state == VmState::Error && !done => Finding::GivenUp {
-            why: format!("Nova failed to rebuild it on {host}; it is in error there"),
-        },
-        Some(host) => Finding::Arrived(Arrival {
-            server: m.planned.server.clone(),
-            host: host.clone(),
-            vm_state: server.vm_state,
-        }),
-        // The record says done and the server's host is not yet written: look again.
-        None if done && !times.overdue => Finding::Nothing,
-        None if times.lingers && evacuation.is_none() => Finding::Nothing,
-        None => Finding::NotMoved { why: why_not(server, evacuation), reset: reset_for(server) },
-    }
-}
-
-fn given_up_moving() -> Finding {
-    Finding::GivenUp { why: "Nova took the evacuation and did not finish it in time".into() }
-}
-
-fn is_deleted(server: &Server) -> bool {
-    matches!(server.vm_state, VmState::Deleted | VmState::SoftDeleted)
-}
-
-fn reset_for(server: &Server) -> Reset {
-    let ready = matches!(server.vm_state, VmState::Active | VmState::Stopped | VmState::Error);
-    if ready && server.task == Task::None { Reset::NotNeeded } else { Reset::ToError }
-}
-
-fn why_not(server: &Server, evacuation: Option<&Evacuation>) -> String {
-    match (evacuation.map(|e| e.status), server.vm_state) {
-        (Some(EvacuationStatus::Failed), VmState::Error) => {
-            "Nova could not evacuate it: it is in error (no host had room, or the rebuild failed)"
-                .to_string()
-        }
-        (Some(EvacuationStatus::Failed), _) => "Nova gave the evacuation up".to_string(),
-        (Some(EvacuationStatus::Running | EvacuationStatus::Done) | None, _) => {
-            "Nova has no evacuation of it under way".to_string()
-        }
-    }
-}

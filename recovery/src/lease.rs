@@ -29,6 +29,12 @@ impl LeaseKey {
         Self(format!("host:{name}"))
     }
 
+    /// The right to send servers to a reserved host.
+    #[must_use]
+    pub fn reserved(name: &HostName) -> Self {
+        Self(format!("reserved:{name}"))
+    }
+
     /// The key as it stands in the database.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -24,6 +24,7 @@ pub mod due;
 pub mod evidence;
 pub mod lease;
 pub mod log;
+mod look;
 pub mod names;
 pub mod nouns;
 pub mod pace;
@@ -33,6 +34,7 @@ pub mod request;
 pub mod seen;
 pub mod state;
 mod time;
+pub mod way;
 
 pub use names::{HostId, HostName, NotificationId, SegmentId, ServerId, ServiceId, VMoveId};
 pub use permit::{Evacuate, ForceDown, Missing, Permit, permit};

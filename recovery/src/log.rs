@@ -8,6 +8,7 @@
 use crate::evidence::{Evidence, Kind, Sighting};
 use crate::nouns::{NotificationStatus, VMove};
 use crate::seen::{Power, VmState};
+use crate::way::WayEntry;
 use crate::{HostId, HostName, Millis, ServerId, VMoveId};
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,8 @@ pub enum Entry {
     Gone {
         server: ServerId,
     },
+    /// How the servers find a new host, and what became of reserved hosts.
+    Way(WayEntry),
     /// A fresh list from Nova has nothing left to move.
     Confirmed {
         on_host: u32,
@@ -187,4 +190,8 @@ pub enum Summary {
     VMove(alloc::boxed::Box<VMove>),
     /// The host goes on maintenance and is no reserved host any more.
     OnMaintenance(HostId),
+    /// A reserved host is one no more. Refused, and the lines with it, when it was none already.
+    Taken(HostId),
+    /// A host is a reserved one again.
+    HandedBack(HostId),
 }

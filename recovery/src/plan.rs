@@ -43,9 +43,34 @@ pub fn select(
             None => moves.push(planned(server, newest.get(&server.id), ha_enabled, new_vmove())),
         }
     }
-    // Stable: within each half Nova's own order stays.
-    moves.sort_by_key(|m| !m.ha_enabled);
+    in_order(&mut moves);
     (moves, skipped)
+}
+
+/// Who goes first. Stable: within each half Nova's own order stays.
+pub fn in_order(moves: &mut [Planned]) {
+    moves.sort_by_key(|m| !m.ha_enabled);
+}
+
+/// Plans again what a way left behind: `servers` that are on the dead host still, each with its last
+/// plan. In Nova they are in error by now; how they are to be left is told by how they were found first.
+pub fn again(
+    servers: &[(&Server, &Planned)],
+    evacuations: &[Evacuation],
+    mut new_vmove: impl FnMut() -> VMoveId,
+) -> Vec<Planned> {
+    let newest = newest_evacuations(evacuations);
+    let again = servers.iter().map(|(server, before)| {
+        let now = planned(server, newest.get(&server.id), before.ha_enabled, new_vmove());
+        Planned {
+            vm_state: before.vm_state,
+            power: before.power,
+            aftermath: before.aftermath,
+            locked: before.locked,
+            ..now
+        }
+    });
+    again.collect()
 }
 
 /// The newest evacuation of each server.

@@ -12,10 +12,13 @@
 //! `Asking` without an act in flight means: we do not know whether Nova took it. Nothing is asked
 //! again before a look at the server has told.
 
+mod row;
+
 use crate::evidence::Kind;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
-use crate::nouns::{NotificationStatus, VMove, VMoveStatus, VMoveType};
+use crate::nouns::NotificationStatus;
 use crate::seen::VmState;
+use crate::way::Ways;
 use crate::{HostId, HostName, Millis, NotificationId, ServerId};
 use alloc::{
     boxed::Box,
@@ -113,6 +116,9 @@ pub struct State {
     pub disabled: Once,
     /// How many plans were made; a later one adds what was found later.
     pub plans: u32,
+    pub ways: Ways,
+    /// The servers that were found on the host, by the last plan; one that a way left behind is
+    /// planned again.
     pub moves: BTreeMap<ServerId, Move>,
     /// The servers in the order in which they shall move.
     pub order: Vec<ServerId>,
@@ -195,6 +201,7 @@ impl State {
                 let outcome = Outcome::Ignored { why: "it was deleted meanwhile".into() };
                 self.each([server], |m| m.end(outcome.clone(), at))?;
             }
+            Entry::Way(entry) => self.ways.apply(entry)?,
             Entry::Confirmed { .. } => self.confirmed = true,
             Entry::Ended { status, message } => self.ended = Some((*status, message.clone())),
         }
@@ -215,8 +222,12 @@ impl State {
         self.skipped = skipped.to_vec();
         for planned in moves {
             let fresh = Move::new(planned.clone(), at);
-            if self.moves.insert(planned.server.clone(), fresh).is_some() {
-                return Err("the server was planned before");
+            match self.moves.insert(planned.server.clone(), fresh).map(|before| before.stage) {
+                None => {}
+                Some(Stage::Ended { outcome: Outcome::Failed { .. } }) => {
+                    self.order.retain(|server| *server != planned.server);
+                }
+                Some(_) => return Err("the server was planned before"),
             }
             self.order.push(planned.server.clone());
         }
@@ -250,6 +261,11 @@ impl State {
         let mut summaries = Vec::new();
         if self.proven.is_some() && before.proven.is_none() {
             summaries.push(Summary::OnMaintenance(of.host_id.clone()));
+        }
+        for line in lines {
+            if let Entry::Way(entry) = &line.entry {
+                summaries.extend(self.ways.summary(entry));
+            }
         }
         let touched: BTreeSet<&ServerId> =
             lines.iter().flat_map(|l| servers_of(&l.entry)).collect();
@@ -482,54 +498,6 @@ impl Move {
         self.stage = Stage::Ended { outcome };
         Ok(())
     }
-
-    /// The row of Masakari's `vmoves` table.
-    fn row(&self, of: &Subject) -> VMove {
-        let (status, dest_host, message) = match &self.stage {
-            Stage::Waiting { .. } if self.started_at.is_none() => {
-                (VMoveStatus::Pending, None, None)
-            }
-            Stage::Waiting { .. } | Stage::Asking { .. } | Stage::Moving { .. } => {
-                (VMoveStatus::Ongoing, None, None)
-            }
-            Stage::Arrived { host, .. } | Stage::Stopping { host, .. } => {
-                (VMoveStatus::Ongoing, Some(host.clone()), None)
-            }
-            Stage::Settling { outcome, .. } | Stage::Ended { outcome } => outcome.row(),
-        };
-        // Until it is settled it is not over.
-        let over = matches!(self.stage, Stage::Ended { .. });
-        VMove {
-            id: 0,
-            uuid: self.planned.vmove.clone(),
-            notification: of.notification.clone(),
-            server: self.planned.server.clone(),
-            server_name: self.planned.name.clone(),
-            source_host: of.host.clone(),
-            dest_host,
-            started_at: self.started_at,
-            ended_at: self.ended_at,
-            kind: VMoveType::Evacuation,
-            status: if over || status == VMoveStatus::Pending {
-                status
-            } else {
-                VMoveStatus::Ongoing
-            },
-            message,
-            created_at: None,
-            updated_at: None,
-        }
-    }
-}
-
-impl Outcome {
-    fn row(&self) -> (VMoveStatus, Option<HostName>, Option<String>) {
-        match self {
-            Self::Succeeded { host } => (VMoveStatus::Succeeded, Some(host.clone()), None),
-            Self::Failed { host, why } => (VMoveStatus::Failed, host.clone(), Some(why.clone())),
-            Self::Ignored { why } => (VMoveStatus::Ignored, None, Some(why.clone())),
-        }
-    }
 }
 
 /// The servers that an entry names.
@@ -543,6 +511,7 @@ fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::ForcedDown
         | Entry::DisableIntended
         | Entry::Disabled
+        | Entry::Way(_)
         | Entry::Confirmed { .. }
         | Entry::Ended { .. } => Vec::new(),
         Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
@@ -569,6 +538,7 @@ fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Gone { .. }
         | Entry::Disabled
         | Entry::ForcedDown
+        | Entry::Way(_)
         | Entry::Confirmed { .. } => true,
         Entry::Claimed { .. }
         | Entry::Proven { .. }

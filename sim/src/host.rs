@@ -37,6 +37,8 @@ pub(crate) struct Host {
     last_before: Millis,
     /// When somebody last changed the service by the API, which moves `updated_at` too.
     pub(crate) changed_at: Option<Millis>,
+    /// How many servers fit on it, if not as many as on others.
+    pub(crate) fits: Option<usize>,
     pub(crate) disabled: bool,
     pub(crate) disabled_reason: Option<String>,
     pub(crate) forced_down: bool,
@@ -59,6 +61,7 @@ impl Host {
             beats_from: now.plus(-phase_ms),
             last_before: now.plus(-phase_ms),
             changed_at: None,
+            fits: None,
             disabled: false,
             disabled_reason: None,
             forced_down: false,
@@ -67,6 +70,11 @@ impl Host {
             building: BTreeSet::new(),
             parked: Vec::new(),
         }
+    }
+
+    /// Out of service until somebody needs it.
+    pub(crate) fn reserved(self, fits: usize) -> Self {
+        Self { fits: Some(fits), disabled: true, disabled_reason: Some("reserved".into()), ..self }
     }
 
     /// The last heartbeat that reached Nova.

@@ -6,6 +6,12 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Debug)]
 pub struct Shape {
     pub hosts: usize,
+    /// So many of them, the last ones, are reserved: disabled and without servers.
+    pub reserved: usize,
+    /// How many servers fit on a reserved host.
+    pub reserved_max: usize,
+    /// Host aggregates of which every host is that is not reserved.
+    pub aggregates: usize,
     pub vms_per_host: usize,
     /// How many servers fit on a host, as far as the scheduler is concerned.
     pub vms_per_host_max: usize,
@@ -59,6 +65,9 @@ impl Default for Shape {
     fn default() -> Self {
         Self {
             hosts: 3,
+            reserved: 0,
+            reserved_max: 100,
+            aggregates: 0,
             vms_per_host: 4,
             vms_per_host_max: 100,
             ha_enabled_every: 2,

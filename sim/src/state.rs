@@ -5,7 +5,7 @@ use crate::fault::Plan;
 use crate::host::{Host, Records};
 use crate::keystone::Keystone;
 use crate::life::Event;
-use crate::nova::{Instance, Job, Migration};
+use crate::nova::{Aggregate, Instance, Job, Migration};
 use crate::shape::Shape;
 use ports::{Answer, Entropy, SeededEntropy};
 use recovery::{HostName, Millis, ServerId};
@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) migrations: Vec<Migration>,
     /// Evacuations that a destination has still to do.
     pub(crate) jobs: BTreeMap<u64, Job>,
+    /// In the order of their ids, which begin at 1.
+    pub(crate) aggregates: Vec<Aggregate>,
     pub(crate) keystone: Keystone,
     pub(crate) records: Records,
     /// What is to happen, in order; the number keeps two events of one moment in theirs.
@@ -46,6 +48,7 @@ impl State {
             servers: BTreeMap::new(),
             migrations: Vec::new(),
             jobs: BTreeMap::new(),
+            aggregates: Vec::new(),
             records: Records::default(),
             events: BTreeMap::new(),
             inbox: BTreeMap::new(),
@@ -62,7 +65,12 @@ impl State {
             let phase = self.between(&(0..=self.shape.report_interval_ms.unsigned_abs()));
             let host = Host::new(number, self.uuid(), self.now, phase.cast_signed());
             let name = host.name.clone();
+            let reserved = number > self.shape.hosts.saturating_sub(self.shape.reserved);
+            let host = if reserved { host.reserved(self.shape.reserved_max) } else { host };
             self.hosts.insert(name.clone(), host);
+            if reserved {
+                continue;
+            }
             for _ in 0..self.shape.vms_per_host {
                 count += 1;
                 let instance = Instance::new(count, self, &name);
@@ -72,6 +80,7 @@ impl State {
                 self.servers.insert(instance.id.clone(), instance);
             }
         }
+        self.aggregates = Aggregate::of_all(self.shape.aggregates, &self.hosts);
     }
 
     /// A number that was not given before.

@@ -154,6 +154,14 @@ impl World {
         self.state().seen_service(host)
     }
 
+    /// The names of the aggregates in which the host is.
+    #[must_use]
+    pub fn aggregates_of(&self, host: &HostName) -> Vec<String> {
+        let state = self.state();
+        let with_it = state.aggregates.iter().filter(|a| a.hosts.contains(host));
+        with_it.map(|a| a.name.clone()).collect()
+    }
+
     /// Every request to evacuate that reached Nova, with the truth at that moment.
     #[must_use]
     pub fn evacuate_calls(&self) -> Vec<EvacuateCall> {

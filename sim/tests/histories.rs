@@ -14,11 +14,16 @@ mod checks;
 mod crash_points;
 #[path = "histories/faults.rs"]
 mod faults;
+#[path = "histories/reserved_points.rs"]
+mod reserved_points;
+#[path = "histories/reserves.rs"]
+mod reserves;
 #[path = "histories/scene.rs"]
 mod scene;
 #[path = "histories/tale.rs"]
 mod tale;
 
+use recovery::nouns::RecoveryMethod;
 use scene::Scene;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -69,4 +74,8 @@ fn the_seeds_cover_what_they_are_meant_to() {
     assert!(count(|s| s.false_alarm) > 5, "reports of hosts that live");
     assert!(count(|s| s.revived_after_ms.is_some()) > 20, "hosts that come back");
     assert!(count(|s| s.confirmed) > 40, "hosts that a person confirmed dead");
+    assert!(
+        count(|s| s.method != RecoveryMethod::Auto && s.shape.reserved > 0) > 40,
+        "reserved hosts"
+    );
 }

@@ -4,7 +4,7 @@ use crate::{Claim, Order, Page, StoreError};
 use recovery::{
     HostId, Millis, NotificationId, SegmentId,
     lease::{Lease, LeaseRow, Owner},
-    log::{Entry, Line},
+    log::{Entry, Line, Summary},
     request::Request,
 };
 
@@ -55,6 +55,22 @@ pub(crate) fn sort_of(page: &Page) -> Vec<(&str, Order)> {
         }
     }
     sort
+}
+
+/// The reserved host that this summary takes.
+pub(crate) fn taken_by(summary: &Summary) -> Option<&HostId> {
+    match summary {
+        Summary::Taken(host) => Some(host),
+        Summary::Status { .. }
+        | Summary::VMove(_)
+        | Summary::OnMaintenance(_)
+        | Summary::HandedBack(_) => None,
+    }
+}
+
+/// Somebody else took it.
+pub(crate) fn not_reserved(uuid: &HostId) -> StoreError {
+    StoreError::InUse { noun: "reserved host", id: uuid.as_str().into() }
 }
 
 /// The leases that `claims` come to when they succeed.

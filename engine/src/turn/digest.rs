@@ -4,20 +4,27 @@ use super::{Came, LOOK_COST, LOOK_EVERY, OUTAGE_WAIT, Single, Turns, chain};
 use crate::{
     error::ActFailed,
     look::{HostList, LookFailed, ServersView},
+    reserve::Found,
 };
-use openstack::Disposition;
+use openstack::{AskError, Disposition};
 use ports::Boot;
 use recovery::{
     ServerId, VMoveId,
     due::{self, Look},
-    log::{Act, Entry},
+    log::{Act, Entry, Planned},
     plan,
+    seen::{Evacuation, Server},
+    state::{Outcome, Stage},
+    way::{Way, WayEntry, Ways},
 };
 use std::time::Duration;
 
-impl Turns<'_> {
+/// Every reserved host that is left is in another recovery's hands.
+const RESERVED_BUSY: &str = "every reserved host that is left is used by another recovery";
+
+impl<'e> Turns<'e> {
     /// What an answer means for the log.
-    pub(super) fn digest(&mut self, came: Came) -> Vec<Entry> {
+    pub(super) fn digest(&mut self, came: Came<'e>) -> Vec<Entry> {
         match came {
             Came::Host(result) => {
                 self.singles.remove(&Single::Host);
@@ -32,7 +39,7 @@ impl Turns<'_> {
             Came::Listed(result) => {
                 self.singles.remove(&Single::List);
                 match self.heard(result) {
-                    Ok(list) => vec![self.plan(&list)],
+                    Ok(list) => self.plan(&list),
                     Err(waiting) => waiting,
                 }
             }
@@ -43,12 +50,21 @@ impl Turns<'_> {
                     Err(waiting) => waiting,
                 }
             }
+            Came::Found(result) => {
+                self.singles.remove(&Single::Reserve);
+                match self.heard(result) {
+                    Ok(found) => self.found(found),
+                    Err(waiting) => waiting,
+                }
+            }
             Came::Switched(done, result) => {
-                self.singles.remove(&Single::Switch);
+                let single =
+                    if let Entry::Way(_) = done { Single::Reserve } else { Single::Switch };
+                self.singles.remove(&single);
                 match result {
                     Ok(()) => vec![done],
                     Err(ActFailed::NoTenure { .. } | ActFailed::Late { .. }) => Vec::new(),
-                    Err(ActFailed::Before(e) | ActFailed::Itself(e)) => self.outage(&e),
+                    Err(ActFailed::Before(e) | ActFailed::Itself(e)) => self.not_switched(done, &e),
                 }
             }
             Came::Acted { act, server, result } => {
@@ -108,31 +124,98 @@ impl Turns<'_> {
         entries
     }
 
-    fn plan(&mut self, list: &HostList) -> Entry {
+    /// A reserved host that Nova refuses is left for the next one; anything else is tried again.
+    fn not_switched(&mut self, wanted: Entry, error: &AskError) -> Vec<Entry> {
+        match (wanted, error.disposition()) {
+            (Entry::Way(WayEntry::Ready { host }), Disposition::Refused) => {
+                tracing::warn!(%host, why = chain(error), "reserved host: it cannot be used");
+                vec![Entry::Way(WayEntry::Left { host, used: false })]
+            }
+            (_, Disposition::Refused | Disposition::Transient) => self.outage(error),
+        }
+    }
+
+    fn found(&mut self, found: Found<'e>) -> Vec<Entry> {
+        let entry = match found {
+            Found::Free(reserve, hold) => {
+                tracing::info!(host = %reserve.host, "reserved host: taken");
+                self.holds.push(hold);
+                WayEntry::Taken { reserve }
+            }
+            Found::Unfit { host, why } => WayEntry::Passed { host, why: why.into() },
+            Found::Busy if self.state.ways.next().is_none() => {
+                self.after_outage = self.boot().plus(OUTAGE_WAIT.0);
+                return self.waiting(RESERVED_BUSY).into_iter().collect();
+            }
+            Found::Busy => WayEntry::Over { why: RESERVED_BUSY.into() },
+            // Python's words.
+            Found::Nothing => {
+                WayEntry::Over { why: "No reserved_hosts available for evacuation.".into() }
+            }
+        };
+        vec![Entry::Way(entry)]
+    }
+
+    fn plan(&mut self, list: &HostList) -> Vec<Entry> {
         let engine = self.engine;
-        let HostList { servers, evacuations, cursor } = list;
+        let HostList { servers, evacuations, .. } = list;
+        let first = self.state.plans == 0;
+        let mut entries = Vec::new();
         // Nothing was asked of Nova before this list: what it does not show has yet to change.
-        if self.state.plans == 0 {
-            self.cursor = Some(*cursor);
+        if first {
+            self.cursor = Some(list.cursor);
+            let within = list.within.clone().map(|hosts| WayEntry::Within { hosts });
+            entries.extend(within.map(Entry::Way));
         }
         let fresh_id = || VMoveId::new(engine.ports.entropy.uuid().to_string());
         let (moves, skipped) =
             plan::select(servers, evacuations, &engine.config.selection, fresh_id);
         let on_host = u32::try_from(servers.len()).unwrap_or(u32::MAX);
-        let first = self.state.plans == 0;
-        let fresh: Vec<_> =
+        let mut fresh: Vec<_> =
             moves.into_iter().filter(|m| !self.state.moves.contains_key(&m.server)).collect();
-        if !first && fresh.is_empty() {
-            return Entry::Confirmed { on_host };
+        let left = self.left_behind(servers);
+        if !left.is_empty() && self.state.ways.goes_on(list.more_reserved) {
+            fresh.extend(plan::again(&left, evacuations, fresh_id));
+            entries.extend(self.leaves_reserve(evacuations));
+            if self.state.ways.now() == Ok(Way::Scheduler) {
+                let why = format!("Nova found no host for {} servers", left.len());
+                entries.push(Entry::Way(WayEntry::Over { why }));
+            }
         }
-        tracing::info!(host = %self.subject.host, on_host, moves = fresh.len(), "planned");
-        Entry::Planned { on_host, moves: fresh, skipped }
+        if !first && fresh.is_empty() {
+            entries.extend(self.leaves_reserve(evacuations));
+            entries.push(Entry::Confirmed { on_host });
+            return entries;
+        }
+        plan::in_order(&mut fresh);
+        let host = &self.mission.subject.host;
+        tracing::info!(%host, on_host, moves = fresh.len(), "planned");
+        entries.push(Entry::Planned { on_host, moves: fresh, skipped });
+        entries
+    }
+
+    /// The servers that are on the dead host still although their moves are over.
+    fn left_behind<'l>(&'l self, servers: &'l [Server]) -> Vec<(&'l Server, &'l Planned)> {
+        let failed = |server: &'l Server| {
+            let m = self.state.moves.get(&server.id)?;
+            let failed = matches!(&m.stage, Stage::Ended { outcome: Outcome::Failed { .. } });
+            failed.then_some((server, &m.planned))
+        };
+        servers.iter().filter_map(failed).collect()
+    }
+
+    /// Nothing more is sent to the reserved host of this moment; was it used?
+    fn leaves_reserve(&self, evacuations: &[Evacuation]) -> Option<Entry> {
+        let (reserve, _) = self.state.ways.reserve()?;
+        let host = reserve.host.clone();
+        let used = Ways::used(&host, &self.state.moves, evacuations);
+        Some(Entry::Way(WayEntry::Left { host, used }))
     }
 
     fn looked(&mut self, view: ServersView) -> Vec<Entry> {
         let engine = self.engine;
         let look = Look {
-            source: &self.subject.host,
+            source: &self.mission.subject.host,
             began: view.began,
             servers: &view.servers,
             evacuations: &view.evacuations,
@@ -162,7 +245,7 @@ impl Turns<'_> {
         self.after_outage = self.boot().plus(self.outage_wait());
         self.outages = self.outages.saturating_add(1);
         let why = chain(failed);
-        tracing::warn!(notification = %self.subject.notification, why, "no answer; trying again");
+        tracing::warn!(notification = %self.mission.subject.notification, why, "no answer; trying again");
         self.waiting(&why).into_iter().collect()
     }
 

@@ -22,12 +22,17 @@ impl Turns<'_> {
             next.apply(&line)?;
             lines.push(line);
         }
-        let summaries = next.summaries(&self.state, &lines, &self.subject);
+        let summaries = next.summaries(&self.state, &lines, &self.mission.subject);
         loop {
             let store = &engine.ports.store;
-            match store.append(&self.lease, &self.subject.notification, &lines, &summaries).await {
+            match store
+                .append(&self.lease, &self.mission.subject.notification, &lines, &summaries)
+                .await
+            {
                 Ok(()) => break,
                 Err(store::StoreError::LeaseLost { key }) => return Err(Stop::LeaseLost { key }),
+                // Another recovery was quicker with a reserved host: from the log as it is, anew.
+                Err(e @ store::StoreError::InUse { .. }) => return Err(e.into()),
                 Err(e) if engine.tenures.is_over(&self.lease, self.boot()) => return Err(e.into()),
                 Err(e) => {
                     tracing::warn!(error = chain(&e), "the log cannot be written; trying again");

@@ -276,6 +276,8 @@ impl Configuration {
                 ignore_error: yes("ignore_instances_in_error_state"),
             },
             disable_reason: self.text("host_failure", "service_disable_reason").unwrap_or_default(),
+            reserved_into_aggregates: yes("add_reserved_host_to_aggregate"),
+            within_segment: self.values.get("recovery", "auto_within_segment"),
             limits: Limits {
                 arrival_ms: self.ms("wait_period_after_evacuation"),
                 stop_ms: self.ms("wait_period_after_power_off"),

@@ -184,6 +184,16 @@ impl Incident {
             }
             Entry::NotRestored { server, why } => bad(format!("{}: {why}", self.name(server))),
             Entry::Gone { server } => plain(format!("{} was deleted", self.name(server))),
+            Entry::Way(recovery::way::WayEntry::Taken { reserve }) => {
+                plain(format!("takes the reserved host {}", reserve.host))
+            }
+            Entry::Way(recovery::way::WayEntry::HandedBack { host }) => {
+                plain(format!("gives the reserved host {host} back: it was not needed"))
+            }
+            Entry::Way(recovery::way::WayEntry::Over { why }) => bad(why.clone()),
+            Entry::Way(recovery::way::WayEntry::Passed { host, why }) => {
+                bad(format!("the reserved host {host} cannot be used: {why}"))
+            }
             Entry::Confirmed { on_host: 0 } => {
                 plain(format!("asks Nova once more: no VM is left on {host}"))
             }
@@ -203,7 +213,8 @@ impl Incident {
             | Entry::Did { .. }
             | Entry::Postponed { .. }
             | Entry::Arrived { .. }
-            | Entry::Stopped { .. } => None,
+            | Entry::Stopped { .. }
+            | Entry::Way(_) => None,
         }
     }
 

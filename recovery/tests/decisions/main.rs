@@ -7,4 +7,5 @@ mod due;
 mod folding;
 mod look;
 mod moves;
+mod ways;
 mod words;

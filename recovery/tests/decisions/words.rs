@@ -138,7 +138,8 @@ fn sentence(step: &Step) -> String {
         Step::Plan => "plan".into(),
         Step::Evacuate { order, lock, reset } => {
             let reset = and("reset", *reset == Reset::ToError);
-            format!("evacuate {}{}{reset}", Evacuate::server(order), and("lock", *lock))
+            let to = order.target().map_or(String::new(), |host| format!(" to {host}"));
+            format!("evacuate {}{to}{}{reset}", Evacuate::server(order), and("lock", *lock))
         }
         Step::LookAtServers => "look at the servers".into(),
         Step::Stop(server) => format!("stop {server}"),
@@ -146,6 +147,9 @@ fn sentence(step: &Step) -> String {
             format!("settle {server}{}{}", and("to error", *to_error), and("unlock", *unlock))
         }
         Step::Note(entry) => format!("note {}", word(entry)),
+        Step::TakeReserve => "take a reserved host".into(),
+        Step::ReadyReserve(reserve) => format!("make {} ready", reserve.host),
+        Step::HandBack(reserve) => format!("hand {} back", reserve.host),
         Step::Confirm => "confirm".into(),
     }
 }

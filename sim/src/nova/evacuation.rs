@@ -195,7 +195,12 @@ impl State {
             self.hosts.get(*name).is_some_and(|host| !host.disabled && self.is_up(host))
                 && **name != old
                 && target.is_none_or(|target| target == *name)
-                && load(name) < self.shape.vms_per_host_max
+                && load(name)
+                    < self
+                        .hosts
+                        .get(*name)
+                        .and_then(|h| h.fits)
+                        .unwrap_or(self.shape.vms_per_host_max)
         };
         self.hosts.keys().filter(fits).min_by_key(|name| load(name)).cloned()
     }

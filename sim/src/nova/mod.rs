@@ -2,6 +2,7 @@
 //! late or not at all. The rules are those of Nova 34.
 
 mod actions;
+mod aggregates;
 mod evacuation;
 mod flavors;
 mod hypervisors;
@@ -12,6 +13,7 @@ mod services;
 mod version;
 
 pub(crate) use actions::PowerAction;
+pub(crate) use aggregates::Aggregate;
 pub(crate) use evacuation::Job;
 pub(crate) use instance::{Instance, PowerState, TaskState, VmState};
 pub(crate) use migrations::Migration;
@@ -117,6 +119,8 @@ impl State {
             }
             ("GET", ["os-services"]) => self.list_services(call),
             ("PUT", ["os-services", id]) => self.update_service(call, id),
+            ("GET", ["os-aggregates"]) => self.list_aggregates(call),
+            ("POST", ["os-aggregates", id, "action"]) => self.change_aggregate(call, id),
             ("GET", ["os-migrations"]) => self.list_migrations(call),
             ("GET", ["os-hypervisors"]) => self.list_hypervisors(call, View::Brief),
             ("GET", ["os-hypervisors", "detail"]) => self.list_hypervisors(call, View::Detail),

@@ -1,11 +1,11 @@
 //! What must be true at every step, and at the end.
 
-use crate::tale::Stage;
+use crate::{reserves, tale::Stage};
 use recovery::{
     HostName, ServerId,
     evidence::Kind,
     log::{Act, Entry, Line},
-    nouns::VMoveStatus,
+    nouns::{RecoveryMethod, VMoveStatus},
     permit::SKEW_MS,
     seen::Server,
     seen::VmState,
@@ -36,6 +36,7 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
             return Err(format!("{} was forced down while it lived", forced.host));
         }
     }
+    reserves::at_every_step(stage)?;
     acts_follow_the_law(stage)
 }
 
@@ -115,7 +116,7 @@ pub(crate) fn open(stage: &Stage) -> String {
     open.map(|n| format!("{} is {}", n.uuid, n.status)).collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) fn at_the_end(stage: &Stage) -> Result<(), String> {
+pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     nothing_left_locked(stage)?;
     if stage.scene.false_alarm {
         left_in_service(stage)?;
@@ -131,6 +132,9 @@ pub(crate) fn at_the_end(stage: &Stage) -> Result<(), String> {
     let refused = stage.scene.faults.as_ref().is_some_and(|f| {
         f.rules.iter().any(|(_, _, fault, _)| matches!(fault, sim::Fault::Status(403 | 404 | 409)))
     });
+    if !refused {
+        reserves::at_the_end(stage).await?;
+    }
     if troubled || refused || stage.scene.false_alarm || stage.scene.revived_after_ms.is_some() {
         return Ok(());
     }
@@ -171,13 +175,19 @@ fn all_brought_back(stage: &Stage) -> Result<(), String> {
     }
     // A VM may be evacuated again when its second host dies too.
     let hosts_died = if stage.scene.second_after_ms.is_some() { 2 } else { 1 };
-    if let Some((server, times)) = times.iter().find(|(_, times)| **times > hosts_died) {
+    let once = stage.scene.method == RecoveryMethod::Auto && !stage.scene.within_segment;
+    if let Some((server, times)) = times.iter().find(|(_, times)| once && **times > hosts_died) {
         return Err(format!("{server} was evacuated {times} times"));
     }
     for server in stage.world.servers() {
         brought_back(stage, &server, &dead, times.contains_key(&server.id))?;
     }
     Ok(())
+}
+
+/// Where only reserved hosts may be used, there may be none.
+fn no_reserved_host(stage: &Stage) -> bool {
+    stage.scene.method == RecoveryMethod::ReservedHost && stage.scene.shape.reserved == 0
 }
 
 fn brought_back(
@@ -187,11 +197,15 @@ fn brought_back(
     moved: bool,
 ) -> Result<(), String> {
     if server.host.as_ref().is_some_and(|host| dead.contains(host)) {
-        // Its destination died while it built: a person is told which server, and why.
+        // Its destination died while it built; or the host's service was disabled so late that it
+        // looks like a sign of life. A person is told which server, and why.
         let told = |v: &recovery::nouns::VMove| {
             v.server == server.id && v.status == VMoveStatus::Failed && v.message.is_some()
         };
-        if stage.scene.second_after_ms.is_some() && stage.memory.all_vmoves().iter().any(told) {
+        let may_stay = stage.scene.second_after_ms.is_some()
+            || no_reserved_host(stage)
+            || slow_faults(stage) > 0;
+        if may_stay && stage.memory.all_vmoves().iter().any(told) {
             return Ok(());
         }
         return Err(format!("{} is still on {:?}", server.id, server.host));

@@ -9,14 +9,15 @@ use crate::{
 use recovery::{
     ServerId,
     log::Entry,
-    nouns::{NotificationStatus, VMoveStatus},
+    nouns::{NotificationStatus, RecoveryMethod, VMoveStatus},
     seen::{Server, VmState},
 };
 use sim::{Process, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
+    "listing hosts",
     "taking leases",
     "reading a log",
     "reading a notification",
@@ -30,6 +31,8 @@ const PLACES: [&str; 12] = [
     "http read",
     CALL_THAT_WRITES,
 ];
+/// The first after which something could be left half done.
+const THE_BEGINNING: &str = "taking leases";
 const CALL_THAT_WRITES: &str = "http write";
 /// What an idle engine does all the time: to die there is to die between two other places.
 const IDLE: [&str; 3] = ["listing open recoveries", "listing requests", "reading leases"];
@@ -38,7 +41,7 @@ const PAUSE_MS: u64 = 25_000;
 
 /// Who says that the host is dead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Word {
+pub(crate) enum Word {
     /// A monitor: Nova must agree, and is not blinded.
     Monitor,
     /// A person too: the host is forced down.
@@ -47,22 +50,22 @@ enum Word {
 
 #[test]
 fn an_engine_that_dies_at_any_point_after_a_monitors_report_is_made_up_for() {
-    dies_everywhere(Word::Monitor, 165);
+    dies_everywhere(|engines| scene(Word::Monitor, engines), ALL, 165);
 }
 
 #[test]
 fn an_engine_that_dies_at_any_point_after_a_persons_word_is_made_up_for() {
-    dies_everywhere(Word::Person, 165);
+    dies_everywhere(|engines| scene(Word::Person, engines), ALL, 165);
 }
 
 #[test]
 fn an_engine_that_stands_still_at_any_point_is_made_up_for() {
-    pauses_everywhere(Word::Monitor, 145);
+    pauses_everywhere(|engines| scene(Word::Monitor, engines), ALL, 145);
 }
 
 #[test]
 fn an_engine_that_stands_still_at_any_point_after_a_persons_word_is_made_up_for() {
-    pauses_everywhere(Word::Person, 145);
+    pauses_everywhere(|engines| scene(Word::Person, engines), ALL, 145);
 }
 
 /// Whoever takes over asks again after a while, and trusts that nothing is sent so late.
@@ -119,7 +122,7 @@ fn in_every_look_the_servers_are_listed_before_the_records() {
 
 #[test]
 fn an_engine_that_hesitates_does_not_take_what_another_took_meanwhile() {
-    let (who, life) = the_one_that_acts(Word::Person);
+    let (who, life) = the_one_that_acts(|engines| scene(Word::Person, engines));
     let taking = life.places().iter().position(|place| *place == "taking leases").unwrap() + 1;
     let mut scripts = [undisturbed(), undisturbed()];
     scripts[who].pause = Some((taking, 3_000));
@@ -135,7 +138,7 @@ fn an_engine_that_hesitates_does_not_take_what_another_took_meanwhile() {
 #[test]
 fn an_engine_that_stood_still_for_almost_a_term_does_not_spin() {
     let clean = tale::tell(scene(Word::Person, vec![undisturbed()]));
-    let crossings = crossings(&told_well(clean).unwrap()[0]);
+    let crossings = crossings(&told_well(clean).unwrap()[0], ALL);
     let mut points = Points::default();
     for (crossing, _) in crossings.iter().filter(|(_, place)| *place == "writing a log") {
         // The lease was renewed less than 4 s before: with one of these it has less than 1 s left.
@@ -148,13 +151,27 @@ fn an_engine_that_stood_still_for_almost_a_term_does_not_spin() {
     points.all_were_made_up_for(150);
 }
 
-fn dies_everywhere(word: Word, points_least: usize) {
-    let clean = tale::tell(scene(word, vec![undisturbed()]));
+/// What happens, to these engines.
+type Plot = fn(Vec<EngineScript>) -> Scene;
+
+/// Which of an engine's crossings are tried.
+#[derive(Clone, Copy)]
+pub(crate) struct Which {
+    /// From the first of this place on,
+    pub(crate) since: &'static str,
+    /// and of those every so many, the first one included.
+    pub(crate) every: usize,
+}
+
+const ALL: Which = Which { since: THE_BEGINNING, every: 1 };
+
+pub(crate) fn dies_everywhere(plot: Plot, which: Which, points_least: usize) {
+    let clean = tale::tell(plot(vec![undisturbed()]));
     let mut points = Points::default();
-    for (crossing, place) in crossings(&told_well(clean).unwrap()[0]) {
+    for (crossing, place) in crossings(&told_well(clean).unwrap()[0], which) {
         for &when in whens(place) {
             let script = EngineScript { deaths: vec![(crossing, when)], ..undisturbed() };
-            let lives = told_well(tale::tell(scene(word, vec![script])));
+            let lives = told_well(tale::tell(plot(vec![script])));
             if let Ok(lives) = &lives {
                 assert_eq!(lives.len(), 2, "it did not die at {crossing}, {place}");
                 assert_eq!(lives[0].places().get(crossing - 1), Some(&place), "another history");
@@ -165,13 +182,13 @@ fn dies_everywhere(word: Word, points_least: usize) {
     points.all_were_made_up_for(points_least);
 }
 
-fn pauses_everywhere(word: Word, points_least: usize) {
-    let (who, life) = the_one_that_acts(word);
+pub(crate) fn pauses_everywhere(plot: Plot, which: Which, points_least: usize) {
+    let (who, life) = the_one_that_acts(plot);
     let mut points = Points::default();
-    for (crossing, place) in crossings(&life) {
+    for (crossing, place) in crossings(&life, which) {
         let mut scripts = [undisturbed(), undisturbed()];
         scripts[who].pause = Some((crossing, PAUSE_MS));
-        let lives = told_well(tale::tell(scene(word, scripts.into())));
+        let lives = told_well(tale::tell(plot(scripts.into())));
         if let Ok(lives) = &lives {
             assert_eq!(lives[who].places().get(crossing - 1), Some(&place), "another history");
         }
@@ -181,8 +198,8 @@ fn pauses_everywhere(word: Word, points_least: usize) {
 }
 
 /// Which of two engines does the work when nothing happens to them, and its life.
-fn the_one_that_acts(word: Word) -> (usize, Process) {
-    let clean = tale::tell(scene(word, vec![undisturbed(), undisturbed()]));
+fn the_one_that_acts(plot: Plot) -> (usize, Process) {
+    let clean = tale::tell(plot(vec![undisturbed(), undisturbed()]));
     let lives = told_well(clean).unwrap();
     let acts = |life: &Process| life.places().contains(&"writing a log");
     let who = lives.iter().position(acts).unwrap();
@@ -219,7 +236,7 @@ impl Points {
 }
 
 /// The host dies and is reported; nothing else happens in the cloud.
-fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
+pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
     let pauses = engines.iter().any(|e| e.pause.is_some());
     Scene {
         seed: 11,
@@ -247,28 +264,33 @@ fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         // One that wakes when all is over must do no harm either.
         watched_on_ms: if pauses { PAUSE_MS } else { 1_000 },
         slow_locks_ms: 0,
+        method: RecoveryMethod::Auto,
+        within_segment: false,
         engines,
         faults: None,
     }
 }
 
-fn undisturbed() -> EngineScript {
+pub(crate) fn undisturbed() -> EngineScript {
     EngineScript { deaths: Vec::new(), pause: None, rest_ms: 3_000 }
 }
 
-/// The numbered crossings from the first after which something could be left half done.
-fn crossings(life: &Process) -> Vec<(usize, &'static str)> {
+/// The numbered crossings that are to be tried.
+fn crossings(life: &Process, which: Which) -> Vec<(usize, &'static str)> {
     let places = life.places();
     for place in &places {
         assert!(PLACES.contains(place) || IDLE.contains(place), "{place} is in neither list");
     }
-    let claimed = places.iter().position(|p| *p == "taking leases").unwrap();
-    let answered = places.iter().position(|p| *p == "answering a request").unwrap_or(claimed);
+    let first = |wanted: &str| places.iter().position(|p| *p == wanted);
+    let mut begins = first(which.since).unwrap();
+    if which.since == THE_BEGINNING {
+        begins = first("answering a request").map_or(begins, |answered| answered.min(begins));
+    }
     let ended = places.iter().rposition(|p| *p == "giving leases back").unwrap();
-    let between = claimed.min(answered)..=ended;
+    let between = begins..=ended;
     let numbered = places.iter().enumerate().filter(|(i, _)| between.contains(i));
     let wanted = numbered.filter(|(_, place)| PLACES.contains(place));
-    wanted.map(|(i, place)| (i + 1, *place)).collect()
+    wanted.step_by(which.every).map(|(i, place)| (i + 1, *place)).collect()
 }
 
 /// A transaction is crossed before it and after it, and nothing happens inside either crossing; a call
@@ -278,7 +300,7 @@ fn whens(place: &str) -> &'static [When] {
 }
 
 /// The engines' lives when it ended as it should, else what is broken and the story.
-fn told_well(told: Told) -> Result<Vec<Process>, (String, String)> {
+pub(crate) fn told_well(told: Told) -> Result<Vec<Process>, (String, String)> {
     let outcome = told.outcome.and_then(|()| as_always(&told.stage));
     outcome.map_err(|broken| (broken, told.stage.story()))?;
     Ok(told.stage.lives.lock().unwrap().clone())
@@ -297,7 +319,9 @@ fn as_always(stage: &Stage) -> Result<(), String> {
     for (before, after) in stage.at_first.iter().zip(&after) {
         let was_there = before.host.as_ref() == Some(&dead);
         let times = accepted.get(&before.id).copied().unwrap_or(0);
-        if times != usize::from(was_there) {
+        // Nova takes an evacuation to a host that has no room, and finds out later.
+        let room = stage.scene.shape.reserved_max >= 4 && stage.scene.shape.vms_per_host_max >= 8;
+        if room && times != usize::from(was_there) || times > 8 {
             return Err(format!("{} was evacuated {times} times", before.id));
         }
         as_it_was(before, after, was_there)?;
@@ -333,8 +357,15 @@ fn as_it_was(before: &Server, after: &Server, moved: bool) -> Result<(), String>
 fn vmove_tells(stage: &Stage, server: &Server) -> Result<(), String> {
     let all = stage.memory.all_vmoves();
     let rows: Vec<_> = all.iter().filter(|v| v.server == server.id).collect();
+    // Each way that left it behind has a row that failed, as for Python Masakari.
     match rows.as_slice() {
-        [row] if row.status == VMoveStatus::Succeeded && row.dest_host == server.host => Ok(()),
+        [failed @ .., row]
+            if row.status == VMoveStatus::Succeeded
+                && row.dest_host == server.host
+                && failed.iter().all(|row| row.status == VMoveStatus::Failed) =>
+        {
+            Ok(())
+        }
         other => Err(format!("{}: not one row of a move that succeeded: {other:?}", server.id)),
     }
 }

@@ -1,6 +1,7 @@
 //! What one seed means: the cloud, who dies when, and what fails.
 
 use ports::{Entropy, SeededEntropy};
+use recovery::nouns::RecoveryMethod;
 use sim::{Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
 
 /// Everything that is decided before a history begins.
@@ -24,12 +25,15 @@ pub(crate) struct Scene {
     pub(crate) watched_on_ms: u64,
     /// How much longer each call that locks a server takes.
     pub(crate) slow_locks_ms: u64,
+    /// The segment's.
+    pub(crate) method: RecoveryMethod,
+    pub(crate) within_segment: bool,
     pub(crate) engines: Vec<EngineScript>,
     pub(crate) faults: Option<Faults>,
 }
 
 /// What happens to one engine: how many crossings of its ports each of its lives has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EngineScript {
     pub(crate) deaths: Vec<(usize, When)>,
     /// At which crossing of the first life it stands still, and how long.
@@ -70,7 +74,7 @@ impl Scene {
         let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
         let false_alarm = dice.percent(10);
         let lives = !false_alarm;
-        Self {
+        let mut scene = Self {
             seed,
             shape: shape(&dice),
             dies_at_ms: dice.between(5_000, 60_000),
@@ -82,8 +86,24 @@ impl Scene {
             watched_on_ms: 0,
             slow_locks_ms: 0,
             engines: (0..if dice.percent(50) { 2 } else { 1 }).map(|_| engine(&dice)).collect(),
+            method: RecoveryMethod::Auto,
+            within_segment: false,
             faults: dice.percent(60).then(|| faults(&dice)),
+        };
+        // Drawn last, so that what the seeds meant before stays.
+        if dice.percent(60) {
+            scene.method = RecoveryMethod::ALL[usize::try_from(dice.below(4)).unwrap()];
+            scene.shape.reserved = usize::try_from(dice.below(4)).unwrap();
+            scene.shape.hosts += scene.shape.reserved;
+            scene.shape.aggregates = usize::try_from(dice.below(3)).unwrap();
+            scene.within_segment = dice.percent(20);
         }
+        scene
+    }
+
+    /// Whether the `n`-th host of the world, from 0, is a reserved one.
+    pub(crate) fn is_reserved(&self, n: usize) -> bool {
+        n + self.shape.reserved >= self.shape.hosts
     }
 }
 

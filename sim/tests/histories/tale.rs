@@ -13,7 +13,7 @@ use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId,
     due::Limits,
     evidence::{Evidence, Kind},
-    nouns::{NotificationType, RecoveryMethod},
+    nouns::NotificationType,
     request::{Asked, Request, RequestState},
     seen::Server,
 };
@@ -101,6 +101,11 @@ impl Stage {
         }
     }
 
+    /// What Masakari's own table says now.
+    pub(crate) async fn is_reserved_now(&self, host: &HostName) -> bool {
+        self.memory.host_named(host).await.unwrap().unwrap().reserved
+    }
+
     pub(crate) fn host(&self, n: usize) -> HostName {
         self.world.hosts()[n].clone()
     }
@@ -133,7 +138,7 @@ impl Stage {
                 // What was on its way to Nova still lands.
                 self.clock.sleep(Duration::from_millis(self.scene.watched_on_ms)).await;
                 checks::at_every_step(self)?;
-                return checks::at_the_end(self);
+                return checks::at_the_end(self).await;
             }
             if now_ms > self.last_trouble_ms() + HEALED_WITHIN_MS {
                 return Err(format!("not over in time: {}", checks::open(self)));
@@ -157,19 +162,19 @@ impl Stage {
             name: "segment".into(),
             service_type: "COMPUTE".into(),
             description: None,
-            recovery_method: RecoveryMethod::Auto,
+            recovery_method: self.scene.method,
             enabled: true,
             now: self.clock.wall(),
         };
         self.memory.create_segment(segment).await.unwrap();
-        for name in self.world.hosts() {
+        for (n, name) in self.world.hosts().into_iter().enumerate() {
             let host = NewHost {
                 uuid: HostId::new(format!("id-{name}")),
                 name,
                 segment: SegmentId::new("segment"),
                 kind: "COMPUTE".into(),
                 control_attributes: "none".into(),
-                reserved: false,
+                reserved: self.scene.is_reserved(n),
                 on_maintenance: false,
                 now: self.clock.wall(),
             };
@@ -303,7 +308,13 @@ impl Stage {
             entropy,
         };
         let limits = Limits { expiry_ms: EXPIRY_MS, ..Limits::default() };
-        let config = Config { name: process.id().into(), limits, ..Config::default() };
+        let config = Config {
+            name: process.id().into(),
+            reserved_into_aggregates: true,
+            within_segment: self.scene.within_segment,
+            limits,
+            ..Config::default()
+        };
         let engine = Engine::new(ports, config, Wake::default());
         // The process's death drops the engine wherever it is.
         let running = pin!(engine.run(std::future::pending()));

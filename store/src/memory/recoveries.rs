@@ -140,6 +140,12 @@ impl Data {
         }
         let ends_at = log.last().map_or(0, |logged| logged.line.seq);
         rules::follows(recovery, ends_at, lines)?;
+        for taken in summaries.iter().filter_map(rules::taken_by) {
+            if !self.hosts.values().any(|h| h.uuid == *taken && h.reserved) {
+                return Err(rules::not_reserved(taken));
+            }
+        }
+        let log = self.logs.entry(recovery.clone()).or_default();
         let generation = lease.generation;
         log.extend(lines.iter().map(|line| Logged { generation, line: line.clone() }));
         if let Some(held) = rules::held_after(lines)
@@ -160,6 +166,8 @@ impl Data {
             }
             Summary::VMove(vmove) => self.put_vmove(vmove, at),
             Summary::OnMaintenance(host) => self.put_on_maintenance(host, at),
+            Summary::Taken(host) => self.put_reserved(host, false, at),
+            Summary::HandedBack(host) => self.put_reserved(host, true, at),
         }
     }
 
@@ -202,6 +210,13 @@ impl Data {
         if let Some(row) = self.hosts.values_mut().find(|h| h.uuid == *host) {
             row.on_maintenance = true;
             row.reserved = false;
+            row.updated_at = Some(rules::whole_second(at));
+        }
+    }
+
+    fn put_reserved(&mut self, host: &HostId, reserved: bool, at: Millis) {
+        if let Some(row) = self.hosts.values_mut().find(|h| h.uuid == *host) {
+            row.reserved = reserved;
             row.updated_at = Some(rules::whole_second(at));
         }
     }

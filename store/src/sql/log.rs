@@ -128,6 +128,14 @@ async fn summarize(
                 None => moves.push(vmove),
             },
             Summary::OnMaintenance(host) => put_on_maintenance(db, host, at).await?,
+            Summary::Taken(host) => {
+                if put_reserved(db, host, false, at).await? != 1 {
+                    return Err(rules::not_reserved(host).into());
+                }
+            }
+            Summary::HandedBack(host) => {
+                put_reserved(db, host, true, at).await?;
+            }
         }
     }
     put_moves(db, &moves, at).await
@@ -197,4 +205,23 @@ async fn put_on_maintenance(
         .exec(db)
         .await?;
     Ok(())
+}
+
+/// How many rows changed: none when it was so before, or the host is deleted.
+async fn put_reserved(
+    db: &impl ConnectionTrait,
+    host: &HostId,
+    reserved: bool,
+    at: Millis,
+) -> Result<u64, Trouble> {
+    use hosts::{Column, Entity};
+    let changed = Entity::update_many()
+        .filter(Column::Uuid.eq(host.as_str()))
+        .filter(Column::Deleted.eq(0))
+        .filter(Column::Reserved.eq(!reserved))
+        .col_expr(Column::Reserved, Expr::value(reserved))
+        .col_expr(Column::UpdatedAt, Expr::value(rows::naive(at)))
+        .exec(db)
+        .await?;
+    Ok(changed.rows_affected)
 }

@@ -7,7 +7,7 @@ use recovery::{
     log::{Line, Summary},
     nouns::{Host, Notification, NotificationStatus, VMove, VMoveStatus, VMoveType},
 };
-use store::{Order, StoreError, VMoveFilter};
+use store::{HostUpdate, Order, StoreError, VMoveFilter};
 
 /// A recovery that engine `one` has taken by door `a`.
 async fn taken(doors: &Doors) -> (Host, Notification, Lease) {
@@ -120,6 +120,28 @@ pub(crate) async fn the_status_and_the_host_show_what_the_log_says(doors: &Doors
     let host = doors.b.host(&host.uuid).await.unwrap().unwrap();
     assert!(host.on_maintenance && !host.reserved);
     assert_eq!(host.updated_at, Some(NOW_KEPT.plus(2_000)));
+}
+
+/// Exactly one of two recoveries takes a reserved host; the other's lines are not written.
+pub(crate) async fn a_reserved_host_is_taken_once(doors: &Doors) {
+    let (_, host) = segment_and_host(&*doors.a).await;
+    let reserved = HostUpdate { reserved: Some(true), ..unchanged_host() };
+    doors.a.update_host(&host.uuid, reserved).await.unwrap();
+    let notification = accepted(&*doors.a, report(10, &host)).await;
+    let key = LeaseKey::recovery(&notification.uuid);
+    let lease = take(&*doors.a, key, &owner("one")).await;
+    let take = [Summary::Taken(host.uuid.clone())];
+    let first = [claimed(1, &lease)];
+    doors.a.append(&lease, &notification.uuid, &first, &take).await.unwrap();
+    assert!(!doors.b.host(&host.uuid).await.unwrap().unwrap().reserved);
+    // The same again, whose answer was lost.
+    doors.a.append(&lease, &notification.uuid, &first, &take).await.unwrap();
+    let refused = doors.b.append(&lease, &notification.uuid, &[proven(2)], &take).await;
+    assert!(matches!(refused, Err(StoreError::InUse { .. })), "{refused:?}");
+    assert_eq!(doors.a.log(&notification.uuid).await.unwrap(), first);
+    let back = [Summary::HandedBack(host.uuid.clone())];
+    doors.a.append(&lease, &notification.uuid, &[proven(2)], &back).await.unwrap();
+    assert!(doors.b.host(&host.uuid).await.unwrap().unwrap().reserved);
 }
 
 async fn moves(doors: &Doors, of: &Notification, filter: VMoveFilter) -> Vec<VMove> {

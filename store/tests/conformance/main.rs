@@ -78,6 +78,7 @@ macro_rules! every_store {
                 the_lease_of_another_recovery_is_no_right_to_write
                 writing_renews_the_lease
                 the_status_and_the_host_show_what_the_log_says
+                a_reserved_host_is_taken_once
                 vm_moves_are_shown_and_changed
                 the_last_of_two_summaries_of_one_vm_move_counts
                 a_terminal_status_closes_the_recovery_for_good

@@ -13,6 +13,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("ha", "nova_calls", Kind::Int { min: 1, max: 1000 })
         .default("32")
         .help("The most calls in flight at Nova that change servers"),
+    Opt::new("recovery", "auto_within_segment", Kind::Bool)
+        .default("false")
+        .help("Where Nova chooses the hosts (`auto`), send each VM to a host of the segment"),
     Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
         .ignored("a log file that another program moves is always made anew"),
     Opt::new("oslo_policy", "enforce_scope", Kind::Bool)

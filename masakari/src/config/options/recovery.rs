@@ -10,7 +10,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("host_failure", "ha_enabled_instance_metadata_key", Kind::Str).default("HA_Enabled").help("The metadata key of VMs that go first"),
     Opt::new("host_failure", "ignore_instances_in_error_state", Kind::Bool).default("false").help("Leave VMs in error where they are"),
     Opt::new("host_failure", "service_disable_reason", Kind::Str).default("Masakari detected host failed.").help("What Nova shows as the reason why the host's service is disabled"),
-    Opt::new("host_failure", "add_reserved_host_to_aggregate", Kind::Bool).default("false").ignored("reserved hosts are not used by this version"),
+    Opt::new("host_failure", "add_reserved_host_to_aggregate", Kind::Bool).default("false").help("Put a reserved host that is used into the aggregates of the failed host"),
     Opt::new("instance_failure", "ha_enabled_instance_metadata_key", Kind::Str).default("HA_Enabled").ignored(NO_INSTANCE),
     Opt::new("instance_failure", "process_all_instances", Kind::Bool).default("false").ignored(NO_INSTANCE),
     Opt::new("osapi_v1", "extensions_blacklist", Kind::List).default("").ignored("all of the API is always there"),

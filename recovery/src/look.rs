@@ -1,0 +1,241 @@
+//! What a look at Nova means for each server on its way.
+
+use crate::due::Limits;
+use crate::log::{Act, Arrival, Entry, Reset};
+use crate::plan::newest_evacuations;
+use crate::seen::{Evacuation, EvacuationStatus, Server, Task, VmState};
+use crate::state::{Move, Stage, State};
+use crate::way::Way;
+use crate::{HostName, Millis, ServerId};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// What one look at Nova showed.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// The dead host.
+    pub source: &'a HostName,
+    /// When it began: what was asked later is not judged by it.
+    pub began: Millis,
+    /// Servers by id. A server of the recovery that is missing did not change, or is gone.
+    pub servers: &'a BTreeMap<ServerId, Server>,
+    /// Evacuations away from the host, listed *after* the servers.
+    pub evacuations: &'a [Evacuation],
+    /// Whether a missing server is gone for certain (both lists were whole).
+    pub whole: bool,
+    /// Servers with an act in flight when the look began.
+    pub busy: &'a BTreeSet<ServerId>,
+}
+
+/// What the look means for each server on its way.
+#[must_use]
+pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Vec<Entry> {
+    let newest = newest_evacuations(look.evacuations);
+    let (mut entries, mut arrived, mut moving) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stopped, mut runs_on) = (Vec::new(), Vec::new());
+    for m in state.moves.values().filter(|m| !look.busy.contains(&m.planned.server)) {
+        let id = &m.planned.server;
+        let evacuation = newest.get(id).copied().filter(|e| e.id > m.planned.last_evacuation);
+        let server = look.servers.get(id);
+        let overdue = state.progress_at.is_none_or(|p| now.since(p) >= limits.arrival_ms);
+        let lingers = match m.stage {
+            Stage::Asking { since, refused } => !refused && now.since(since) < limits.linger_ms,
+            Stage::Waiting { .. }
+            | Stage::Moving { .. }
+            | Stage::Arrived { .. }
+            | Stage::Stopping { .. }
+            | Stage::Settling { .. }
+            | Stage::Ended { .. } => false,
+        };
+        match judge_one(m, server, evacuation, look, Times { overdue, lingers }) {
+            Finding::Nothing => {}
+            Finding::Moving => moving.push(id.clone()),
+            Finding::Arrived(arrival) => arrived.push(arrival),
+            Finding::Stopped => stopped.push(id.clone()),
+            Finding::NotStopped => runs_on.push(id.clone()),
+            Finding::Gone => entries.push(Entry::Gone { server: id.clone() }),
+            Finding::NotMoved { why, reset } => {
+                let by_nova = evacuation.is_some_and(|e| e.status == EvacuationStatus::Failed);
+                let most = attempts_most(state, limits, by_nova);
+                let again_at = (m.attempts < most).then(|| again(m, limits, now));
+                entries.push(Entry::NotMoved { server: id.clone(), why, again_at, reset });
+            }
+            Finding::GivenUp { why } => entries.push(Entry::NotMoved {
+                server: id.clone(),
+                why,
+                again_at: None,
+                reset: Reset::NotNeeded,
+            }),
+        }
+    }
+    if !moving.is_empty() {
+        entries.push(Entry::Did { act: Act::Evacuate, servers: moving });
+    }
+    if !arrived.is_empty() {
+        entries.push(Entry::Arrived { servers: arrived });
+    }
+    if !runs_on.is_empty() {
+        let until = now.plus(STOP_AGAIN_MS);
+        entries.push(Entry::Postponed { act: Act::Stop, servers: runs_on, until });
+    }
+    if !stopped.is_empty() {
+        entries.push(Entry::Stopped { servers: stopped });
+    }
+    entries
+}
+
+/// The wait before a server that runs on is asked to stop again; `stop_ms` bounds them all.
+const STOP_AGAIN_MS: i64 = 2_000;
+
+/// How often Nova is asked on this way. What Nova itself gave up goes soon to the next one; of hosts
+/// that we name, each has its turn.
+fn attempts_most(state: &State, limits: &Limits, by_nova: bool) -> u32 {
+    let elsewhere = state.ways.now() == Ok(Way::Reserved) || state.ways.next().is_some();
+    match &state.ways.within {
+        _ if by_nova && elsewhere => limits.attempts.min(ATTEMPTS_BEFORE_THE_NEXT),
+        Some(hosts) => limits.attempts.max(u32::try_from(hosts.len()).unwrap_or(u32::MAX)),
+        None => limits.attempts,
+    }
+}
+
+/// How often Nova is asked where there is another way, or may be another reserved host.
+const ATTEMPTS_BEFORE_THE_NEXT: u32 = 2;
+
+fn again(m: &Move, limits: &Limits, now: Millis) -> Millis {
+    now.plus(limits.retry_ms << m.attempts.saturating_sub(1).min(10))
+}
+
+enum Finding {
+    Nothing,
+    Moving,
+    Arrived(Arrival),
+    Stopped,
+    /// It runs and Nova has nothing to do with it: the stop never arrived, or failed.
+    NotStopped,
+    Gone,
+    NotMoved {
+        why: String,
+        reset: Reset,
+    },
+    GivenUp {
+        why: String,
+    },
+}
+
+/// What the clock says of a server on its way.
+#[derive(Clone, Copy)]
+struct Times {
+    /// No server of the recovery came further for too long.
+    overdue: bool,
+    /// A call for it may still be on its way to Nova.
+    lingers: bool,
+}
+
+fn judge_one(
+    m: &Move,
+    server: Option<&Server>,
+    evacuation: Option<&Evacuation>,
+    look: &Look<'_>,
+    times: Times,
+) -> Finding {
+    let gone = server.is_some_and(is_deleted) || (server.is_none() && look.whole);
+    if m.doubted && gone && !matches!(m.stage, Stage::Ended { .. }) {
+        return Finding::Gone;
+    }
+    let (asking, since) = match &m.stage {
+        Stage::Asking { since, .. } => (true, *since),
+        Stage::Moving { since } => (false, *since),
+        Stage::Stopping { since, .. } => {
+            return match server.filter(|_| *since < look.began) {
+                Some(s) if is_deleted(s) => Finding::Gone,
+                Some(s) if s.vm_state == VmState::Stopped && s.task == Task::None => {
+                    Finding::Stopped
+                }
+                Some(s) if s.task == Task::None => Finding::NotStopped,
+                Some(_) | None => Finding::Nothing,
+            };
+        }
+        Stage::Waiting { .. }
+        | Stage::Arrived { .. }
+        | Stage::Settling { .. }
+        | Stage::Ended { .. } => return Finding::Nothing,
+    };
+    if since >= look.began {
+        return Finding::Nothing;
+    }
+    match server {
+        None if look.whole => Finding::Gone,
+        None if times.overdue && !asking => given_up_moving(),
+        None => Finding::Nothing,
+        Some(server) if is_deleted(server) => Finding::Gone,
+        Some(server) => judge_shown(m, server, evacuation, look, asking, times),
+    }
+}
+
+/// The server is there. Where, and is Nova still at work on it?
+fn judge_shown(
+    m: &Move,
+    server: &Server,
+    evacuation: Option<&Evacuation>,
+    look: &Look<'_>,
+    asking: bool,
+    times: Times,
+) -> Finding {
+    // Nova clears the task before it changes the host, and marks its record last: as long as the
+    // record runs it is at work, whatever the server shows.
+    let at_work = server.task == Task::Rebuilding
+        || evacuation.is_some_and(|e| e.status == EvacuationStatus::Running);
+    let done = evacuation.is_some_and(|e| e.status == EvacuationStatus::Done);
+    let elsewhere = server.host.as_ref().filter(|host| *host != look.source);
+    if at_work {
+        return match (asking, times.overdue) {
+            (true, _) => Finding::Moving,
+            (false, true) => given_up_moving(),
+            (false, false) => Finding::Nothing,
+        };
+    }
+    match elsewhere {
+        Some(host) if server.vm_state == VmState::Error && !done => Finding::GivenUp {
+            why: format!("Nova failed to rebuild it on {host}; it is in error there"),
+        },
+        Some(host) => Finding::Arrived(Arrival {
+            server: m.planned.server.clone(),
+            host: host.clone(),
+            vm_state: server.vm_state,
+        }),
+        // The record says done and the server's host is not yet written: look again.
+        None if done && !times.overdue => Finding::Nothing,
+        None if times.lingers && evacuation.is_none() => Finding::Nothing,
+        None => Finding::NotMoved { why: why_not(server, evacuation), reset: reset_for(server) },
+    }
+}
+
+fn given_up_moving() -> Finding {
+    Finding::GivenUp { why: "Nova took the evacuation and did not finish it in time".into() }
+}
+
+fn is_deleted(server: &Server) -> bool {
+    matches!(server.vm_state, VmState::Deleted | VmState::SoftDeleted)
+}
+
+fn reset_for(server: &Server) -> Reset {
+    let ready = matches!(server.vm_state, VmState::Active | VmState::Stopped | VmState::Error);
+    if ready && server.task == Task::None { Reset::NotNeeded } else { Reset::ToError }
+}
+
+fn why_not(server: &Server, evacuation: Option<&Evacuation>) -> String {
+    match (evacuation.map(|e| e.status), server.vm_state) {
+        (Some(EvacuationStatus::Failed), VmState::Error) => {
+            "Nova could not evacuate it: it is in error (no host had room, or the rebuild failed)"
+                .to_string()
+        }
+        (Some(EvacuationStatus::Failed), _) => "Nova gave the evacuation up".to_string(),
+        (Some(EvacuationStatus::Running | EvacuationStatus::Done) | None, _) => {
+            "Nova has no evacuation of it under way".to_string()
+        }
+    }
+}
