@@ -1,7 +1,6 @@
 //! How the API answers, under the names that Python Masakari gives its options.
 
-use crate::cors::Cors;
-use std::path::PathBuf;
+use crate::{cors::Cors, health::Healthcheck};
 
 /// How the API answers.
 #[derive(Clone, Debug)]
@@ -22,11 +21,8 @@ pub struct Config {
     pub cors: Cors,
     /// `[oslo_middleware] max_request_body_size`, in bytes.
     pub max_request_body_size: usize,
-    /// While this file exists, `/healthcheck` answers 503, so that load balancers look elsewhere:
-    /// `disable_by_file_path` of Masakari's `api-paste.ini`.
-    pub healthcheck_disable_file: Option<PathBuf>,
-    /// `detailed` of `[healthcheck]`, or of `api-paste.ini`: says more about this process.
-    pub healthcheck_detailed: bool,
+    /// `[healthcheck]`.
+    pub healthcheck: Healthcheck,
     /// `[keystone_authtoken] www_authenticate_uri`: where callers get their tokens.
     pub www_authenticate_uri: Option<String>,
 }
@@ -41,8 +37,7 @@ impl Default for Config {
             tls: false,
             cors: Cors::default(),
             max_request_body_size: 114_688,
-            healthcheck_disable_file: Some("/etc/masakari/healthcheck_disable".into()),
-            healthcheck_detailed: false,
+            healthcheck: Healthcheck::default(),
             www_authenticate_uri: None,
         }
     }

@@ -3,25 +3,26 @@
 //! the operator wants that. It does not ask the database: a load balancer that drops every API at once
 //! helps nobody.
 
-use crate::{ApiState, accept};
-use axum::response::{IntoResponse, Response};
+use crate::{ApiState, accept, health::Finding, serve::Peer};
+use axum::{
+    extract::ConnectInfo,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::{Value, json, ser::PrettyFormatter};
-use std::path::Path;
 
 /// In the order in which one is chosen of those that a caller likes equally.
 const FORMS: [&str; 3] = ["text/plain", "text/html", "application/json"];
 
-struct Finding {
-    healthy: bool,
-    reason: &'static str,
-    details: String,
-}
-
 /// The answer to any method, and to any path below, too.
 pub(crate) fn answer(api: &ApiState, head: &Parts) -> Response {
-    let finding = look(api.config.healthcheck_disable_file.as_deref());
-    let status = match (finding.healthy, &head.method) {
+    let from = head.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.0.ip());
+    if !api.config.healthcheck.tells(from, &head.headers) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let findings = api.config.healthcheck.look();
+    let healthy = findings.iter().all(|finding| finding.healthy);
+    let status = match (healthy, &head.method) {
         (true, &Method::HEAD) => StatusCode::NO_CONTENT,
         (true, _) => StatusCode::OK,
         (false, _) => StatusCode::SERVICE_UNAVAILABLE,
@@ -29,9 +30,9 @@ pub(crate) fn answer(api: &ApiState, head: &Parts) -> Response {
     let form = accept::best_offer(accept::asked(&head.headers), &FORMS).unwrap_or("text/plain");
     let (kind, body) = match form {
         _ if head.method == Method::HEAD => ("text/plain; charset=UTF-8", String::new()),
-        "application/json" => ("application/json", document(api, &finding)),
-        "text/html" => ("text/html; charset=UTF-8", page(api, &finding)),
-        _ => ("text/plain; charset=UTF-8", finding.reason.to_owned()),
+        "application/json" => ("application/json", document(api, &findings)),
+        "text/html" => ("text/html; charset=UTF-8", page(api, &findings)),
+        _ => ("text/plain; charset=UTF-8", text(&findings)),
     };
     let mut response = (status, body).into_response();
     if status == StatusCode::NO_CONTENT {
@@ -42,15 +43,8 @@ pub(crate) fn answer(api: &ApiState, head: &Parts) -> Response {
     response
 }
 
-fn look(disable_file: Option<&Path>) -> Finding {
-    let (healthy, reason, details) = match disable_file {
-        Some(file) if file.exists() => {
-            (false, "DISABLED BY FILE", format!("Path '{}' was found", file.display()))
-        }
-        Some(file) => (true, "OK", format!("Path '{}' was not found", file.display())),
-        None => (true, "OK", "No 'disable_by_file_path' configuration value specified".to_owned()),
-    };
-    Finding { healthy, reason, details }
+fn text(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| finding.reason).collect::<Vec<_>>().join("\n")
 }
 
 fn now(api: &ApiState) -> String {
@@ -61,23 +55,27 @@ fn platform() -> String {
     format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-fn document(api: &ApiState, finding: &Finding) -> String {
-    let document = if api.config.healthcheck_detailed {
+fn document(api: &ApiState, findings: &[Finding]) -> String {
+    let detail = |finding: &Finding| {
+        json!({
+            "class": "HealthcheckResult",
+            "details": finding.details,
+            "reason": finding.reason,
+        })
+    };
+    let document = if api.config.healthcheck.detailed {
         json!({
             "detailed": true,
             "greenthreads": [],
             "masakari_version": env!("CARGO_PKG_VERSION"),
             "now": now(api),
             "platform": platform(),
-            "reasons": [{
-                "class": "HealthcheckResult",
-                "details": finding.details,
-                "reason": finding.reason,
-            }],
+            "reasons": findings.iter().map(detail).collect::<Vec<_>>(),
             "threads": [],
         })
     } else {
-        json!({"detailed": false, "reasons": [finding.reason]})
+        let reasons: Vec<_> = findings.iter().map(|finding| finding.reason).collect();
+        json!({"detailed": false, "reasons": reasons})
     };
     indented(&document)
 }
@@ -92,10 +90,10 @@ fn indented(document: &Value) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-fn page(api: &ApiState, finding: &Finding) -> String {
+fn page(api: &ApiState, findings: &[Finding]) -> String {
     let mut page = String::from("<HTML>\n<HEAD><TITLE>Healthcheck Status</TITLE></HEAD>\n<BODY>\n");
-    let reason = finding.reason;
-    let (heads, cells) = if api.config.healthcheck_detailed {
+    let detailed = api.config.healthcheck.detailed;
+    if detailed {
         page.push_str(&format!(
             "<H1>Server status</H1>\n<B>Current time:</B><PRE>{}</PRE>\n<B>Version:</B><PRE>{}</PRE>\n\
              <B>Platform:</B><PRE>{}</PRE>\n<HR></HR>",
@@ -103,18 +101,29 @@ fn page(api: &ApiState, finding: &Finding) -> String {
             env!("CARGO_PKG_VERSION"),
             platform()
         ));
-        let details = escaped(&finding.details);
-        let kind = "    <TD>HealthcheckResult</TD>";
-        (
-            "<TH>\nKind\n</TH>\n<TH>\nReason\n</TH>\n<TH>\nDetails\n</TH>\n",
-            format!("{kind}\n    <TD>{reason}</TD>\n    <TD>{details}</TD>"),
-        )
+    }
+    let heads = if detailed {
+        "<TH>\nKind\n</TH>\n<TH>\nReason\n</TH>\n<TH>\nDetails\n</TH>\n"
     } else {
-        ("<TH>\nReason\n</TH>", format!("\n    <TD>{reason}</TD>\n"))
+        "<TH>\nReason\n</TH>"
     };
+    let row = |finding: &Finding| {
+        let reason = finding.reason;
+        let details = escaped(&finding.details);
+        if detailed {
+            format!(
+                "<TR>\n    <TD>HealthcheckResult</TD>\n    <TD>{reason}</TD>\n    \
+                 <TD>{details}</TD>\n</TR>"
+            )
+        } else {
+            format!("<TR>\n\n    <TD>{reason}</TD>\n\n</TR>")
+        }
+    };
+    let rows: String = findings.iter().map(row).collect();
     page.push_str(&format!(
-        "\n<H2>Result of 1 checks:</H2>\n<TABLE bgcolor=\"#ffffff\" border=\"1\">\n<TBODY>\n<TR>\n\n{heads}\n\
-         </TR>\n<TR>\n{cells}\n</TR>\n</TBODY>\n</TABLE>\n<HR></HR>\n\n</BODY>\n</HTML>"
+        "\n<H2>Result of {} checks:</H2>\n<TABLE bgcolor=\"#ffffff\" border=\"1\">\n<TBODY>\n<TR>\n\n\
+         {heads}\n</TR>\n{rows}\n</TBODY>\n</TABLE>\n<HR></HR>\n\n</BODY>\n</HTML>",
+        findings.len()
     ));
     page
 }

@@ -3,14 +3,56 @@
 use crate::tls::{Tls, TlsListener};
 use axum::{
     Router,
-    serve::{Listener, ListenerExt},
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
 };
 use ports::Clock;
-use std::{fmt::Debug, future::Future, io, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 /// After this, answers under way are given up: no handler waits longer for anything.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// Who is at the other end of a request's connection, the caller or a proxy: an extension of every request,
+/// as axum's `ConnectInfo<Peer>`, that [`serve`] puts there.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, Sockets>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Sockets>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// Accepts connections for answers.
+pub(crate) struct Sockets(TcpListener);
+
+impl Listener for Sockets {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let (connection, from) = Listener::accept(&mut self.0).await;
+        // An answer's last piece is not to wait for the client's acknowledgement of the one before.
+        if let Err(why) = connection.set_nodelay(true) {
+            tracing::debug!(%why, "a connection keeps Nagle's delay");
+        }
+        (connection, from)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
 
 /// Answers on `listener`, with TLS if there is one, until `shutdown` is there; answers that are under way
 /// then are finished.
@@ -24,25 +66,25 @@ pub async fn serve(
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        // An answer's last piece is not to wait for the client's acknowledgement of the one before.
-        if let Err(why) = connection.set_nodelay(true) {
-            tracing::debug!(%why, "a connection keeps Nagle's delay");
-        }
-    });
+    let listener = Sockets(listener);
     match tls {
         None => serve_on(listener, app, clock, shutdown).await,
         Some(tls) => serve_on(TlsListener { tcp: listener, tls }, app, clock, shutdown).await,
     }
 }
 
-async fn serve_on<L: Listener<Addr: Debug>>(
+async fn serve_on<L>(
     listener: L,
     app: Router,
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    L: Listener<Addr = SocketAddr>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
     let (ended, mut end) = watch::channel(());
+    let app = app.into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         shutdown.await;
         drop(ended);

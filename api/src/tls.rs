@@ -1,5 +1,6 @@
 //! TLS for those who have no proxy that speaks it: `[DEFAULT] use_ssl`.
 
+use crate::serve::Sockets;
 use axum::serve::Listener;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -89,12 +90,12 @@ fn certificates(
 }
 
 /// Accepts connections whose first bytes are a handshake.
-pub(crate) struct TlsListener<L> {
-    pub(crate) tcp: L,
+pub(crate) struct TlsListener {
+    pub(crate) tcp: Sockets,
     pub(crate) tls: Tls,
 }
 
-impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L> {
+impl Listener for TlsListener {
     type Io = Shaking;
     type Addr = SocketAddr;
 

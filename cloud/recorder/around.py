@@ -186,6 +186,34 @@ def health():
         yield req("health %s below" % word, "GET", "/healthcheck/below", token="none")
         yield req("health %s with query" % word, "GET", "/healthcheck?detailed=true", token="none")
         yield req("health %s api" % word, "GET", "/v1/segments")
+    yield from health_backends()
+
+
+SEVERAL = """backends = disable_by_files_ports,enable_by_files
+disable_by_file_paths = 1:{dir}/api-paste.ini,{port}:{dir}/healthcheck_disable
+enable_by_file_paths = {dir}
+"""
+
+
+def health_backends():
+    enabled = "backends = enable_by_files\nenable_by_file_paths = {dir},{dir}/healthcheck_disable\n"
+    for name, paste, conf in (
+            ("enabled by files", enabled, ""),
+            ("several", SEVERAL, ""),
+            ("of the configuration", "# nothing\n", "[healthcheck]\n" + enabled),
+            ("of both", "disable_by_file_path = {dir}/healthcheck_disable\n",
+             "[healthcheck]\nbackends = disable_by_file\ndisable_by_file_path = {dir}\n"),
+            ("allowed", "backends = disable_by_file\nallowed_source_ranges = 10.0.0.0/8,127.0.0.0/24,::1\n", ""),
+            ("not through proxies", "backends = disable_by_file\nignore_proxied_requests = True\n", "")):
+        yield setting("health " + name, paste=paste, conf=conf)
+        for there in (False, True):
+            yield {"file": there}
+            for accept in ("text/plain", "text/html", "application/json"):
+                yield req("health %s %s %s" % (name, accept, there), "GET", "/healthcheck", token="none", headers={"Accept": accept})
+            yield req("health %s HEAD %s" % (name, there), "HEAD", "/healthcheck", token="none")
+    # Whoever is not told is not answered at all: the middleware asks the address in `Host`, which is itself.
+    for header in ("Forwarded", "Via", "X-Forwarded-Port"):
+        yield req("health through " + header, "GET", "/healthcheck", token="none", headers={header: "x"})
 
 
 # ------------------------------------------------------------------ small limits

@@ -13,8 +13,8 @@ A step is one JSON object, a line of a recording:
   status, response_headers, response   what came back
 
 Other steps change the world: {"setting", "conf", "policy", "paste"} begins anew with an empty database under that
-configuration; {"sql": [...]} does what an engine would have done (variables are filled in, the same tables are in both
-programs); {"file": bool} makes or removes the file that disables the health check.
+configuration (`paste` is what stands in api-paste.ini's section of the health check; {dir} and {port} are the recorder's);
+{"play": {...}} does what an engine would have done; {"pause": seconds} waits; {"file": bool} makes or removes the file that disables the health check.
 """
 import base64
 import concurrent.futures

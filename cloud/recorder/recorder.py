@@ -88,7 +88,8 @@ class Api:
                              region=E["CLOUD_REGION"], dir=DIR, port=PORT, mysql=E["PORT_MYSQL"],
                              database=self.database, keystone_port=E["PORT_KEYSTONE"])
         self.conf = os.path.join(DIR, "masakari.conf")
-        own = setting.get("conf", "")
+        here = lambda text: text.replace("{dir}", DIR).replace("{port}", str(PORT))  # noqa: E731
+        own = here(setting.get("conf", ""))
         with open(self.conf, "w") as f:
             f.write(conf + own)
         with open(os.path.join(DIR, "policy.yaml"), "w") as f:
@@ -99,8 +100,11 @@ class Api:
         paste = paste.replace("oslo_config_project = masakari",
                               "oslo_config_project = masakari\noslo_config_file = " + self.conf)
         paste = paste.replace("/etc/masakari/healthcheck_disable", DISABLE_FILE)
+        if setting.get("paste"):
+            # Its last section is the health check's.
+            paste = paste[:paste.index("backends = disable_by_file")] + here(setting["paste"])
         with open(os.path.join(DIR, "api-paste.ini"), "w") as f:
-            f.write(paste + setting.get("paste", ""))
+            f.write(paste)
 
     def begin(self, setting):
         self.stop()

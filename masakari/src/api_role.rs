@@ -68,7 +68,7 @@ pub(crate) async fn serve(
         policy: Arc::clone(&policy),
         clock: machine.clock.clone(),
         entropy: machine.entropy.clone(),
-        config: configuration.api(),
+        config: configuration.api()?,
         wake: nudge,
     };
     let listener = tokio::net::TcpListener::bind(address)

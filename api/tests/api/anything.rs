@@ -296,7 +296,7 @@ async fn worlds() -> Vec<World> {
     let mut behind = Settings::default();
     behind.config.behind_proxy = true;
     behind.config.cors.allowed_origin = vec!["*".into()];
-    behind.config.healthcheck_detailed = true;
+    behind.config.healthcheck.detailed = true;
     let worlds = vec![World::new(), World::of_trust(), World::set(behind)];
     for world in &worlds {
         let segment =

@@ -110,8 +110,9 @@ fn planned(number: u32) -> Planned {
 }
 
 /// Writes what the API shows of a recovery, whatever its log says.
-pub(crate) async fn show(store: &Memory, id: &NotificationId, summaries: &[Summary]) {
+pub(crate) async fn show(store: &Memory, id: &NotificationId, summaries: &[Summary], at: Millis) {
     let lease = take(store, id).await;
-    let at = store.lines(id).len() as u64;
-    store.append(&lease, id, &lines(at, vec![claimed()]), summaries).await.unwrap();
+    let seq = store.lines(id).len() as u64 + 1;
+    let line = Line { seq, at, entry: claimed() };
+    store.append(&lease, id, &[line], summaries).await.unwrap();
 }

@@ -5,7 +5,7 @@ use crate::{
     replay::{Recording, Replay, listed},
     world::{Settings, World},
 };
-use api::Config;
+use api::{Config, HealthBackend, Healthcheck};
 use oslo::policy::parse_overrides;
 use recovery::{
     HostName, Millis, NotificationId, ServerId, VMoveId,
@@ -13,7 +13,11 @@ use recovery::{
     nouns::{NotificationStatus, VMove, VMoveStatus, VMoveType},
 };
 use serde_json::Value;
-use std::{path::Path, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 const STEPS: &str = include_str!("../golden/settings.jsonl");
 const DIFFERS: &str = include_str!("../golden/settings-differ.txt");
@@ -57,18 +61,32 @@ async fn under_every_setting_answers_are_those_of_python_masakari() {
 /// What the recorded configuration means.
 fn settings(replay: &Replay, step: &Value, disable_file: &Path) -> Settings {
     let mut settings = Settings::default();
-    settings.config.healthcheck_disable_file = Some(disable_file.to_owned());
+    settings.config.healthcheck.disable_by_file_path = Some(disable_file.to_owned());
     let policy = replay.fill(step["policy"].as_str().unwrap());
     settings.policy = parse_overrides(Path::new("policy.yaml"), &policy).unwrap();
+    let folder = disable_file.parent().unwrap().to_str().unwrap();
+    let here = |text: &Value| text.as_str().unwrap().replace("{dir}", folder);
     let mut group = "";
-    for line in step["conf"].as_str().unwrap().lines() {
+    for line in here(&step["conf"]).lines() {
         match line.split_once(" = ") {
-            None => group = line.trim_matches(['[', ']']),
+            None => group = section(line),
             Some(("auth_strategy", "noauth2")) => settings.trust = true,
             Some((key, value)) => set(&mut settings.config, group, key, value),
         }
     }
+    let paste = here(&step["paste"]);
+    if !paste.is_empty() && !paste.contains("disable_by_file_path") {
+        settings.config.healthcheck.disable_by_file_path = None;
+    }
+    for (key, value) in paste.lines().filter_map(|line| line.split_once(" = ")) {
+        set(&mut settings.config, "healthcheck", key, value);
+    }
     settings
+}
+
+fn section(line: &str) -> &'static str {
+    let known = ["DEFAULT", "oslo_middleware", "cors", "healthcheck"];
+    known.into_iter().find(|group| line == format!("[{group}]")).expect("a section that is known")
 }
 
 fn set(config: &mut Config, group: &str, key: &str, value: &str) {
@@ -90,22 +108,50 @@ fn set(config: &mut Config, group: &str, key: &str, value: &str) {
         ("cors", "max_age") => config.cors.max_age_s = value.parse().unwrap(),
         ("cors", "allow_methods") => config.cors.allow_methods = list(),
         ("cors", "allow_headers") => config.cors.allow_headers = list(),
+        ("healthcheck", name) => set_healthcheck(&mut config.healthcheck, name, value),
         other => panic!("what is {other:?}?"),
+    }
+}
+
+fn set_healthcheck(healthcheck: &mut Healthcheck, key: &str, value: &str) {
+    let list = || value.split(',');
+    let backend = |name: &str| *HealthBackend::ALL.iter().find(|b| b.name() == name).unwrap();
+    match key {
+        "backends" => healthcheck.backends = list().map(backend).collect(),
+        "enable_by_file_paths" => {
+            healthcheck.enable_by_file_paths = list().map(PathBuf::from).collect();
+        }
+        "disable_by_file_path" => healthcheck.disable_by_file_path = Some(value.into()),
+        "disable_by_file_paths" => {
+            let own = value.replace("{port}", &healthcheck.port.to_string());
+            let parts = own.split(',').map(|text| text.split_once(':').unwrap());
+            healthcheck.disable_by_file_paths =
+                parts.map(|(port, path)| (port.parse().unwrap(), path.into())).collect();
+        }
+        "allowed_source_ranges" => {
+            let range = |text: &str| {
+                text.parse().unwrap_or_else(|_| text.parse::<IpAddr>().unwrap().into())
+            };
+            healthcheck.allowed_source_ranges = list().map(range).collect();
+        }
+        "ignore_proxied_requests" => healthcheck.ignore_proxied_requests = value == "True",
+        other => panic!("what is {other}?"),
     }
 }
 
 /// Does what the recorder did in the place of an engine.
 async fn play(replay: &Replay, deeds: &Value) {
     let store = &replay.world.store;
+    let now = replay.world.clock.wall();
     for (name, status) in deeds["statuses"].as_object().into_iter().flatten() {
         let status = NotificationStatus::from_word(status.as_str().unwrap()).unwrap();
         let status = Summary::Status { status, message: None };
-        engine::show(store, &NotificationId::new(&replay.variables[name]), &[status]).await;
+        engine::show(store, &NotificationId::new(&replay.variables[name]), &[status], now).await;
     }
     for row in deeds["moves"].as_array().into_iter().flatten() {
         let of = NotificationId::new(&replay.variables[deeds["of"].as_str().unwrap()]);
         let shown = Summary::VMove(Box::new(vmove(of.clone(), row)));
-        engine::show(store, &of, &[shown]).await;
+        engine::show(store, &of, &[shown], now).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Serving on a real socket.
 
-use crate::world::World;
+use crate::world::{Settings, World};
 use api::Tls;
 use rustls::{
     ClientConfig, RootCertStore,
@@ -14,9 +14,16 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+/// Whose health check tells only those something who come from this machine.
+fn world() -> World {
+    let mut settings = Settings::default();
+    settings.config.healthcheck.allowed_source_ranges = vec!["127.0.0.0/8".parse().unwrap()];
+    World::set(settings)
+}
+
 #[tokio::test]
 async fn answers_go_out_over_a_socket_until_the_server_shall_stop() {
-    let world = World::new();
+    let world = world();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -64,7 +71,7 @@ async fn over_tls(shows_certificate: bool) -> String {
     let file = |name: &str| folder.join(name);
     let authority = file("ca.pem");
     let tls = Tls::read(&file("server.pem"), &file("server.key"), Some(&authority)).unwrap();
-    let world = World::new();
+    let world = world();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -1,9 +1,9 @@
 //! The application and those who call it.
 
 use crate::cloud::{self, Cloud};
-use api::{ApiState, Auth, Config, RULES};
+use api::{ApiState, Auth, Config, Healthcheck, Peer, RULES};
 use async_trait::async_trait;
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use openstack::{
@@ -77,7 +77,7 @@ impl Default for Settings {
     fn default() -> Self {
         let config = Config {
             www_authenticate_uri: Some("http://127.0.0.1:5000".into()),
-            healthcheck_disable_file: None,
+            healthcheck: Healthcheck { disable_by_file_path: None, ..Healthcheck::default() },
             ..Config::default()
         };
         Self { config, policy: BTreeMap::new(), trust: false }
@@ -187,7 +187,9 @@ impl World {
         self.woken.load(Ordering::Relaxed)
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let from = Peer(([127, 0, 0, 1], 50_000).into());
+        request.extensions_mut().insert(ConnectInfo(from));
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let text = body.collect().await.unwrap().to_bytes();

@@ -26,6 +26,8 @@ impl Configuration {
             self.nova().map(drop),
             token_user,
             self.policy_files().overrides().map(drop),
+            self.api().map(drop),
+            self.tls().map(drop),
         ];
         let errors = rooms.into_iter().filter_map(Result::err).chain(self.log_mistakes());
         let mut told: Vec<Told> = errors.map(told).collect();

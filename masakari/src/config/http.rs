@@ -7,18 +7,25 @@
 
 use super::Configuration;
 use anyhow::Context;
-use api::{Cors, Tls};
+use api::{Cors, HealthBackend, Healthcheck, IpNet, Tls};
 use oslo::config::{Kind, Opt, Source, Values};
-use std::path::{Path, PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 const HEALTHCHECK: &str = "app:healthcheck";
 const PIPELINES: &str = "composite:masakari_api_v1";
 
 /// What of `api-paste.ini` matters.
 const PASTE: &[Opt] = &[
+    Opt::new(HEALTHCHECK, "allowed_source_ranges", Kind::List),
     Opt::new(HEALTHCHECK, "backends", Kind::List),
-    Opt::new(HEALTHCHECK, "disable_by_file_path", Kind::Str),
     Opt::new(HEALTHCHECK, "detailed", Kind::Bool),
+    Opt::new(HEALTHCHECK, "disable_by_file_path", Kind::Str),
+    Opt::new(HEALTHCHECK, "disable_by_file_paths", Kind::List),
+    Opt::new(HEALTHCHECK, "enable_by_file_paths", Kind::List),
+    Opt::new(HEALTHCHECK, "ignore_proxied_requests", Kind::Bool),
     Opt::new(PIPELINES, "keystone", Kind::Str),
     Opt::new(PIPELINES, "noauth2", Kind::Str),
 ];
@@ -44,6 +51,15 @@ impl Paste {
         self.0.as_ref()?.get::<Option<String>>(group, name).filter(|text| !text.is_empty())
     }
 
+    fn list(&self, name: &str) -> Option<Vec<String>> {
+        let list = self.0.as_ref()?.get::<Option<Vec<String>>>(HEALTHCHECK, name);
+        list.filter(|list| !list.is_empty())
+    }
+
+    fn yes(&self, name: &str) -> Option<bool> {
+        self.0.as_ref()?.get(HEALTHCHECK, name)
+    }
+
     /// Whether the pipeline has the filter; without a file all are there.
     fn has(&self, pipeline: &str, filter: &str) -> bool {
         let stages = self.text(PIPELINES, pipeline);
@@ -53,7 +69,10 @@ impl Paste {
 
 impl Configuration {
     /// Sets in `config` what concerns the way to the API and back.
-    pub(super) fn set_http(&self, config: &mut api::Config) {
+    ///
+    /// # Errors
+    /// When the health check makes no sense.
+    pub(super) fn set_http(&self, config: &mut api::Config) -> anyhow::Result<()> {
         let paste = self.paste();
         let pipeline = if self.noauth() { "noauth2" } else { "keystone" };
         self.warn_of_filters(&paste, pipeline);
@@ -63,14 +82,52 @@ impl Configuration {
         if paste.has(pipeline, "cors") {
             config.cors = self.cors();
         }
-        let detailed =
-            paste.0.as_ref().and_then(|p| p.get::<Option<bool>>(HEALTHCHECK, "detailed"));
-        config.healthcheck_detailed =
-            detailed.unwrap_or_else(|| self.values.get("healthcheck", "detailed"));
-        let own = self.text("healthcheck", "disable_by_file_path");
-        if let Some(file) = paste.text(HEALTHCHECK, "disable_by_file_path").or(own) {
-            config.healthcheck_disable_file = Some(PathBuf::from(file));
+        config.healthcheck = self.healthcheck(&paste)?;
+        Ok(())
+    }
+
+    /// What `api-paste.ini` says of the health check wins, as oslo.middleware has it.
+    fn healthcheck(&self, paste: &Paste) -> anyhow::Result<Healthcheck> {
+        let list = |name: &str| {
+            let own = || self.values.get::<Option<Vec<String>>>("healthcheck", name);
+            paste.list(name).or_else(own).unwrap_or_default()
+        };
+        let yes =
+            |name: &str| paste.yes(name).unwrap_or_else(|| self.values.get("healthcheck", name));
+        let wrong = |name: &str, what: String| self.wrong("healthcheck", name, what);
+        let mut found = Healthcheck {
+            detailed: yes("detailed"),
+            ignore_proxied_requests: yes("ignore_proxied_requests"),
+            enable_by_file_paths: list("enable_by_file_paths")
+                .into_iter()
+                .map(PathBuf::from)
+                .collect(),
+            port: self.values.get("DEFAULT", "masakari_api_listen_port"),
+            ..Healthcheck::default()
+        };
+        let named = list("backends");
+        if !named.is_empty() {
+            found.backends = backends(&named).map_err(|what| wrong("backends", what))?;
         }
+        let path = paste.text(HEALTHCHECK, "disable_by_file_path");
+        if let Some(path) = path.or_else(|| self.text("healthcheck", "disable_by_file_path")) {
+            found.disable_by_file_path = Some(PathBuf::from(path));
+        }
+        for text in list("disable_by_file_paths") {
+            let parts = text.split_once(':');
+            let parts =
+                parts.and_then(|(port, path)| Some((port.trim().parse().ok()?, path.into())));
+            found.disable_by_file_paths.push(parts.ok_or_else(|| {
+                wrong("disable_by_file_paths", format!("= {text:?} is not port:path"))
+            })?);
+        }
+        for text in list("allowed_source_ranges") {
+            found.allowed_source_ranges.push(range(&text).ok_or_else(|| {
+                let what = "is no range of addresses, such as 10.0.0.0/8 or 2001:db8::/32";
+                wrong("allowed_source_ranges", format!("= {text:?} {what}"))
+            })?);
+        }
+        Ok(found)
     }
 
     fn cors(&self) -> Cors {
@@ -133,5 +190,117 @@ impl Configuration {
             authority.as_deref().map(Path::new),
         );
         tls.map(Some).context("[DEFAULT] use_ssl cannot be done")
+    }
+}
+
+/// Python ignores what it does not know, and says so.
+fn backends(names: &[String]) -> Result<Vec<HealthBackend>, String> {
+    let mut found = Vec::new();
+    for name in names {
+        match HealthBackend::ALL.iter().find(|backend| backend.name() == name) {
+            Some(backend) => found.push(*backend),
+            None => tracing::warn!("[healthcheck] backends = {name:?} is not known and left out"),
+        }
+    }
+    if [HealthBackend::DisableByFile, HealthBackend::EnableByFiles]
+        .iter()
+        .all(|b| found.contains(b))
+    {
+        return Err(
+            "names both disable_by_file and enable_by_files, which exclude each other".into()
+        );
+    }
+    Ok(found)
+}
+
+/// As Python's `ip_network`: no bits may be set beyond the range's.
+fn range(text: &str) -> Option<IpNet> {
+    let range: IpNet =
+        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    (range.trunc() == range).then_some(range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Told;
+
+    /// What the API is told of `masakari.conf` with `api-paste.ini` beside it.
+    fn read(conf: &str, paste: &str) -> anyhow::Result<api::Config> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("api-paste.ini"), paste).unwrap();
+        let file = Source::File { path: "masakari.conf".into(), text: conf.to_owned() };
+        let (configuration, errors) = Configuration::load(&[file], vec![folder.path().into()]);
+        assert!(errors.is_empty(), "{errors:?}");
+        configuration.api()
+    }
+
+    #[test]
+    fn what_the_pipeline_leaves_out_is_left_out_whatever_its_options_say() {
+        let conf =
+            "[cors]\nallowed_origin = *\n[oslo_middleware]\nenable_proxy_headers_parsing = true\n";
+        let pipeline = |stages: &str| format!("[composite:masakari_api_v1]\nkeystone = {stages}\n");
+        let whole = read(conf, &pipeline("cors http_proxy_to_wsgi authtoken")).unwrap();
+        assert!(whole.behind_proxy && whole.cors.allowed_origin == ["*"], "{whole:?}");
+        let short = read(conf, &pipeline("sizelimit authtoken")).unwrap();
+        assert!(!short.behind_proxy && short.cors.allowed_origin.is_empty(), "{short:?}");
+        let none = read(conf, "").unwrap();
+        assert!(none.behind_proxy && none.cors.allowed_origin == ["*"], "{none:?}");
+    }
+
+    #[test]
+    fn the_health_check_is_what_api_paste_ini_says_and_else_what_the_configuration_says() {
+        let conf = "[DEFAULT]\nmasakari_api_listen_port = 8080\n[healthcheck]\ndetailed = true\n\
+            backends = disable_by_files_ports,nobody,enable_by_files\nenable_by_file_paths = /a, /b\n\
+            disable_by_file_path = /c\ndisable_by_file_paths = 8080:/d,1:/e\n\
+            allowed_source_ranges = 10.0.0.0/8,::1\nignore_proxied_requests = true\n";
+        let found = read(conf, "").unwrap().healthcheck;
+        let names: Vec<_> = found.backends.iter().map(|backend| backend.name()).collect();
+        assert_eq!(names, ["disable_by_files_ports", "enable_by_files"]);
+        assert_eq!(found.enable_by_file_paths, [Path::new("/a"), Path::new("/b")]);
+        assert_eq!(found.disable_by_file_path.as_deref(), Some(Path::new("/c")));
+        assert_eq!(found.disable_by_file_paths, [(8080, "/d".into()), (1, "/e".into())]);
+        assert_eq!(found.allowed_source_ranges.len(), 2);
+        assert!(found.detailed && found.ignore_proxied_requests && found.port == 8080, "{found:?}");
+        let paste = "[app:healthcheck]\nbackends = disable_by_file\ndetailed = false\n\
+            disable_by_file_path = /f\n";
+        let found = read(conf, paste).unwrap().healthcheck;
+        assert_eq!(found.backends, [HealthBackend::DisableByFile]);
+        assert_eq!(found.disable_by_file_path.as_deref(), Some(Path::new("/f")));
+        assert!(!found.detailed && found.ignore_proxied_requests, "{found:?}");
+    }
+
+    #[test]
+    fn a_health_check_or_tls_that_makes_no_sense_is_told_with_its_line() {
+        let told = |line: &str| {
+            let text = format!(
+                "[DEFAULT]\nauth_strategy = noauth2\nos_privileged_user_auth_url = http://k\n{line}\n"
+            );
+            let file = Source::File { path: "m.conf".into(), text };
+            let told = Configuration::examine_sources(&[file], Vec::new());
+            told.iter().map(Told::to_string).collect::<Vec<_>>()
+        };
+        for (line, expected) in [
+            (
+                "[healthcheck]\nbackends = enable_by_files,disable_by_file",
+                "m.conf:5: error: [healthcheck] backends names both disable_by_file and \
+                 enable_by_files, which exclude each other",
+            ),
+            (
+                "[healthcheck]\nallowed_source_ranges = 10.0.0.1/8",
+                "m.conf:5: error: [healthcheck] allowed_source_ranges = \"10.0.0.1/8\" is no range of \
+                 addresses, such as 10.0.0.0/8 or 2001:db8::/32",
+            ),
+            (
+                "[healthcheck]\ndisable_by_file_paths = /d",
+                "m.conf:5: error: [healthcheck] disable_by_file_paths = \"/d\" is not port:path",
+            ),
+            (
+                "use_ssl = true",
+                "error: [DEFAULT] use_ssl is set, but neither [ssl] cert_file nor [wsgi] ssl_cert_file",
+            ),
+        ] {
+            assert_eq!(told(line), [expected]);
+        }
     }
 }

@@ -238,7 +238,7 @@ impl Configuration {
         self.default_text("auth_strategy").as_deref() == Some("noauth2")
     }
 
-    pub(crate) fn api(&self) -> api::Config {
+    pub(crate) fn api(&self) -> anyhow::Result<api::Config> {
         let bytes: i64 = self.values.get("oslo_middleware", "max_request_body_size");
         let mut config = api::Config {
             osapi_max_limit: self.values.get("DEFAULT", "osapi_max_limit"),
@@ -252,8 +252,8 @@ impl Configuration {
                 .or_else(|| self.text("keystone_authtoken", "auth_url")),
             ..api::Config::default()
         };
-        self.set_http(&mut config);
-        config
+        self.set_http(&mut config)?;
+        Ok(config)
     }
 
     pub(crate) fn engine(&self, machine: &str) -> engine::Config {

@@ -52,7 +52,10 @@ impl Service {
             entropy: entropy.clone(),
             config: api::Config {
                 duplicate_notification_detection_interval_s: DUPLICATES_WITHIN_S,
-                healthcheck_disable_file: None,
+                healthcheck: api::Healthcheck {
+                    disable_by_file_path: None,
+                    ..api::Healthcheck::default()
+                },
                 www_authenticate_uri: Some(format!("{}/identity", place.cloud)),
                 ..api::Config::default()
             },
