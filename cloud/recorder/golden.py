@@ -27,6 +27,8 @@ HEADERS = ("content-type", "openstack-api-version", "vary", "www-authenticate", 
            "access-control-allow-credentials", "access-control-allow-methods",
            "access-control-allow-headers", "access-control-expose-headers", "access-control-max-age")
 UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+# What is long is told by its length.
+LONG = re.compile(r"(.)\1{999,}", re.DOTALL)
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"
 
 
@@ -129,7 +131,8 @@ class Runner:
                 x = x.replace(value, "{%s}" % name)
         x = re.sub(r"req-" + UUID, "<request-id>", x)
         x = re.sub(UUID, "<uuid>", x)
-        return re.sub(TIME, "<time>", x)
+        x = re.sub(TIME, "<time>", x)
+        return LONG.sub(lambda run: "<%s x %d>" % (run.group(1), len(run.group())), x)
 
     def begin(self):
         self.vars = dict(self.first)

@@ -3,7 +3,7 @@
 #
 #   on-databases.sh [KIND...] [-- COMMAND...]     KIND: mariadb, postgresql, galera; all without one
 #   on-databases.sh suite                         all, with Python Masakari to compare with: the
-#                                                 store's suite and the program's
+#                                                 store's suite, the API's replays, the program's
 #
 # The command finds them at STORE_MYSQL_URL, STORE_POSTGRESQL_URL and STORE_GALERA_URLS (three, with
 # spaces between). A server that does not start is a failure. DATABASE_PORT moves all of them.
@@ -20,7 +20,7 @@ if [ -n "$whole" ]; then
     "$here/../../cloud/install"
     export MASAKARI_PYTHON=$CLOUD_VENV/bin/python
     [ -x "$MASAKARI_PYTHON" ] || { echo "there is no Python Masakari in $CLOUD_VENV" >&2; exit 1; }
-    set -- sh -c 'cargo test -p store && cargo test -p masakari --test databases'
+    set -- sh -c 'cargo test -p store && cargo test -p api --test api servers_that && cargo test -p masakari --test databases'
 fi
 base=${DATABASE_PORT:-13390}
 top=$(mktemp -d)

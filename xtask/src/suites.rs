@@ -72,7 +72,7 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "databases",
-        does: "store and program on real MariaDB, PostgreSQL and Galera; databases of Python's",
+        does: "store, API and program on real MariaDB, PostgreSQL and Galera; databases of Python's",
         budget_min: 10,
         counted_by: CountedBy::CargoTest,
         programs: || vec![Program::new("store/tests/on-databases.sh suite")],

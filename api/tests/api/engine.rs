@@ -9,22 +9,22 @@ use recovery::{
     seen::{Power, VmState},
     state::{State, Subject},
 };
-use store::{Claim, Memory, Store};
+use store::{Claim, Store};
 
 /// Ends a recovery that has nothing to do.
-pub(crate) async fn end(store: &Memory, id: &NotificationId, status: NotificationStatus) {
+pub(crate) async fn end(store: &dyn Store, id: &NotificationId, status: NotificationStatus) {
     let ended = Entry::Ended { status, message: None };
     write(store, id, vec![claimed(), ended]).await;
 }
 
 /// Judges the host dead and begins.
-pub(crate) async fn begin(store: &Memory, id: &NotificationId) {
+pub(crate) async fn begin(store: &dyn Store, id: &NotificationId) {
     let proven = Entry::Proven { kind: Kind::MonitorSaid, at: Millis(0), evidence: Vec::new() };
     write(store, id, vec![claimed(), proven, Entry::DisableIntended, Entry::Disabled]).await;
 }
 
 /// Moves two servers, and ends.
-pub(crate) async fn finish(store: &Memory, id: &NotificationId) {
+pub(crate) async fn finish(store: &dyn Store, id: &NotificationId) {
     let servers: Vec<ServerId> = [2, 1].map(server).to_vec();
     let arrival = |server: &ServerId| Arrival {
         server: server.clone(),
@@ -49,7 +49,7 @@ pub(crate) async fn finish(store: &Memory, id: &NotificationId) {
 }
 
 /// Puts the host of a report on maintenance, as the end of a process failure does.
-pub(crate) async fn retire_host(store: &Memory, id: &NotificationId) {
+pub(crate) async fn retire_host(store: &dyn Store, id: &NotificationId) {
     let host = store.notification(id).await.unwrap().unwrap().source_host;
     let ended = Entry::Ended { status: NotificationStatus::Finished, message: None };
     let lines = lines(0, vec![claimed(), ended]);
@@ -58,9 +58,9 @@ pub(crate) async fn retire_host(store: &Memory, id: &NotificationId) {
     store.append(&lease, id, &lines, &[Summary::OnMaintenance(host), status]).await.unwrap();
 }
 
-async fn write(store: &Memory, id: &NotificationId, entries: Vec<Entry>) {
+async fn write(store: &dyn Store, id: &NotificationId, entries: Vec<Entry>) {
     let lease = take(store, id).await;
-    let before_lines = store.lines(id);
+    let before_lines = store.log(id).await.unwrap();
     let before = State::fold(&before_lines).unwrap();
     let lines = lines(before.last_seq, entries);
     let after = State::fold(&[before_lines, lines.clone()].concat()).unwrap();
@@ -71,7 +71,7 @@ async fn write(store: &Memory, id: &NotificationId, entries: Vec<Entry>) {
     store.append(&lease, id, &lines, &summaries).await.unwrap();
 }
 
-async fn take(store: &Memory, id: &NotificationId) -> Lease {
+async fn take(store: &dyn Store, id: &NotificationId) -> Lease {
     let key = LeaseKey::recovery(id);
     let seen = store.leases(std::slice::from_ref(&key)).await.unwrap();
     let seen = seen.first().map(|row| (row.generation, row.beat));
@@ -110,9 +110,14 @@ fn planned(number: u32) -> Planned {
 }
 
 /// Writes what the API shows of a recovery, whatever its log says.
-pub(crate) async fn show(store: &Memory, id: &NotificationId, summaries: &[Summary], at: Millis) {
+pub(crate) async fn show(
+    store: &dyn Store,
+    id: &NotificationId,
+    summaries: &[Summary],
+    at: Millis,
+) {
     let lease = take(store, id).await;
-    let seq = store.lines(id).len() as u64 + 1;
+    let seq = store.log(id).await.unwrap().len() as u64 + 1;
     let line = Line { seq, at, entry: claimed() };
     store.append(&lease, id, &[line], summaries).await.unwrap();
 }

@@ -4,6 +4,7 @@
 
 mod anything;
 mod away;
+mod bases;
 mod cloud;
 mod confirm;
 mod engine;

@@ -1,6 +1,9 @@
 //! Sends recorded steps, and compares the answers with those that were recorded.
 
-use crate::world::{Client, World};
+use crate::{
+    bases::Kind,
+    world::{Client, World},
+};
 use http::HeaderValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -25,8 +28,48 @@ const CORS_HEADERS: &[&str] = &[
     "access-control-max-age",
 ];
 
+/// How the steps went.
+pub(crate) struct Verdicts {
+    differs: BTreeMap<&'static str, &'static str>,
+    kind: Kind,
+    wrong: Vec<String>,
+    equal: usize,
+}
+
+impl Verdicts {
+    pub(crate) fn new(differs: &'static str, kind: Kind) -> Self {
+        Self { differs: listed(differs), kind, wrong: Vec::new(), equal: 0 }
+    }
+
+    /// Takes a step that is a request.
+    pub(crate) async fn take(&mut self, replay: &mut Replay, step: &Value) {
+        let name = step["name"].as_str().unwrap();
+        let mut why = self.differs.get(name);
+        if why.is_some_and(|why| why.starts_with("(MySQL)")) {
+            if self.kind != Kind::MariaDb {
+                return;
+            }
+            why = None;
+        }
+        match (replay.run(step).await, why) {
+            (None, None) => self.equal += 1,
+            (Some(_), Some(_)) => {}
+            (Some(difference), None) => self.wrong.push(format!("{name}: {difference}")),
+            (None, Some(_)) => self.wrong.push(format!("{name}: equal now, take it off the list")),
+        }
+    }
+
+    /// # Panics
+    /// When a step differs that must not, or fewer than `expected` were equal.
+    pub(crate) fn end(self, expected: usize) {
+        let Self { wrong, equal, kind, .. } = self;
+        assert!(wrong.is_empty(), "{kind:?}, {} steps:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(equal >= expected, "{kind:?}: only {equal} steps were equal");
+    }
+}
+
 /// The steps that may differ, each with its reason: `name of step: why` a line.
-pub(crate) fn listed(differs: &'static str) -> BTreeMap<&'static str, &'static str> {
+fn listed(differs: &'static str) -> BTreeMap<&'static str, &'static str> {
     let lines = differs.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| line.split_once(": ").expect("`name of step: why`")).collect()
 }
@@ -206,7 +249,7 @@ impl Replay {
                 for (name, value) in self.variables.iter().filter(|(_, value)| value.len() >= 16) {
                     text = text.replace(value, &format!("{{{name}}}"));
                 }
-                masked(&text).into()
+                squeezed(&masked(&text)).into()
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => value,
         }
@@ -253,6 +296,25 @@ fn masked(text: &str) -> String {
         }
         out.push(c);
         rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+/// The shortest run of one character that a recording does not hold as it is.
+const LONG: usize = 1000;
+
+/// Says how long what is long is: `<x 114600>`.
+fn squeezed(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let tail = rest.trim_start_matches(c);
+        let count = (rest.len() - tail.len()) / c.len_utf8();
+        match count >= LONG {
+            true => out.push_str(&format!("<{c} x {count}>")),
+            false => out.push_str(&rest[..rest.len() - tail.len()]),
+        }
+        rest = tail;
     }
     out
 }

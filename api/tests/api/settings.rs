@@ -1,8 +1,9 @@
 //! Replays what our own recorder (`cloud/recorder`) recorded of Python Masakari under many settings.
 
 use crate::{
+    bases::Kind,
     engine,
-    replay::{Recording, Replay, listed},
+    replay::{Recording, Replay, Verdicts},
     world::{Settings, World},
 };
 use api::{Config, HealthBackend, Healthcheck};
@@ -24,16 +25,35 @@ const DIFFERS: &str = include_str!("../golden/settings-differ.txt");
 
 #[tokio::test(start_paused = true)]
 async fn under_every_setting_answers_are_those_of_python_masakari() {
-    let differs = listed(DIFFERS);
+    replay_on(Kind::Memory).await;
+}
+
+#[tokio::test]
+async fn under_every_setting_answers_are_those_of_python_masakari_on_sqlite() {
+    replay_on(Kind::Sqlite).await;
+}
+
+#[tokio::test]
+async fn under_every_setting_answers_are_those_of_python_masakari_on_the_servers_that_are_here() {
+    for kind in Kind::servers() {
+        replay_on(kind).await;
+    }
+}
+
+async fn replay_on(kind: Kind) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("healthcheck_disable");
+    let mut base = kind.fresh().await;
     let mut replay = Replay::new(World::new(), Recording::Settings);
-    let (mut wrong, mut equal) = (Vec::new(), 0);
+    let mut verdicts = Verdicts::new(DIFFERS, kind);
     for line in STEPS.lines() {
         let step: Value = serde_json::from_str(line).unwrap();
         if step.get("setting").is_some() {
             std::fs::remove_file(&file).ok();
-            replay = Replay::new(World::set(settings(&replay, &step, &file)), Recording::Settings);
+            let settings = settings(&replay, &step, &file);
+            base = kind.fresh().await;
+            let world = World::on(base.store.clone(), settings);
+            replay = Replay::new(world, Recording::Settings);
         } else if let Some(there) = step["file"].as_bool() {
             if there {
                 std::fs::write(&file, "").unwrap();
@@ -41,21 +61,15 @@ async fn under_every_setting_answers_are_those_of_python_masakari() {
                 std::fs::remove_file(&file).ok();
             }
         } else if let Some(seconds) = step["pause"].as_f64() {
-            tokio::time::advance(Duration::from_secs_f64(seconds)).await;
+            replay.world.wait(Duration::from_secs_f64(seconds));
         } else if let Some(deeds) = step.get("play") {
             play(&replay, deeds).await;
         } else {
-            let name = step["name"].as_str().unwrap();
-            match (replay.run(&step).await, differs.get(name)) {
-                (None, None) => equal += 1,
-                (Some(_), Some(_)) => {}
-                (Some(difference), None) => wrong.push(format!("{name}: {difference}")),
-                (None, Some(_)) => wrong.push(format!("{name}: equal now, take it off the list")),
-            }
+            verdicts.take(&mut replay, &step).await;
         }
     }
-    assert!(wrong.is_empty(), "{} steps:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(equal > 1400, "only {equal} steps were compared");
+    drop(base);
+    verdicts.end(1500);
 }
 
 /// What the recorded configuration means.
@@ -141,7 +155,7 @@ fn set_healthcheck(healthcheck: &mut Healthcheck, key: &str, value: &str) {
 
 /// Does what the recorder did in the place of an engine.
 async fn play(replay: &Replay, deeds: &Value) {
-    let store = &replay.world.store;
+    let store = &*replay.world.door;
     let now = replay.world.clock.wall();
     for (name, status) in deeds["statuses"].as_object().into_iter().flatten() {
         let status = NotificationStatus::from_word(status.as_str().unwrap()).unwrap();

@@ -19,7 +19,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,8 +30,11 @@ use tower::ServiceExt;
 pub(crate) struct World {
     pub(crate) app: Router,
     pub(crate) store: Memory,
+    /// How the application reaches its data: those of `store`, or of a database.
+    pub(crate) door: Arc<dyn Store>,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) clock: Arc<dyn Clock>,
+    time: Arc<TestClock>,
     woken: Arc<AtomicUsize>,
 }
 
@@ -98,14 +101,17 @@ impl Answer {
     }
 }
 
-/// A clock that goes with tokio's, so that tests wait for nothing.
+/// A clock that goes with tokio's and can be put forward, so that tests wait for nothing.
 #[derive(Debug)]
-struct TestClock(Instant);
+struct TestClock {
+    began: Instant,
+    ahead_ms: AtomicU64,
+}
 
 impl TestClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock of the tests")]
     fn new() -> Self {
-        Self(Instant::now())
+        Self { began: Instant::now(), ahead_ms: AtomicU64::new(0) }
     }
 }
 
@@ -117,7 +123,8 @@ impl Clock for TestClock {
     }
 
     fn boot(&self) -> Boot {
-        Boot(u64::try_from(self.0.elapsed().as_millis()).unwrap())
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap();
+        Boot(passed + self.ahead_ms.load(Ordering::Relaxed))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock of the tests")]
@@ -143,6 +150,11 @@ impl World {
         Self::build(store.clone(), Arc::new(store), settings)
     }
 
+    /// A world on that data.
+    pub(crate) fn on(door: Arc<dyn Store>, settings: Settings) -> Self {
+        Self::build(Memory::new(), door, settings)
+    }
+
     /// A world where everybody is believed.
     pub(crate) fn of_trust() -> Self {
         Self::set(Settings { trust: true, ..Settings::default() })
@@ -150,7 +162,8 @@ impl World {
 
     fn build(store: Memory, door: Arc<dyn Store>, settings: Settings) -> Self {
         let cloud = Arc::new(Cloud::default());
-        let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        let time = Arc::new(TestClock::new());
+        let clock: Arc<dyn Clock> = time.clone();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let config = AuthConfig { auth_url: "http://keystone/v3".into(), ..AuthConfig::default() };
         let session = Session::new(config, cloud.clone(), clock.clone(), entropy.clone());
@@ -168,7 +181,7 @@ impl World {
         let woken = Arc::new(AtomicUsize::new(0));
         let bell = Arc::clone(&woken);
         let state = ApiState {
-            store: door,
+            store: Arc::clone(&door),
             nova: Nova::new(session, NovaConfig::default()),
             auth,
             policy: Arc::new(policy),
@@ -179,7 +192,13 @@ impl World {
             }),
             config: settings.config,
         };
-        Self { app: api::app(state), store, cloud, clock, woken }
+        Self { app: api::app(state), store, door, cloud, clock, time, woken }
+    }
+
+    /// Puts the clock forward.
+    pub(crate) fn wait(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        self.time.ahead_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// How often an engine was told that there is work.
