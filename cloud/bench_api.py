@@ -138,7 +138,7 @@ def lua(line, made, newest):
         text, number = match[1], match[2]
         if number is not None:
             after_newest = re.search(r"`id` > $", line[:match.start()])
-            parameters.append('{"newest", %s}' % number if after_newest else number)
+            parameters.append('{"newest"}' if after_newest else number)
         elif text == made:
             parameters.append('{"uuid"}')
         elif re.fullmatch("[0-9a-f]{64}", text):

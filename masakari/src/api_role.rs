@@ -19,8 +19,10 @@ use store::Store;
 pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let machine = Machine::new()?;
     let configuration = begin(args, "masakari-api", &machine)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(serving_threads())
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let store: Arc<dyn Store> = Arc::new(machine.open(&configuration.database()?).await?);
         // The engine is another process: it polls.
@@ -29,6 +31,13 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         serve(&configuration, &machine, store, nudge, stop).await?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Half of the machine's processors, and at most four: the database has as much to do as we. More on two
+/// processors is slower (1,710 against 1,490 accepted reports a second), because a request wanders.
+fn serving_threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).clamp(1, 4)
 }
 
 /// Reads the configuration and begins to log, as any daemon does.
