@@ -97,6 +97,14 @@ class ReservedHost(Case):
         self.assertEqual(ends, sorted((i, s) for i in ids for s in ("failed", "succeeded")))
 
 
+    def assert_reason(self, why):
+        """Of each failed vmove, and in the details too."""
+        failed = {v["message"] for v in self.vmoves() if v["status"] == "failed"}
+        self.assertEqual(failed, {why})
+        told = str(self.notification()["recovery_workflow_details"])
+        self.assertIn(why, told)
+
+
 class Reserved(ReservedHost):
     """The method of a segment says where its servers go."""
 
@@ -128,6 +136,9 @@ class Reserved(ReservedHost):
         ids = self.recover("auto_priority", 3, availability_zone=zone)
         self.assert_fell_back(ids, {self.spare})
         self.assert_kept()
+        others = ", ".join(h for h in self.hosts if h not in (HOST, self.spare))
+        self.assert_reason("No valid host was found: %s have room, but the scheduler's rules (zones, "
+                           "traits, groups, filters) exclude them" % others)
 
     @ours_only
     def test_by_rh_priority_one_that_can_take_nothing_is_handed_back_and_nova_chooses(self):
@@ -137,6 +148,8 @@ class Reserved(ReservedHost):
         ids = self.recover("rh_priority", 3, availability_zone=zone)
         self.assert_fell_back(ids, others)
         self.assert_as_it_was_found()
+        self.assert_reason("No valid host was found: %s has room, but the scheduler's rules (zones, "
+                           "traits, groups, filters) exclude it" % self.spare)
 
     @ours_only
     def test_without_any_reserved_host_the_report_says_so(self):

@@ -14,13 +14,14 @@
 //!
 //! * `claim`: which recoveries are ours. * `tenure`: how long we may act.
 //! * `turn`: the loop of one recovery. * `acts`: every call that changes the cloud.
-//! * `requests`: what persons ask for. * `reserve`: reserved hosts.
+//! * `reasons`: why Nova did not do it. * `requests`: what persons ask for. * `reserve`: reserved hosts.
 
 mod acts;
 mod claim;
 mod config;
 mod error;
 mod look;
+mod reasons;
 mod requests;
 mod reserve;
 mod subject;

@@ -1,6 +1,6 @@
 //! Looks at the world: the host and what is known of it, the servers on it, and those on their way.
 
-use crate::{Engine, subject::Mission};
+use crate::{Engine, reasons::Watched, subject::Mission};
 use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
@@ -42,6 +42,7 @@ pub(crate) struct ServersView {
     pub(crate) busy: BTreeSet<ServerId>,
     pub(crate) servers: BTreeMap<ServerId, Server>,
     pub(crate) evacuations: Vec<Evacuation>,
+    pub(crate) reasons: BTreeMap<ServerId, String>,
     pub(crate) whole: bool,
     pub(crate) cursor: Cursor,
 }
@@ -127,6 +128,7 @@ impl Engine {
         host: &HostName,
         from: From,
         busy: BTreeSet<ServerId>,
+        watched: Watched,
     ) -> Result<ServersView, LookFailed> {
         let began = self.now();
         let nova = &self.ports.nova;
@@ -143,7 +145,8 @@ impl Engine {
         servers.extend(changed.into_iter().map(|s| (s.id.clone(), s)));
         // Last, as above: Nova marks the record after it has moved the server.
         let evacuations = nova.evacuations_from(host).await?;
-        Ok(ServersView { began, busy, servers, evacuations, whole, cursor })
+        let reasons = self.reasons(host, &watched, &evacuations).await;
+        Ok(ServersView { began, busy, servers, evacuations, reasons, whole, cursor })
     }
 }
 

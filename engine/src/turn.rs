@@ -328,9 +328,12 @@ impl<'e> Turns<'e> {
             }
             .boxed_local(),
             Step::LookAtServers => {
-                let (from, busy) = (self.look_from(), self.busy.clone());
-                async move { Came::Looked(engine.look_at_servers(&host, from, busy).await) }
-                    .boxed_local()
+                let (from, busy, watched) =
+                    (self.look_from(), self.busy.clone(), self.state.on_their_way());
+                async move {
+                    Came::Looked(engine.look_at_servers(&host, from, busy, watched).await)
+                }
+                .boxed_local()
             }
             Step::ForceDown(order) => async move {
                 Came::Switched(Entry::ForcedDown, engine.force_down(&lease, &order).await)

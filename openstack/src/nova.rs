@@ -5,11 +5,13 @@
 
 mod aggregates;
 mod evacuations;
+mod failures;
 mod servers;
 mod services;
 mod version;
 
 pub use aggregates::HostAggregate;
+pub use failures::Failure;
 pub use servers::Cursor;
 
 use crate::{
@@ -134,7 +136,17 @@ impl Nova {
 
     /// Reads `path` at the microversion of lists.
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Reply, AskError> {
-        let microversion = self.versions().await?.at_most(Microversion::LIST).to_string();
+        self.get_at(path, query, Microversion::LIST).await
+    }
+
+    /// Reads `path` at `wanted`, or the newest that this Nova speaks.
+    async fn get_at(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        wanted: Microversion,
+    ) -> Result<Reply, AskError> {
+        let microversion = self.versions().await?.at_most(wanted).to_string();
         let request = Request::get(&self.0.service, path, self.0.config.list_deadline);
         self.ask(Request { query, microversion: Some(&microversion), ..request }).await
     }

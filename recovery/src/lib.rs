@@ -32,6 +32,7 @@ pub mod permit;
 pub mod plan;
 pub mod request;
 pub mod seen;
+pub mod shortage;
 pub mod state;
 mod time;
 pub mod way;

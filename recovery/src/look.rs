@@ -25,6 +25,8 @@ pub struct Look<'a> {
     pub servers: &'a BTreeMap<ServerId, Server>,
     /// Evacuations away from the host, listed *after* the servers.
     pub evacuations: &'a [Evacuation],
+    /// What Nova noted of evacuations that failed.
+    pub reasons: &'a BTreeMap<ServerId, String>,
     /// Whether a missing server is gone for certain (both lists were whole).
     pub whole: bool,
     /// Servers with an act in flight when the look began.
@@ -169,7 +171,7 @@ fn judge_one(
     }
     match server {
         None if look.whole => Finding::Gone,
-        None if times.overdue && !asking => given_up_moving(),
+        None if times.overdue && !asking => given_up_moving(evacuation),
         None => Finding::Nothing,
         Some(server) if is_deleted(server) => Finding::Gone,
         Some(server) => judge_shown(m, server, evacuation, look, asking, times),
@@ -194,13 +196,16 @@ fn judge_shown(
     if at_work {
         return match (asking, times.overdue) {
             (true, _) => Finding::Moving,
-            (false, true) => given_up_moving(),
+            (false, true) => given_up_moving(evacuation),
             (false, false) => Finding::Nothing,
         };
     }
     match elsewhere {
         Some(host) if server.vm_state == VmState::Error && !done => Finding::GivenUp {
-            why: format!("Nova failed to rebuild it on {host}; it is in error there"),
+            why: match look.reasons.get(&m.planned.server) {
+                Some(why) => format!("Nova failed to rebuild it on {host}: {why}"),
+                None => format!("Nova failed to rebuild it on {host}; it is in error there"),
+            },
         },
         Some(host) => Finding::Arrived(Arrival {
             server: m.planned.server.clone(),
@@ -210,12 +215,17 @@ fn judge_shown(
         // The record says done and the server's host is not yet written: look again.
         None if done && !times.overdue => Finding::Nothing,
         None if times.lingers && evacuation.is_none() => Finding::Nothing,
-        None => Finding::NotMoved { why: why_not(server, evacuation), reset: reset_for(server) },
+        None => Finding::NotMoved {
+            why: why_not(m, server, evacuation, look),
+            reset: reset_for(server),
+        },
     }
 }
 
-fn given_up_moving() -> Finding {
-    Finding::GivenUp { why: "Nova took the evacuation and did not finish it in time".into() }
+fn given_up_moving(evacuation: Option<&Evacuation>) -> Finding {
+    let to = evacuation.and_then(|e| e.dest.as_ref()).map(|host| format!(" on {host}"));
+    let to = to.unwrap_or_default();
+    Finding::GivenUp { why: format!("Nova took the evacuation and did not finish it{to} in time") }
 }
 
 fn is_deleted(server: &Server) -> bool {
@@ -227,14 +237,17 @@ fn reset_for(server: &Server) -> Reset {
     if ready && server.task == Task::None { Reset::NotNeeded } else { Reset::ToError }
 }
 
-fn why_not(server: &Server, evacuation: Option<&Evacuation>) -> String {
-    match (evacuation.map(|e| e.status), server.vm_state) {
-        (Some(EvacuationStatus::Failed), VmState::Error) => {
+fn why_not(m: &Move, server: &Server, evacuation: Option<&Evacuation>, look: &Look<'_>) -> String {
+    let noted = look.reasons.get(&m.planned.server);
+    match (evacuation.map(|e| e.status), noted, &m.refusal) {
+        (Some(EvacuationStatus::Failed), Some(why), _) => why.clone(),
+        (Some(EvacuationStatus::Failed), None, _) if server.vm_state == VmState::Error => {
             "Nova could not evacuate it: it is in error (no host had room, or the rebuild failed)"
                 .to_string()
         }
-        (Some(EvacuationStatus::Failed), _) => "Nova gave the evacuation up".to_string(),
-        (Some(EvacuationStatus::Running | EvacuationStatus::Done) | None, _) => {
+        (Some(EvacuationStatus::Failed), None, _) => "Nova gave the evacuation up".to_string(),
+        (None, _, Some(refusal)) => format!("Nova refused to evacuate it: {refusal}"),
+        (Some(EvacuationStatus::Running | EvacuationStatus::Done) | None, _, _) => {
             "Nova has no evacuation of it under way".to_string()
         }
     }

@@ -80,6 +80,8 @@ pub struct Move {
     pub attempts: u32,
     /// Whether the state must be reset before Nova is asked next.
     pub reset: Reset,
+    /// Why Nova refused it last.
+    pub refusal: Option<String>,
     /// Nova said that it does not know the server: a whole list must tell whether it is gone.
     pub doubted: bool,
     /// We may have locked it: it must be unlocked at the end.
@@ -181,7 +183,7 @@ impl State {
             Entry::Planned { moves, skipped, .. } => self.plan(moves, skipped, at)?,
             Entry::Intended { act, servers } => self.each(servers, |m| m.intend(*act, at))?,
             Entry::Did { act, servers } => self.each(servers, |m| m.did(*act, at))?,
-            Entry::Refused { server, .. } => self.each([server], Move::refused)?,
+            Entry::Refused { server, why, .. } => self.each([server], |m| m.refused(why))?,
             Entry::Postponed { act, servers, until } => {
                 self.each(servers, |m| m.postpone(*act, *until))?;
             }
@@ -243,6 +245,14 @@ impl State {
             step(self.moves.get_mut(server).ok_or("the server was never planned")?)?;
         }
         Ok(())
+    }
+
+    /// The servers that Nova may be moving now, each with the number of its last evacuation before.
+    #[must_use]
+    pub fn on_their_way(&self) -> BTreeMap<ServerId, i64> {
+        let on_its_way = |m: &&Move| matches!(m.stage, Stage::Asking { .. } | Stage::Moving { .. });
+        let known = |m: &Move| (m.planned.server.clone(), m.planned.last_evacuation);
+        self.moves.values().filter(on_its_way).map(known).collect()
     }
 
     /// The status of the notification, as the API shows it.
@@ -323,6 +333,7 @@ impl Move {
             planned,
             stage,
             attempts: 0,
+            refusal: None,
             doubted: false,
             locked_by_us: false,
             stop_since: None,
@@ -335,6 +346,7 @@ impl Move {
         self.stage = match (act, &self.stage) {
             (Act::Evacuate, Stage::Waiting { .. }) => {
                 self.attempts += 1;
+                self.refusal = None;
                 self.locked_by_us = self.is_to_be_locked();
                 self.started_at = self.started_at.or(Some(at));
                 Stage::Asking { since: at, refused: false }
@@ -367,7 +379,7 @@ impl Move {
     }
 
     /// A look at the server comes before anything else: it may be on its way already.
-    fn refused(&mut self) -> Result<(), &'static str> {
+    fn refused(&mut self, why: &str) -> Result<(), &'static str> {
         match &mut self.stage {
             Stage::Asking { refused, .. } => *refused = true,
             Stage::Stopping { .. } | Stage::Settling { .. } => self.doubted = true,
@@ -376,6 +388,7 @@ impl Move {
             | Stage::Arrived { .. }
             | Stage::Ended { .. } => return Err("an act that was not intended was refused"),
         }
+        self.refusal = Some(why.into());
         Ok(())
     }
 

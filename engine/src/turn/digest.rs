@@ -219,6 +219,7 @@ impl<'e> Turns<'e> {
             began: view.began,
             servers: &view.servers,
             evacuations: &view.evacuations,
+            reasons: &view.reasons,
             whole: view.whole,
             busy: &view.busy,
         };

@@ -24,6 +24,8 @@ impl Microversion {
     pub(super) const LOCK_REASON: Self = Self(73);
     /// The newest whose lists we know.
     pub(super) const LIST: Self = Self(73);
+    /// What went wrong is shown in the events of an instance action.
+    pub(super) const ACTION_DETAILS: Self = Self(84);
     /// From 2.95 on an evacuated server stays off.
     pub(super) const EVACUATE: Self = Self(94);
 

@@ -7,5 +7,6 @@ mod due;
 mod folding;
 mod look;
 mod moves;
+mod reasons;
 mod ways;
 mod words;

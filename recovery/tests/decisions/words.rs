@@ -248,6 +248,7 @@ pub(crate) struct Seen {
     pub(crate) began: i64,
     servers: BTreeMap<ServerId, Server>,
     pub(crate) evacuations: Vec<Evacuation>,
+    reasons: BTreeMap<ServerId, String>,
     pub(crate) whole: bool,
     pub(crate) busy: BTreeSet<ServerId>,
     source: HostName,
@@ -258,7 +259,8 @@ impl Seen {
     pub(crate) fn changed(began: i64, servers: Vec<Server>) -> Self {
         let servers = servers.into_iter().map(|s| (s.id.clone(), s)).collect();
         let (evacuations, busy) = (vec![], BTreeSet::new());
-        Self { began, servers, evacuations, whole: false, busy, source: host("dead") }
+        let (reasons, source) = (BTreeMap::new(), host("dead"));
+        Self { began, servers, evacuations, reasons, whole: false, busy, source }
     }
 
     /// One that shows everything.
@@ -272,12 +274,18 @@ impl Seen {
         self
     }
 
+    pub(crate) fn noted(mut self, server: &str, why: &str) -> Self {
+        self.reasons.insert(id(server), why.into());
+        self
+    }
+
     fn as_look(&self) -> Look<'_> {
         Look {
             source: &self.source,
             began: Millis(self.began),
             servers: &self.servers,
             evacuations: &self.evacuations,
+            reasons: &self.reasons,
             whole: self.whole,
             busy: &self.busy,
         }

@@ -1,0 +1,44 @@
+"""Why a server was not recovered: vmoves and details say what Nova and Placement say."""
+from scene import HOST, Case, ours_only
+
+# More than half of what a host has.
+HUGE_MB = 500000
+
+
+@ours_only
+class Reasons(Case):
+    def huge(self):
+        made = self.nova.nova("POST", "/flavors", {"flavor": {
+            "name": "huge", "ram": HUGE_MB, "vcpus": 1, "disk": 1}}).json()["flavor"]
+        self.addCleanup(self.remove, made["id"])
+        return "huge"
+
+    def remove(self, flavor):
+        self.nova.delete_all_servers()
+        self.nova.nova("DELETE", "/flavors/" + flavor)
+
+    def test_a_server_for_which_no_host_has_memory_fails_with_that_reason(self):
+        flavor = self.huge()
+        others = [h for h in self.hosts if h != HOST]
+        for host in others:
+            self.nova.boot(1, host, flavor=flavor)
+        [left] = self.nova.boot(1, HOST, flavor=flavor)
+        ids = self.nova.boot(2, HOST)
+        self.host_dies()
+        self.notify()
+        self.wait_for_end()
+        why = "No valid host was found: not enough RAM on %s (%d MB RAM needed)" % (
+            ", ".join(others), HUGE_MB)
+        vmoves = self.nova.masakari("GET", "/notifications/%s/vmoves" % self.notification_id
+                                    ).json()["vmoves"]
+        ends = {v["instance_uuid"]: (v["status"], v["message"]) for v in vmoves}
+        self.assertEqual(ends, {left: ("failed", why), ids[0]: ("succeeded", None),
+                                ids[1]: ("succeeded", None)})
+        notification = self.notification()
+        self.assertEqual(notification["status"], "failed")
+        steps = notification["recovery_workflow_details"]
+        self.assertEqual([(s["name"], s["state"]) for s in steps], [
+            ("DisableComputeServiceTask", "SUCCESS"), ("PrepareHAEnabledInstancesTask", "SUCCESS"),
+            ("EvacuateInstancesTask", "FAILURE")])
+        told = [d["message"] for d in steps[-1]["progress_details"]]
+        self.assertIn("Instance '%s' was not evacuated: %s" % (left, why), told)

@@ -1,0 +1,175 @@
+//! Why an evacuation failed: Nova's record of what was done to the server, and who has room for it.
+//!
+//! Nova says "No valid host was found" and no more: which resource was short is known to Placement only,
+//! which is asked for each of them who has that much left.
+
+use super::{Microversion, Nova};
+use crate::{AskError, Request, Service, Under};
+use recovery::{
+    HostName, ServerId,
+    shortage::{Needs, Node},
+};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// `GET /resource_providers?resources=` and no older one.
+const PROVIDERS_WITH_ROOM: &str = "1.4";
+
+/// What Nova noted of the evacuation that failed last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    pub why: String,
+    /// Where it failed, if it had come so far.
+    pub host: Option<HostName>,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    action: String,
+    request_id: String,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    #[serde(default)]
+    events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    event: String,
+    result: Option<String>,
+    /// From 2.84 on.
+    details: Option<String>,
+    host: Option<String>,
+}
+
+impl Event {
+    fn failure(self) -> Option<Failure> {
+        if self.result.as_deref() != Some("Error") {
+            return None;
+        }
+        let why = self.details.map(|why| why.trim().to_owned()).filter(|why| !why.is_empty())?;
+        // The conductor is no place where a server is built.
+        let at_host = self.event.starts_with("compute_");
+        Some(Failure { why, host: self.host.filter(|_| at_host).map(HostName::new) })
+    }
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    flavor: Flavor,
+    /// An empty text for a server that boots from a volume.
+    image: serde_json::Value,
+    fault: Option<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Flavor {
+    vcpus: u64,
+    ram: u64,
+    disk: u64,
+    #[serde(default, rename = "OS-FLV-EXT-DATA:ephemeral")]
+    ephemeral: u64,
+    /// Megabytes; an empty text for none, before 2.75.
+    #[serde(default)]
+    swap: serde_json::Value,
+}
+
+impl Shown {
+    fn needs(&self) -> Needs {
+        let root_gb = if self.image.is_object() { self.flavor.disk } else { 0 };
+        let swap_gb = self.flavor.swap.as_u64().unwrap_or(0).div_ceil(1024);
+        Needs {
+            vcpus: self.flavor.vcpus,
+            ram_mb: self.flavor.ram,
+            disk_gb: root_gb + self.flavor.ephemeral + swap_gb,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Hypervisor {
+    id: serde_json::Value,
+    hypervisor_hostname: String,
+    state: String,
+    status: String,
+    service: OfService,
+}
+
+#[derive(Deserialize)]
+struct OfService {
+    host: String,
+}
+
+#[derive(Deserialize)]
+struct Provider {
+    name: String,
+}
+
+impl Nova {
+    /// What Nova noted of the last evacuation of this server. `None`: no trouble is noted, or it was too
+    /// long ago that this Nova was made (before 2.84).
+    pub async fn evacuation_failure(&self, id: &ServerId) -> Result<Option<Failure>, AskError> {
+        let path = ["servers", id.as_str(), "os-instance-actions"];
+        let reply = self.get_at(&path, &[], Microversion::ACTION_DETAILS).await?;
+        let actions: Vec<Action> = reply.read_under("instanceActions")?;
+        let Some(last) = actions.into_iter().find(|action| action.action == "evacuate") else {
+            return Ok(None);
+        };
+        let path = ["servers", id.as_str(), "os-instance-actions", &last.request_id];
+        let reply = self.get_at(&path, &[], Microversion::ACTION_DETAILS).await?;
+        let detail: Detail = reply.read_under("instanceAction")?;
+        Ok(detail.events.into_iter().find_map(Event::failure))
+    }
+
+    /// How much room this server needs, and the fault that Nova shows of it.
+    pub async fn needs(&self, id: &ServerId) -> Result<(Needs, Option<String>), AskError> {
+        let reply = self.get(&["servers", id.as_str()], &[]).await?;
+        let shown: Shown = reply.read_under("server")?;
+        Ok((shown.needs(), shown.fault.map(|fault| fault.message)))
+    }
+
+    /// Every hypervisor that is up and in service.
+    pub async fn nodes_in_service(&self) -> Result<Vec<Node>, AskError> {
+        let rows =
+            self.list(&["os-hypervisors", "detail"], &[], "hypervisors", |row: &Hypervisor| {
+                row.id.as_str().unwrap_or_default()
+            });
+        let in_service = |row: &Hypervisor| row.state == "up" && row.status == "enabled";
+        let rows = rows.await?.items.into_iter().filter(in_service);
+        let node = |row: Hypervisor| Node {
+            host: HostName::new(row.service.host),
+            name: row.hypervisor_hostname,
+        };
+        Ok(rows.map(node).collect())
+    }
+
+    /// The names of the nodes that have room for so much of `class` (`MEMORY_MB`, …), by Placement.
+    pub async fn with_room(&self, class: &str, amount: u64) -> Result<BTreeSet<String>, AskError> {
+        let config = &self.0.config;
+        let placement = Service {
+            types: vec!["placement".into()],
+            region: config.region_name.clone(),
+            interface: config.interface,
+            api: "placement",
+            ..Service::default()
+        };
+        let resources = format!("{class}:{amount}");
+        let request = Request {
+            under: Under::Root,
+            query: &[("resources", &resources)],
+            microversion: Some(PROVIDERS_WITH_ROOM),
+            ..Request::get(&placement, &["resource_providers"], config.list_deadline)
+        };
+        // Not Nova's clock.
+        let reply = self.0.session.ask(request).await?;
+        let providers: Vec<Provider> = reply.read_under("resource_providers")?;
+        Ok(providers.into_iter().map(|provider| provider.name).collect())
+    }
+}

@@ -1,0 +1,124 @@
+//! What no host had enough of: the words behind Nova's "No valid host was found".
+
+use crate::HostName;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// How much room a server needs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Needs {
+    pub vcpus: u64,
+    pub ram_mb: u64,
+    pub disk_gb: u64,
+}
+
+/// What can be short, in the order in which it is said.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Resource {
+    Ram,
+    Vcpus,
+    Disk,
+}
+
+impl Resource {
+    pub const ALL: [Self; 3] = [Self::Ram, Self::Vcpus, Self::Disk];
+
+    /// Placement's word.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Ram => "MEMORY_MB",
+            Self::Vcpus => "VCPU",
+            Self::Disk => "DISK_GB",
+        }
+    }
+
+    /// How much of it is needed.
+    #[must_use]
+    pub fn of(self, needs: &Needs) -> u64 {
+        match self {
+            Self::Ram => needs.ram_mb,
+            Self::Vcpus => needs.vcpus,
+            Self::Disk => needs.disk_gb,
+        }
+    }
+
+    fn asked(self, needs: &Needs) -> String {
+        let amount = self.of(needs);
+        match self {
+            Self::Ram => format!("{amount} MB RAM"),
+            Self::Vcpus => format!("{amount} vCPUs"),
+            Self::Disk => format!("{amount} GB disk"),
+        }
+    }
+}
+
+/// A hypervisor that is up and in service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Node {
+    pub host: HostName,
+    /// Its name in Placement.
+    pub name: String,
+}
+
+/// Those that have enough of each resource, by Placement's names.
+pub type Room = BTreeMap<Resource, BTreeSet<String>>;
+
+/// What kept the server from each host that it could have gone to: all but the dead one, or only `target`.
+#[must_use]
+pub fn told(
+    needs: &Needs,
+    room: &Room,
+    nodes: &[Node],
+    dead: &HostName,
+    target: Option<&HostName>,
+) -> String {
+    let open = |node: &&Node| node.host != *dead && target.is_none_or(|t| node.host == *t);
+    let mut short: BTreeMap<Option<Resource>, Vec<&str>> = BTreeMap::new();
+    for node in nodes.iter().filter(open) {
+        let lacks = |r: &Resource| room.get(r).is_some_and(|has| !has.contains(node.name.as_str()));
+        let first = Resource::ALL.into_iter().find(lacks);
+        short.entry(first).or_default().push(node.host.as_str());
+    }
+    short.values_mut().for_each(|hosts| hosts.sort_unstable());
+    if short.is_empty() {
+        return match target {
+            Some(host) => format!("{host} is not in service"),
+            None => "no other host is in service".to_string(),
+        };
+    }
+    let mut parts: Vec<String> = Vec::new();
+    for resource in Resource::ALL {
+        if let Some(hosts) = short.get(&Some(resource)) {
+            let asked = resource.asked(needs);
+            let what = match resource {
+                Resource::Ram => "RAM",
+                Resource::Vcpus => "vCPUs",
+                Resource::Disk => "disk",
+            };
+            parts.push(format!("not enough {what} on {} ({asked} needed)", listed(hosts)));
+        }
+    }
+    if let Some(hosts) = short.get(&None) {
+        let has = if hosts.len() == 1 { "has" } else { "have" };
+        let why = "room, but the scheduler's rules (zones, traits, groups, filters) exclude";
+        let them = if hosts.len() == 1 { "it" } else { "them" };
+        parts.push(format!("{} {has} {why} {them}", listed(hosts)));
+    }
+    parts.join("; ")
+}
+
+fn listed(hosts: &[&str]) -> String {
+    let shown = hosts.iter().take(HOSTS_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match hosts.len().saturating_sub(HOSTS_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A vmove's message has room for a few names.
+const HOSTS_SHOWN: usize = 5;
