@@ -8,6 +8,7 @@ use crate::{
     ask::{self, Ask, Reply, given},
     fault::Fault,
     microversion::Version,
+    query::can_be_kept,
     schema::{Need, Rule, Schema, is_uuid},
 };
 use axum::{
@@ -80,8 +81,11 @@ async fn show_request(
 ) -> Result<Response, Fault> {
     let ask = enter(api, request).await?;
     ask.can("ha:requests:detail")?;
-    let found = ask.api.store.request(&id).await?;
-    let found = found.ok_or_else(|| Fault::not_found(format!("No request with id {id}.")))?;
+    let missing = || Fault::not_found(format!("No request with id {id}."));
+    if !is_uuid(&id) {
+        return Err(missing());
+    }
+    let found = ask.api.store.request(&id).await?.ok_or_else(missing)?;
     Ok(Reply::ok(&view(&found))?.into_response())
 }
 
@@ -96,11 +100,15 @@ async fn enter(api: Arc<ApiState>, request: Request) -> Result<Ask, Fault> {
 
 /// By its name, or by its id in Masakari.
 async fn find_host(ask: &Ask, host: &str) -> Result<Host, Fault> {
+    let missing = || Fault::not_found(format!("No host named {host} is in any segment."));
+    if !can_be_kept(host) {
+        return Err(missing());
+    }
     let mut found = ask.api.store.host_named(&HostName::new(host)).await?;
     if found.is_none() && is_uuid(host) {
         found = ask.api.store.host(&HostId::new(host)).await?;
     }
-    found.ok_or_else(|| Fault::not_found(format!("No host named {host} is in any segment.")))
+    found.ok_or_else(missing)
 }
 
 /// The request once it is answered, or as it stands when the wait is over.

@@ -3,6 +3,7 @@
 use crate::{
     ask::{Ask, Reply, given},
     fault::Fault,
+    query::NoSuchWord,
     route::Action,
     schema::{Need, Rule, Schema, is_uuid},
     segments,
@@ -47,13 +48,15 @@ async fn index(ask: &Ask, segment: &SegmentId) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:os-hosts:index")?;
     let (query, page) = ask.list()?;
     let segment = segments::find(ask, segment).await?;
-    let filter = HostFilter {
-        kind: query.get("type").map(str::to_owned),
-        on_maintenance: query.flag("on_maintenance")?,
-        reserved: query.flag("reserved")?,
-        ..HostFilter::default()
+    let on_maintenance = query.flag("on_maintenance")?;
+    let reserved = query.flag("reserved")?;
+    let found = match query.text("type") {
+        Ok(kind) => {
+            let filter = HostFilter { kind, on_maintenance, reserved, ..HostFilter::default() };
+            ask.api.store.hosts(&segment.uuid, &filter, &page).await?
+        }
+        Err(NoSuchWord) => Vec::new(),
     };
-    let found = ask.api.store.hosts(&segment.uuid, &filter, &page).await?;
     Reply::ok(&Many { hosts: found.iter().map(|host| View::of(host, &segment)).collect() })
 }
 
@@ -117,12 +120,16 @@ async fn delete(ask: &Ask, segment: &SegmentId, id: &HostId) -> Result<Reply, Fa
 
 /// The host, which must be in that segment, or 404.
 async fn find(ask: &Ask, segment: &SegmentId, id: &HostId) -> Result<Host, Fault> {
-    let host = ask.api.store.host(id).await?.filter(|host| host.segment == *segment);
-    host.ok_or_else(|| {
+    let missing = || {
         Fault::not_found(format!(
             "Host '{id}' under failover_segment '{segment}' could not be found."
         ))
-    })
+    };
+    if !is_uuid(id.as_str()) {
+        return Err(missing());
+    }
+    let host = ask.api.store.host(id).await?.filter(|host| host.segment == *segment);
+    host.ok_or_else(missing)
 }
 
 /// A host that Nova does not know could never be recovered: its name is a mistake.

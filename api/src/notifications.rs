@@ -87,16 +87,16 @@ fn filter(query: &Query) -> Result<Option<NotificationFilter>, Fault> {
     let generated_since = since.transpose()?;
     let kind = query.word("type", NotificationType::ALL, NotificationType::as_str);
     let status = query.word("status", NotificationStatus::ALL, NotificationStatus::as_str);
-    let (Ok(kind), Ok(status)) = (kind, status) else { return Ok(None) };
-    let source_host = query.get("source_host_uuid").map(HostId::new);
+    let source_host = query.text("source_host_uuid");
+    let (Ok(kind), Ok(status), Ok(source_host)) = (kind, status, source_host) else {
+        return Ok(None);
+    };
+    let source_host = source_host.map(HostId::new);
     Ok(Some(NotificationFilter { source_host, kind, status, generated_since }))
 }
 
 async fn show(ask: &Ask, id: &NotificationId) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:notifications:detail")?;
-    if !is_uuid(id.as_str()) {
-        return Err(Fault::no_notification(id.as_str()));
-    }
     let notification = find(ask, id).await?;
     let details = match ask.version {
         Version::Initial => None,
@@ -154,7 +154,11 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
 
 /// The notification, or 404.
 pub(crate) async fn find(ask: &Ask, id: &NotificationId) -> Result<Notification, Fault> {
-    ask.api.store.notification(id).await?.ok_or_else(|| Fault::no_notification(id.as_str()))
+    let missing = || Fault::no_notification(id.as_str());
+    if !is_uuid(id.as_str()) {
+        return Err(missing());
+    }
+    ask.api.store.notification(id).await?.ok_or_else(missing)
 }
 
 fn payload_schema(kind: NotificationType) -> &'static Schema {

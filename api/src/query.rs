@@ -25,6 +25,11 @@ pub(crate) fn flag(word: &str) -> Option<bool> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NoSuchWord;
 
+/// Whether every database that we know has columns for such a text.
+pub(crate) fn can_be_kept(text: &str) -> bool {
+    text.chars().all(|c| c != '\0' && c <= '\u{ffff}')
+}
+
 /// The parameters, decoded.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -60,6 +65,13 @@ impl Query {
         };
         let found = words.iter().find(|word| as_str(**word).eq_ignore_ascii_case(asked));
         found.copied().map(Some).ok_or(NoSuchWord)
+    }
+
+    /// The text that `name` asks for, if a column can hold it: none has what no request is accepted with, and
+    /// some databases cannot even compare it.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, NoSuchWord> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        if can_be_kept(text) { Ok(Some(text.to_owned())) } else { Err(NoSuchWord) }
     }
 
     /// The yes or no that `name` asks for.

@@ -5,6 +5,7 @@ use crate::{
     fault::Fault,
     notifications,
     route::Action,
+    schema::is_uuid,
     timestamp::iso,
 };
 use recovery::{
@@ -46,8 +47,12 @@ async fn index(ask: &Ask, of: &NotificationId) -> Result<Reply, Fault> {
 async fn show(ask: &Ask, of: &NotificationId, id: &VMoveId) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:vmoves:detail")?;
     check(ask, of).await?;
+    let missing = || Fault::no_vmove(id.as_str());
+    if !is_uuid(id.as_str()) {
+        return Err(missing());
+    }
     let vmove = ask.api.store.vmove(id).await?.filter(|vmove| vmove.notification == *of);
-    let vmove = vmove.ok_or_else(|| Fault::no_vmove(id.as_str()))?;
+    let vmove = vmove.ok_or_else(missing)?;
     Reply::ok(&One { vmove: View::of(&vmove) })
 }
 

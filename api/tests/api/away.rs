@@ -30,7 +30,9 @@ async fn without_the_database_every_resource_answers_503_and_says_why() {
     let store = Memory::new();
     let world = World::with(store.clone(), Arc::new(store.handle(Arc::new(Gone))));
     let notification = "/v1/notifications/00000000-1111-2222-3333-444444444444";
-    for path in ["/v1/segments", notification, "/v1/segments/s/hosts", "/ha/v1/requests/r"] {
+    let hosts = "/v1/segments/00000000-1111-2222-3333-444444444444/hosts";
+    let request = "/ha/v1/requests/00000000-1111-2222-3333-444444444444";
+    for path in ["/v1/segments", notification, hosts, request] {
         let answer = world.ask("GET", path, None).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         let message = answer.json()["serviceUnavailable"]["message"].as_str().unwrap().to_owned();
