@@ -5,6 +5,7 @@
 //! warning, because deployment tools write such options.
 
 mod contradictions;
+mod database;
 mod http;
 mod logs;
 mod options;
@@ -13,8 +14,8 @@ mod rooms;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use database::{Database, Pool};
 pub(crate) use policy_files::PolicyFiles;
-pub(crate) use rooms::Database;
 
 use anyhow::Context;
 use std::{fmt, path::PathBuf};

@@ -2,14 +2,16 @@
 
 use crate::{
     cli::ConfigArgs,
-    config::Configuration,
+    config::{Configuration, Pool},
     logging, output,
     ports_of::{Machine, machine_name},
 };
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use ports::Clock;
 use recovery::Millis;
 use std::process::ExitCode;
+use store::Sql;
 
 #[derive(Args, Debug)]
 pub(crate) struct Manage {
@@ -71,9 +73,11 @@ impl Manage {
         logging::begin(log, machine.clock.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let store = machine.open(&configuration.database()?).await?;
+            let database = configuration.database()?;
+            let store = machine.open(&database).await?;
             match &self.what {
                 What::Db { verb: Db::Sync } => {
+                    wait_for(&store, database.pool, &*machine.clock).await;
                     store.sync().await.context("the schema was not changed")?;
                     output::say("the database's schema is up to date");
                 }
@@ -96,6 +100,21 @@ impl Manage {
             }
             Ok(ExitCode::SUCCESS)
         })
+    }
+}
+
+/// Waits for a server that is not there yet: it may be started at the same time. What it has to say
+/// when it is there, or that it is not, is for the next who asks.
+async fn wait_for(store: &Sql, pool: Pool, clock: &dyn Clock) {
+    for left in (0..pool.tries).rev() {
+        if store.answers().await {
+            return;
+        }
+        tracing::warn!(
+            "the database does not answer; it is asked again in {} s, {left} times at most",
+            pool.try_every.as_secs()
+        );
+        clock.sleep(pool.try_every).await;
     }
 }
 

@@ -4,11 +4,8 @@ use crate::config::{Configuration, Database};
 use anyhow::{Context, anyhow};
 use openstack::{Nova, Session};
 use ports::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, Transport};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use store::{Sql, SqlOptions};
-
-/// So long a caller waits for a connection before the database is called away.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Clock and chance of this machine.
 #[derive(Clone, Debug)]
@@ -36,11 +33,13 @@ impl Machine {
     }
 
     pub(crate) async fn open(&self, database: &Database) -> anyhow::Result<Sql> {
+        let pool = database.pool;
         let options = SqlOptions {
-            max_connections: database.connections_most,
-            acquire_timeout: ACQUIRE_TIMEOUT,
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
+            max_connections: pool.connections_most,
+            acquire_timeout: pool.wait,
+            connection_lifetime: pool.lifetime,
+            wsrep_sync_wait: pool.wsrep_sync_wait,
+            ..SqlOptions::new(self.clock.clone(), self.entropy.clone())
         };
         let sql = Sql::connect(database.url.expose(), options.clone())
             .await

@@ -26,6 +26,7 @@ mod trouble;
 
 use crate::StoreError;
 use pool::Breaks;
+pub use pool::SqlOptions;
 use ports::{Boot, Clock, Entropy, within};
 pub use purge::Purged;
 use sea_orm::{
@@ -50,17 +51,6 @@ const BREAKS_MAX: u32 = 3;
 const PAUSE_MS: u64 = 5;
 /// How long all tries together may take.
 const LIMIT: Duration = Duration::from_secs(15);
-
-/// How to open the database.
-#[derive(Clone, Debug)]
-pub struct SqlOptions {
-    /// At most so many connections at once.
-    pub max_connections: u32,
-    /// How long to wait for a connection before the database is called away.
-    pub acquire_timeout: Duration,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
-}
 
 /// A database that speaks SQL.
 pub struct Sql {

@@ -84,10 +84,8 @@ async fn make(at: &str, statement: &str) {
 
 async fn synced(url: &str) -> Sql {
     let options = SqlOptions {
-        max_connections: 5,
         acquire_timeout: Duration::from_secs(30),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new().unwrap()),
+        ..SqlOptions::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new().unwrap()))
     };
     let sql = Sql::connect(url, options).await.unwrap();
     sql.sync().await.unwrap();

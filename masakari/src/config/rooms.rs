@@ -1,13 +1,9 @@
 //! From options to each room's settings.
 
 use super::Configuration;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use openstack::{AuthConfig, Interface, NovaConfig};
-use oslo::{
-    Secret,
-    config::Place,
-    database_url::{self, DatabaseUrl},
-};
+use oslo::{Secret, config::Place};
 use ports::HttpClientConfig;
 use recovery::{due::Limits, evidence::Require, plan::Selection};
 use std::{
@@ -16,28 +12,6 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
-
-/// More than any request waits for.
-const CONNECTIONS_UNLIMITED: u32 = 1000;
-
-/// Which database.
-#[derive(Clone, Debug)]
-pub(crate) struct Database {
-    /// In sqlx's form.
-    pub(crate) url: Secret,
-    pub(crate) connections_most: u32,
-    /// Where Python noted the progress of its recoveries, if that is another one.
-    pub(crate) progress: Option<Secret>,
-}
-
-fn as_sqlx(connection: &Secret, option: &str) -> anyhow::Result<Secret> {
-    let (url, findings) = DatabaseUrl::parse(connection.expose())
-        .with_context(|| format!("{option} cannot be understood"))?;
-    for finding in findings {
-        tracing::warn!("{option}: {finding}");
-    }
-    Ok(url.to_sqlx())
-}
 
 /// A value that makes no sense to the room that reads it.
 #[derive(Debug)]
@@ -86,44 +60,6 @@ impl Configuration {
         let found = (address.as_str(), port).to_socket_addrs();
         let mut found = found.map_err(|error| unknown(&format!(": {error}")))?;
         found.next().ok_or_else(|| unknown(""))
-    }
-
-    pub(crate) fn database(&self) -> anyhow::Result<Database> {
-        let connections_most = self.connections_most();
-        let Some((url, findings)) = self.database_url()? else {
-            let path = PathBuf::from(self.default_text("state_path").unwrap_or_default());
-            let url = format!("sqlite://{}?mode=rwc", path.join("masakari.sqlite").display());
-            return Ok(Database { url: Secret::new(url), connections_most, progress: None });
-        };
-        for finding in findings {
-            tracing::warn!("[database] connection: {finding}");
-        }
-        let own = url.to_sqlx();
-        let progress = self.values.get::<Option<Secret>>("taskflow", "connection");
-        let progress = progress.filter(|other| !other.expose().is_empty());
-        let progress =
-            progress.map(|other| as_sqlx(&other, "[taskflow] connection")).transpose()?;
-        let progress = progress.filter(|other| other.expose() != own.expose());
-        Ok(Database { url: own, connections_most, progress })
-    }
-
-    fn connections_most(&self) -> u32 {
-        let kept: u32 = self.values.get("database", "max_pool_size");
-        let more: i64 = self.values.get("database", "max_overflow");
-        // -1 is no limit, as which one that no database has will do.
-        let more = u32::try_from(more).unwrap_or(CONNECTIONS_UNLIMITED);
-        kept.saturating_add(more).min(CONNECTIONS_UNLIMITED)
-    }
-
-    /// Nothing if it is not set.
-    pub(super) fn database_url(
-        &self,
-    ) -> anyhow::Result<Option<(DatabaseUrl, Vec<database_url::Finding>)>> {
-        let set = self.values.get::<Option<Secret>>("database", "connection");
-        let set = set.filter(|connection| !connection.expose().is_empty());
-        set.map(|connection| DatabaseUrl::parse(connection.expose()))
-            .transpose()
-            .map_err(|error| self.wrong("database", "connection", format!("is wrong: {error}")))
     }
 
     /// The user by which Nova is asked.

@@ -11,7 +11,7 @@ use openstack::{
 use oslo::policy::Enforcer;
 use ports::Clock;
 use sim::World;
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 use store::{Sql, SqlOptions, Store};
 use tokio::net::TcpListener;
 
@@ -88,12 +88,7 @@ impl Service {
 
 async fn open(machine: &Machine, folder: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let url = format!("sqlite://{}?mode=rwc", folder.join("masakari.sqlite").display());
-    let options = SqlOptions {
-        max_connections: 5,
-        acquire_timeout: Duration::from_secs(5),
-        clock: machine.clock.clone(),
-        entropy: machine.entropy.clone(),
-    };
+    let options = SqlOptions::new(machine.clock.clone(), machine.entropy.clone());
     let sql = Sql::connect(&url, options).await.context("the database cannot be opened")?;
     sql.sync().await.context("the database has no schema")?;
     Ok(Arc::new(sql))

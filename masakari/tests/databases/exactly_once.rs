@@ -7,7 +7,6 @@ use recovery::{HostId, HostName, Millis, SegmentId, nouns::RecoveryMethod};
 use std::{
     net::TcpStream,
     sync::{Arc, Barrier},
-    time::Duration,
 };
 use store::{NewHost, NewSegment, Sql, SqlOptions, Store};
 
@@ -27,12 +26,7 @@ async fn hosts(on: &Fresh, count: usize) {
         "" => format!("sqlite://{}/masakari.sqlite", on.directory.path().display()),
         url => DatabaseUrl::parse(url).unwrap().0.to_sqlx().expose().to_owned(),
     };
-    let options = SqlOptions {
-        max_connections: 2,
-        acquire_timeout: Duration::from_secs(5),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new().unwrap()),
-    };
+    let options = SqlOptions::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new().unwrap()));
     let store = Sql::connect(&url, options).await.unwrap();
     let now = Millis(1_790_000_000_000);
     let segment = SegmentId::new(uuid(0));

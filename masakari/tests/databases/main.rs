@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "what is tested are programs, in real time")]
 
+mod absent;
 mod adoption;
 mod exactly_once;
 mod stage;

@@ -12,14 +12,15 @@
 
 use super::{
     Sql,
+    ours::history,
     paged::{after, column, sorted},
     reports::{LISTED, listed, listed_row},
-    rows, stored,
+    rows,
     theirs::notifications::{Column, Entity, Model, Status},
     trouble::Trouble,
 };
 use crate::{NotificationFilter, Order, Page, rules};
-use chrono::NaiveDateTime;
+use chrono::{Datelike, NaiveDateTime};
 use ports::Boot;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, QueryFilter, QueryOrder,
@@ -34,10 +35,9 @@ const STEP: u64 = 5000;
 /// How often a process moves the watermark.
 const EVERY: Duration = Duration::from_secs(30);
 /// Rows with a rare time are sorted, those with a common one found in the order of the list.
-const RARE: u64 = 5000;
+const RARE: i64 = 5000;
 
-/// Of notifications: those above the watermark, and those below it that may still change.
-const ABOVE: &str = "id > COALESCE((SELECT MAX(id) FROM ha_history), 0)";
+/// Of notifications: those below the watermark that may still change.
 const OPEN: &str = "id IN (SELECT id FROM ha_history WHERE status IS NULL)";
 
 /// Moves the watermark, when it is time, by a few steps.
@@ -54,11 +54,12 @@ pub(super) async fn follow_now_and_then(sql: &Sql) -> Result<(), Trouble> {
 /// One step of the watermark: how many rows it went over.
 pub(super) async fn step(sql: &Sql) -> Result<u64, Trouble> {
     let open = sql.begin().await?;
+    let above = above(&*open).await?;
     let settled = rows::naive(sql.clock.wall().plus(-SETTLED_AFTER_MS));
     let next: Vec<(i32, Option<NaiveDateTime>)> = Entity::find()
         .select_only()
         .columns([Column::Id, Column::CreatedAt])
-        .filter(Expr::cust(ABOVE))
+        .filter(Expr::cust(above.clone()))
         .order_by_asc(Column::Id)
         .limit(STEP)
         .into_tuple()
@@ -78,11 +79,23 @@ pub(super) async fn step(sql: &Sql) -> Result<u64, Trouble> {
         "INSERT INTO ha_history (id, created_at, generated_time, source_host, kind, status) \
          SELECT id, {moments}, source_host_uuid, type, \
          CASE WHEN created_at IS NOT NULL AND {ENDED} THEN {status} ELSE NULL END \
-         FROM notifications WHERE {ABOVE} AND id <= {last}"
+         FROM notifications WHERE {above} AND id <= {last}"
     );
     let copied = open.execute_unprepared(&copy).await?;
     open.commit().await?;
     Ok(copied.rows_affected())
+}
+
+/// The watermark: the newest notification that was gone over.
+async fn watermark(db: &impl ConnectionTrait) -> Result<i32, Trouble> {
+    let newest = history::Entity::find().select_only().column_as(history::Column::Id.max(), "id");
+    Ok(newest.into_tuple::<Option<i32>>().one(db).await?.flatten().unwrap_or(0))
+}
+
+/// Of notifications: those above the watermark. As a number, or PostgreSQL would plan for a third of
+/// the table.
+async fn above(db: &impl ConnectionTrait) -> Result<String, Trouble> {
+    Ok(format!("id > {}", watermark(db).await?))
 }
 
 const ENDED: &str = "status IN ('finished', 'failed', 'ignored')";
@@ -129,9 +142,25 @@ pub(super) async fn unsettled(
 ) -> Result<Vec<Model>, Trouble> {
     // In this order, and what has ended last: a row goes from the first to the second to the third
     // and never back, so that none is missed on its way. It may be found twice.
-    let mut found = listed(db, query.clone().filter(Expr::cust(ABOVE))).await?;
+    let above = above(db).await?;
+    let mut found = listed(db, query.clone().filter(Expr::cust(above))).await?;
     found.extend(listed(db, query.filter(Expr::cust(OPEN))).await?);
     Ok(found)
+}
+
+/// An id up to which every notification was created at or before `since`, as far as is known here.
+pub(super) async fn all_older(
+    db: &impl ConnectionTrait,
+    since: NaiveDateTime,
+) -> Result<i32, Trouble> {
+    let newer = history::Entity::find()
+        .select_only()
+        .column_as(history::Column::Id.min(), "id")
+        .filter(history::Column::CreatedAt.gt(since));
+    match newer.into_tuple::<Option<i32>>().one(db).await?.flatten() {
+        Some(first) => Ok(first - 1),
+        None => watermark(db).await,
+    }
 }
 
 /// The page of the list, when it is one that `ha_history` has keys for: sorted by creation.
@@ -235,8 +264,16 @@ async fn ended(
     let mut rare_time = false;
     if let Some(since) = of.generated_since {
         let since = rows::naive(since.plus(999));
-        rare_time = is_rare(sql, since).await?;
-        wanted.and("h.generated_time >= ?", [since.into()]);
+        let young = young(sql, since).await?;
+        if young == 0 {
+            return Ok(Vec::new());
+        }
+        rare_time = young < RARE;
+        match (1..=9999).contains(&since.year()) {
+            // As a text, or PostgreSQL would plan for a third of the table.
+            true => wanted.and(&format!("h.generated_time >= '{since}'"), []),
+            false => wanted.and("h.generated_time >= ?", [since.into()]),
+        }
     }
     if let Some((marked, at)) = marked.and_then(|marked| Some((marked, marked.created_at?))) {
         // The first half says no more than the second, but a key can be used for it.
@@ -267,8 +304,8 @@ async fn ended(
     sql.db.query_all_raw(query).await?.iter().map(listed_row).collect()
 }
 
-/// Whether few were generated at or after `since`.
-async fn is_rare(sql: &Sql, since: NaiveDateTime) -> Result<bool, Trouble> {
+/// How many were generated at or after `since`, as far as [`RARE`].
+async fn young(sql: &Sql, since: NaiveDateTime) -> Result<i64, Trouble> {
     let backend = sql.db.get_database_backend();
     let mut wanted = Wanted { backend, conditions: vec![], values: vec![] };
     wanted.and("generated_time >= ?", [since.into()]);
@@ -278,6 +315,5 @@ async fn is_rare(sql: &Sql, since: NaiveDateTime) -> Result<bool, Trouble> {
         wanted.conditions.join(" AND "),
     );
     let row = sql.db.query_one_raw(Statement::from_sql_and_values(backend, count, wanted.values));
-    let many: i64 = row.await?.map_or(Ok(0), |row| row.try_get("", "many"))?;
-    Ok(many < stored(RARE))
+    Ok(row.await?.map_or(Ok(0), |row| row.try_get("", "many"))?)
 }

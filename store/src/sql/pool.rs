@@ -1,9 +1,11 @@
 //! Connections: how they are opened, what is set on each, and when one is tested before its use.
 
-use super::SqlOptions;
+use super::Sql;
 use crate::StoreError;
-use ports::Boot;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use ports::{Boot, Clock, Entropy};
+use sea_orm::{
+    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxError,
+};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,6 +18,50 @@ const TESTED_FOR: Duration = Duration::from_millis(100);
 /// transaction would meet the next broken one. No less than [`TESTED_FOR`].
 #[cfg(any(feature = "mysql", feature = "postgresql"))]
 const SUSPECTED_FOR: Duration = Duration::from_secs(1);
+
+/// How to open the database.
+#[derive(Clone, Debug)]
+pub struct SqlOptions {
+    /// At most so many connections at once.
+    pub max_connections: u32,
+    /// How long to wait for a connection before the database is called away.
+    pub acquire_timeout: Duration,
+    /// Older connections are replaced when nobody uses them.
+    pub connection_lifetime: Option<Duration>,
+    /// What else must be current on a node of Galera, by the bits of its `wsrep_sync_wait`; what is
+    /// read always must.
+    pub wsrep_sync_wait: u32,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl SqlOptions {
+    /// Few connections, for which nobody waits for long.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            max_connections: 5,
+            acquire_timeout: Duration::from_secs(5),
+            connection_lifetime: None,
+            wsrep_sync_wait: 0,
+            clock,
+            entropy,
+        }
+    }
+}
+
+impl Sql {
+    /// Whether there is a server, whatever it answers.
+    pub async fn answers(&self) -> bool {
+        match self.db.ping().await {
+            Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => false,
+            Err(DbErr::Conn(RuntimeErr::SqlxError(cause))) => {
+                !matches!(*cause, SqlxError::Io(_) | SqlxError::PoolTimedOut)
+            }
+            Err(_) | Ok(()) => true,
+        }
+    }
+}
 
 /// When a connection was last found broken.
 #[derive(Debug, Default)]
@@ -59,6 +105,7 @@ pub(super) async fn open(
         .max_connections(options.max_connections)
         .acquire_timeout(options.acquire_timeout)
         .connect_timeout(options.acquire_timeout)
+        .max_lifetime(options.connection_lifetime)
         .connect_lazy(true)
         .test_before_acquire(scheme == "sqlite")
         .sqlx_logging(false);
@@ -99,6 +146,9 @@ fn make_directory(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sy
 fn mysql(connect: &mut ConnectOptions, options: &SqlOptions, breaks: &Arc<Breaks>) {
     use sea_orm::sqlx::{Connection, Executor};
     let (clock, breaks) = (Arc::clone(&options.clock), Arc::clone(breaks));
+    // A Galera node may be behind another one. What is read must hold what was written anywhere, or an
+    // engine would go on with a log that lacks its last lines.
+    let current = format!("SET SESSION wsrep_sync_wait = {}", options.wsrep_sync_wait | 1);
     connect.map_sqlx_mysql_pool_opts(move |pool| {
         let (clock, breaks) = (Arc::clone(&clock), Arc::clone(&breaks));
         let pool = pool.before_acquire(move |connection, about| {
@@ -110,17 +160,17 @@ fn mysql(connect: &mut ConnectOptions, options: &SqlOptions, breaks: &Arc<Breaks
                 Ok(true)
             })
         });
-        pool.after_connect(|connection, _| {
+        let current = current.clone();
+        pool.after_connect(move |connection, _| {
+            let current = current.clone();
             Box::pin(async move {
                 // What a transaction reads after it has waited is what the other has written, and
                 // keys that are not there lock no gaps.
                 let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
                 connection.execute(isolation).await?;
                 connection.execute("SET SESSION innodb_lock_wait_timeout = 5").await?;
-                // A Galera node may be behind another one. What is read must hold what was written
-                // anywhere, or an engine would go on with a log that lacks its last lines. Servers
-                // without Galera do not know the variable.
-                match connection.execute("SET SESSION wsrep_sync_wait = 1").await {
+                // Servers without Galera do not know the variable.
+                match connection.execute(sea_orm::sqlx::AssertSqlSafe(current)).await {
                     Err(sea_orm::sqlx::Error::Database(_)) | Ok(_) => Ok(()),
                     Err(broken) => Err(broken),
                 }

@@ -3,10 +3,11 @@
 //!
 //! Masakari's table has no index that finds them. So a process looks at each row of it once and
 //! remembers what is Python's, which is nothing as a rule; what came since is looked through anew for each
-//! report, and that is a few rows.
+//! report, and that is a few rows. What is older than the first report that a process sees is known from
+//! `ha_history`.
 
 use super::{
-    Sql,
+    Sql, history,
     ours::fingerprints,
     rows,
     theirs::notifications::{self, Column, Entity},
@@ -28,8 +29,8 @@ const SETTLED_AFTER: Duration = Duration::from_millis(250);
 /// What this process has looked at.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Every row up to this id.
-    up_to: i32,
+    /// Every row up to this id, once the first report has come.
+    up_to: Option<i32>,
     /// Those among them that are Python's, while they count.
     pythons: Vec<notifications::Model>,
     /// Up to where to look next, and when that was the newest row.
@@ -50,8 +51,12 @@ pub(super) async fn said_the_same(
     new: &NewNotification,
     free_until: Millis,
 ) -> Result<Option<NotificationId>, Trouble> {
-    look_on(sql, db, free_until).await?;
     let since = rows::naive(free_until);
+    if sql.seen.lock().unwrap_or_else(PoisonError::into_inner).up_to.is_none() {
+        let old = history::all_older(db, since).await?;
+        sql.seen.lock().unwrap_or_else(PoisonError::into_inner).up_to.get_or_insert(old);
+    }
+    look_on(sql, db, free_until).await?;
     let (up_to, mut candidates) = {
         let seen = sql.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |row: &&notifications::Model| {
@@ -59,7 +64,7 @@ pub(super) async fn said_the_same(
                 && row.kind == new.kind.as_str()
                 && row.created_at.is_some_and(|at| at > since)
         };
-        (seen.up_to, seen.pythons.iter().filter(fits).cloned().collect::<Vec<_>>())
+        (seen.up_to.unwrap_or(0), seen.pythons.iter().filter(fits).cloned().collect::<Vec<_>>())
     };
     let lately = Entity::find()
         .filter(Column::Id.gt(up_to))
@@ -92,7 +97,7 @@ async fn look_on(sql: &Sql, db: &impl ConnectionTrait, free_until: Millis) -> Re
     let (from, to) = {
         let mut seen = sql.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((to, _)) = seen.next.take_if(settled) else { return Ok(()) };
-        (seen.up_to, to)
+        (seen.up_to.unwrap_or(0), to)
     };
     let since = rows::naive(free_until);
     let slot = fingerprints::Entity::find()
@@ -112,8 +117,8 @@ async fn look_on(sql: &Sql, db: &impl ConnectionTrait, free_until: Millis) -> Re
         .all(db)
         .await?;
     let mut seen = sql.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.up_to == from && to > from {
-        seen.up_to = to;
+    if seen.up_to == Some(from) && to > from {
+        seen.up_to = Some(to);
         seen.pythons.retain(|row| row.created_at.is_some_and(|at| at > since));
         seen.pythons.extend(found);
     }

@@ -125,7 +125,7 @@ pub(crate) async fn what_python_did_not_finish_is_taken_over(doors: &Doors) {
     assert_eq!(again, open, "by every engine, once");
 }
 
-fn reported_now(n: u32, seconds_ago: i64) -> NewNotification {
+pub(crate) fn reported_now(n: u32, seconds_ago: i64) -> NewNotification {
     NewNotification {
         uuid: NotificationId::new(uuid(n)),
         kind: NotificationType::ComputeHost,
@@ -152,6 +152,20 @@ pub(crate) async fn a_report_that_python_accepted_is_not_accepted_again(doors: &
     let mut after = reported_now(51, 0);
     after.now = after.now.plus(81_000);
     accepted(&*doors.b, after).await;
+}
+
+/// Among those that `ha_history` has already, it is found by a process that has just started.
+pub(crate) async fn a_report_among_old_ones_is_not_accepted_again(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    let mut left: Vec<String> = (11..40).map(|n| notification(n, "finished", 5000)).collect();
+    left.insert(20, notification(10, "finished", 100));
+    run(&db, &left).await;
+    let sql = connect(doors.url.as_deref().unwrap()).await;
+    sql.sync().await.unwrap();
+    sql.close().await;
+    let first = Accepted::Duplicate(NotificationId::new(uuid(10)));
+    assert_eq!(doors.a.accept(reported_now(50, 0)).await.unwrap(), first);
 }
 
 pub(crate) async fn something_else_than_python_accepted_is_accepted(doors: &Doors) {

@@ -2,12 +2,9 @@
 
 use ports::{SystemClock, SystemEntropy};
 use sea_orm::{ConnectionTrait, Database};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 use store::{Memory, Sql, SqlOptions, Store};
 
@@ -27,12 +24,7 @@ pub(crate) async fn memory() -> Option<Doors> {
 }
 
 pub(crate) async fn connect(url: &str) -> Sql {
-    let options = SqlOptions {
-        max_connections: 5,
-        acquire_timeout: Duration::from_secs(5),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new().unwrap()),
-    };
+    let options = SqlOptions::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new().unwrap()));
     Sql::connect(url, options).await.unwrap()
 }
 

@@ -99,6 +99,7 @@ macro_rules! every_database {
                 what_python_wrote_is_read
                 what_python_did_not_finish_is_taken_over
                 a_report_that_python_accepted_is_not_accepted_again
+                a_report_among_old_ones_is_not_accepted_again
                 what_python_accepts_beside_us_is_found_and_remembered
                 something_else_than_python_accepted_is_accepted
                 older_databases_are_brought_up_to_date

@@ -27,10 +27,8 @@ use store::{Page, SegmentFilter, Sql, SqlOptions, Store, StoreError};
 #[expect(clippy::disallowed_methods, reason = "a real connection is refused in real time")]
 async fn a_server_that_is_not_there_is_said_to_be_away_soon_and_without_its_password() {
     let options = SqlOptions {
-        max_connections: 5,
         acquire_timeout: Duration::from_millis(300),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new().unwrap()),
+        ..SqlOptions::new(Arc::new(SystemClock), Arc::new(SystemEntropy::new().unwrap()))
     };
     // Bound and closed again: nobody listens there.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

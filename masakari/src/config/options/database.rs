@@ -4,6 +4,9 @@ use oslo::config::{Kind, Opt};
 
 use super::why::PYTHON;
 
+/// Masakari marks no function for oslo.db's own retries, so that these do nothing in Python either.
+const REPEATED: &str = "whole transactions are repeated within bounds";
+
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("database", "connection", Kind::Secret)
         .help("SQLAlchemy's URL of the database; SQLite in state_path if it is not set"),
@@ -18,41 +21,41 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("database", "backend", Kind::Str).default("sqlalchemy").ignored(PYTHON),
     Opt::new("database", "connection_debug", Kind::Int { min: 0, max: 100 })
         .default("0")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .ignored("statements are not logged"),
     Opt::new("database", "connection_parameters", Kind::Str)
         .default("")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .help("More parameters of the URL, as if they stood at its end: name=value&name=value"),
     Opt::new("database", "connection_recycle_time", Kind::INT)
         .default("3600")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .help("Seconds after which a connection that nobody uses is replaced; -1 for never"),
     Opt::new("database", "connection_trace", Kind::Bool)
         .default("false")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .ignored("statements are not logged"),
     Opt::new("database", "db_inc_retry_interval", Kind::Bool)
         .default("true")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .ignored(REPEATED),
     Opt::new("database", "db_max_retries", Kind::INT)
         .default("20")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .ignored(REPEATED),
     Opt::new("database", "db_max_retry_interval", Kind::INT)
         .default("10")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .ignored(REPEATED),
     Opt::new("database", "db_retry_interval", Kind::INT)
         .default("1")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .ignored(REPEATED),
     Opt::new("database", "max_retries", Kind::INT)
         .default("10")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .help("How often `db sync` asks a server that is not there yet; -1 for no end"),
     Opt::new("database", "mysql_sql_mode", Kind::Str)
         .default("TRADITIONAL")
         .ignored("the mode is strict"),
     Opt::new("database", "mysql_wsrep_sync_wait", Kind::INT)
-        .ignored("all nodes of Galera are asked to be current before what depends on it"),
+        .help("What else than reads waits until a node of Galera is current, by its bits; reads always do"),
     Opt::new("database", "pool_timeout", Kind::INT)
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .help("Seconds to wait for a free connection; 5 if it is not set"),
     Opt::new("database", "retry_interval", Kind::INT)
         .default("10")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .help("Seconds between two of these"),
     Opt::new("database", "slave_connection", Kind::Secret)
         .ignored("reads must see the last write, so all go to connection"),
     Opt::new("database", "sqlite_synchronous", Kind::Bool)
@@ -63,5 +66,5 @@ pub(super) const OPTIONS: &[Opt] = &[
         .ignored("all reads see the last write"),
     Opt::new("database", "use_db_reconnect", Kind::Bool)
         .default("false")
-        .ignored("the pool keeps what it needs, and whole transactions are repeated within bounds"),
+        .ignored(REPEATED),
 ];
