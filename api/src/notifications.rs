@@ -12,10 +12,11 @@ use crate::{
 };
 use http::StatusCode;
 use recovery::{
-    HostId, HostName, NotificationId,
+    HostId, HostName, NotificationId, ServerId,
     details::{Task, details},
     evidence::{Evidence, Kind},
     nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType},
+    process, restart,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
@@ -118,7 +119,7 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
     let host = ask.api.store.host_named(&name).await?;
     let host =
         host.ok_or_else(|| Fault::bad(format!("Host with name {name} could not be found.")))?;
-    if host.on_maintenance {
+    if host.on_maintenance && !is_still_heard(ask, kind, &host).await? {
         return Err(Fault::conflict(format!(
             "Notification received from host {name} of type '{kind}' is ignored as the host is already \
              under maintenance."
@@ -149,6 +150,17 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
                 format!("Notification received from host {name} of type {kind} is duplicate.");
             Err(Fault::conflict(message).because(format!("it repeats {first}")))
         }
+    }
+}
+
+/// Whether a report is accepted of a host on maintenance: that of its own death, when it is there only
+/// because a process of it failed and nobody has said more.
+async fn is_still_heard(ask: &Ask, kind: NotificationType, host: &Host) -> Result<bool, Fault> {
+    match kind {
+        NotificationType::ComputeHost => {
+            Ok(ask.api.store.on_maintenance_for_process(&host.uuid).await?)
+        }
+        NotificationType::Process | NotificationType::Vm => Ok(false),
     }
 }
 
@@ -203,21 +215,25 @@ fn evidence(
     }
 }
 
-/// The tasks of the recovery: what Python's engine noted before the database became ours, and ours,
-/// of which only those of hosts are shown in steps.
+/// The tasks of the recovery: what Python's engine noted before the database became ours, and ours.
 async fn progress(ask: &Ask, notification: &Notification) -> Result<Vec<TaskView>, Fault> {
     let old = ask.api.store.old_tasks(&notification.uuid).await?;
     let old = old.into_iter().map(TaskView::of_python);
-    match notification.kind {
-        NotificationType::ComputeHost => {}
-        NotificationType::Process | NotificationType::Vm => return Ok(old.collect()),
-    }
     let lines = ask.api.store.log(&notification.uuid).await?;
     let host = ask.api.store.host(&notification.source_host).await?;
     // The host may have been deleted since; its id is then all that is left of it.
     let name =
         host.map_or_else(|| HostName::new(notification.source_host.as_str()), |host| host.name);
-    Ok(old.chain(details(&lines, &name).iter().map(TaskView::of)).collect())
+    let tasks = match notification.kind {
+        NotificationType::ComputeHost => details(&lines, &name),
+        NotificationType::Process => process::details(&lines, &name),
+        NotificationType::Vm => {
+            let payload: Option<Json> = serde_json::from_str(&notification.payload).ok();
+            let server = payload.as_ref().and_then(|p| p.text("instance_uuid")).unwrap_or_default();
+            restart::details(&lines, &ServerId::new(server))
+        }
+    };
+    Ok(old.chain(tasks.iter().map(TaskView::of)).collect())
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,9 @@ class Upstream(Case):
     def test_masakaris_own_11_functional_tests_of_segments_and_hosts_pass(self):
         self.run_suite("masakari-nouns", 11)
 
+    def test_masakaris_own_6_functional_tests_of_failed_vms_and_processes_pass(self):
+        self.run_suite("masakari-failures", 6)
+
     def test_openstacksdks_own_4_functional_tests_pass(self):
         self.run_suite("sdk", 4)
 

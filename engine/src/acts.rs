@@ -9,6 +9,8 @@
 //! | `reset to error` | stays in error | an evacuation that runs meanwhile loses its task state; the same chain sends nothing more because its lease is over, and nobody else resets what Nova is at work on |
 //! | `evacuate` | **not harmless**: Nova 34 accepts it for a VM that it is evacuating, and two hosts build it | refused once the VM is on its new host, which is up (400); before that as twice |
 //! | `stop` | refused or without effect | the VM is on its new host and was to be stopped anyway |
+//! | `stop` of a failed VM | refused or without effect | a VM that was started again stops: so another is asked for only `restart::Limits::linger_ms` after its intent, and it is sent within [`SEND_WITHIN`] |
+//! | `start` of a failed VM | refused | refused, or the VM of a host that was up when it was sent runs; sent within [`START_WITHIN`] of the look |
 //! | `unlock` | stays unlocked | its owner's own lock of the last seconds is undone |
 //! | `force down` | stays down | the permit was good when it was sent; the return path unsets it |
 //! | `disable` | stays disabled | the host stays out of service until a person returns it |
@@ -34,7 +36,50 @@ use std::time::Duration;
 /// An evacuation is sent so soon after its intent was written, or not at all.
 const SEND_WITHIN: Duration = Duration::from_secs(20);
 
+/// A start is sent so soon after the look that showed its host up, or not at all.
+const START_WITHIN: Duration = Duration::from_secs(5);
+
 impl Engine {
+    fn in_time(&self, intended: Boot, within: Duration) -> Result<(), ActFailed> {
+        let waited = self.ports.clock.boot().since(intended);
+        if waited > within {
+            let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+            return Err(ActFailed::Late { ms });
+        }
+        Ok(())
+    }
+
+    /// Stops a server that failed, after resetting a state in which Nova would refuse it.
+    pub(crate) async fn stop_failed(
+        &self,
+        lease: &Lease,
+        server: &ServerId,
+        intended: Boot,
+        reset: bool,
+    ) -> Result<(), ActFailed> {
+        if reset {
+            self.allowed(lease)?;
+            self.ports.nova.reset_to_active(server).await.map_err(ActFailed::Before)?;
+        }
+        self.allowed(lease)?;
+        self.in_time(intended, SEND_WITHIN)?;
+        tracing::info!(%server, "stop");
+        self.ports.nova.stop(server).await.map_err(ActFailed::Itself)
+    }
+
+    /// Starts a server that failed, on its own host.
+    pub(crate) async fn start_failed(
+        &self,
+        lease: &Lease,
+        server: &ServerId,
+        looked_at: Boot,
+    ) -> Result<(), ActFailed> {
+        self.allowed(lease)?;
+        self.in_time(looked_at, START_WITHIN)?;
+        tracing::info!(%server, "start");
+        self.ports.nova.start(server).await.map_err(ActFailed::Itself)
+    }
+
     pub(crate) fn allowed(&self, lease: &Lease) -> Result<(), ActFailed> {
         if self.tenures.allows(lease, self.ports.clock.boot()) {
             Ok(())
@@ -66,12 +111,7 @@ impl Engine {
             Reset::NotNeeded => {}
         }
         self.allowed(lease)?;
-        let waited = self.ports.clock.boot().since(intended);
-        if waited > SEND_WITHIN {
-            return Err(ActFailed::Late {
-                ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
-            });
-        }
+        self.in_time(intended, SEND_WITHIN)?;
         tracing::info!(%server, from = %order.from(), "evacuate");
         self.ports.nova.evacuate(order).await.map_err(ActFailed::Itself)
     }
@@ -117,9 +157,9 @@ impl Engine {
         &self,
         lease: &Lease,
         service: &ServiceId,
+        reason: &str,
     ) -> Result<(), ActFailed> {
         self.allowed(lease)?;
-        let reason = &self.config.disable_reason;
         self.ports.nova.disable_service(service, reason).await.map_err(ActFailed::Itself)
     }
 

@@ -1,10 +1,11 @@
 //! Which recoveries are ours: free ones, and those whose engine has been silent for a whole term.
 
-use crate::{Engine, subject};
+use crate::Engine;
 use futures::channel::mpsc::UnboundedSender;
 use recovery::{
     NotificationId,
     lease::{Lease, LeaseKey, LeaseRow, Standing, Watch},
+    nouns::NotificationType,
 };
 use std::{
     cell::RefCell,
@@ -27,7 +28,7 @@ pub(crate) struct Claimed {
 
 /// While it lives the recovery counts as running here.
 #[derive(Debug)]
-pub(crate) struct Mark(NotificationId, Rc<RefCell<BTreeSet<NotificationId>>>);
+pub(crate) struct Mark(NotificationId, Rc<RefCell<BTreeMap<NotificationId, NotificationType>>>);
 
 impl Drop for Mark {
     fn drop(&mut self) {
@@ -42,7 +43,7 @@ impl Engine {
         found: UnboundedSender<Claimed>,
         stopping: impl Future<Output = ()>,
     ) {
-        let here = Rc::new(RefCell::new(BTreeSet::new()));
+        let here = Rc::new(RefCell::new(BTreeMap::new()));
         let mut watch = Watch::default();
         let mut outage = false;
         let polling = async {
@@ -70,18 +71,18 @@ impl Engine {
     async fn poll(
         &self,
         watch: &mut Watch,
-        here: &Rc<RefCell<BTreeSet<NotificationId>>>,
+        here: &Rc<RefCell<BTreeMap<NotificationId, NotificationType>>>,
         found: &UnboundedSender<Claimed>,
     ) -> Result<(), StoreError> {
         let mut open = self.ports.store.open_recoveries(OPEN_MOST).await?;
-        open.retain(|o| !here.borrow().contains(&o.notification));
+        open.retain(|o| !here.borrow().contains_key(&o.notification));
         if open.is_empty() {
             return Ok(());
         }
-        let hosts = self.host_rows(&open).await?;
+        let others = self.other_rows(&open).await?;
         let mut free = Vec::new();
         let now_ms = self.ports.clock.boot().0;
-        let rows = open.iter().filter_map(|o| o.lease.as_ref()).chain(hosts.values());
+        let rows = open.iter().filter_map(|o| o.lease.as_ref()).chain(others.values());
         let mut taken: BTreeSet<LeaseKey> = BTreeSet::new();
         for row in rows.clone() {
             if watch.observe(row, now_ms, self.tenures.term_ms()) == Standing::Held {
@@ -90,7 +91,7 @@ impl Engine {
         }
         watch.keep_only(&rows.cloned().collect::<Vec<_>>());
         for recovery in open {
-            let claims = claims_of(&recovery, &hosts);
+            let claims = claims_of(&recovery, &others);
             if claims.iter().any(|c| taken.contains(&c.key)) {
                 continue;
             }
@@ -98,8 +99,8 @@ impl Engine {
             free.push((recovery, claims));
         }
         for (recovery, claims) in free {
-            if here.borrow().len() >= self.config.recoveries_most {
-                break;
+            if self.is_full(&here.borrow(), recovery.kind) {
+                continue;
             }
             self.take(recovery, &claims, here, found).await?;
         }
@@ -110,7 +111,7 @@ impl Engine {
         &self,
         recovery: OpenRecovery,
         claims: &[Claim],
-        here: &Rc<RefCell<BTreeSet<NotificationId>>>,
+        here: &Rc<RefCell<BTreeMap<NotificationId, NotificationType>>>,
         found: &UnboundedSender<Claimed>,
     ) -> Result<(), StoreError> {
         let sent = self.ports.clock.boot();
@@ -118,7 +119,7 @@ impl Engine {
             return Ok(());
         };
         self.tenures.extend(leases.clone(), sent);
-        here.borrow_mut().insert(recovery.notification.clone());
+        here.borrow_mut().insert(recovery.notification.clone(), recovery.kind);
         let mark = Mark(recovery.notification.clone(), here.clone());
         let claimed = Claimed { notification: recovery.notification, leases, mark };
         if found.unbounded_send(claimed).is_err() {
@@ -127,26 +128,49 @@ impl Engine {
         Ok(())
     }
 
-    async fn host_rows(
+    /// Whether as many of its kind run here as may.
+    fn is_full(
+        &self,
+        here: &BTreeMap<NotificationId, NotificationType>,
+        kind: NotificationType,
+    ) -> bool {
+        let of_hosts = here.values().filter(|k| **k == NotificationType::ComputeHost).count();
+        match kind {
+            NotificationType::ComputeHost => of_hosts >= self.config.recoveries_most,
+            NotificationType::Process | NotificationType::Vm => {
+                here.len() - of_hosts >= self.config.restarts_most
+            }
+        }
+    }
+
+    /// The rows of the leases that recoveries need besides their own.
+    async fn other_rows(
         &self,
         open: &[OpenRecovery],
     ) -> Result<BTreeMap<LeaseKey, LeaseRow>, StoreError> {
-        let keys: BTreeSet<LeaseKey> =
-            open.iter().filter_map(|o| o.host_name.as_ref()).map(LeaseKey::host).collect();
+        let keys: BTreeSet<LeaseKey> = open.iter().filter_map(other_key).collect();
         let rows = self.ports.store.leases(&keys.into_iter().collect::<Vec<_>>()).await?;
         Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
     }
 }
 
-fn claims_of(recovery: &OpenRecovery, hosts: &BTreeMap<LeaseKey, LeaseRow>) -> Vec<Claim> {
+/// What two reports about the same thing wait for each other by.
+fn other_key(recovery: &OpenRecovery) -> Option<LeaseKey> {
+    match recovery.kind {
+        NotificationType::ComputeHost => recovery.host_name.as_ref().map(LeaseKey::host),
+        NotificationType::Process => recovery.host_name.as_ref().map(LeaseKey::process),
+        NotificationType::Vm => recovery.server.as_ref().map(LeaseKey::server),
+    }
+}
+
+fn claims_of(recovery: &OpenRecovery, others: &BTreeMap<LeaseKey, LeaseRow>) -> Vec<Claim> {
     let seen = |row: &LeaseRow| (row.generation, row.beat);
     let mut claims = vec![Claim {
         key: LeaseKey::recovery(&recovery.notification),
         seen: recovery.lease.as_ref().map(seen),
     }];
-    if let Some(host) = recovery.host_name.as_ref().filter(|_| subject::needs_host(recovery.kind)) {
-        let key = LeaseKey::host(host);
-        claims.push(Claim { seen: hosts.get(&key).map(seen), key });
+    if let Some(key) = other_key(recovery) {
+        claims.push(Claim { seen: others.get(&key).map(seen), key });
     }
     claims
 }

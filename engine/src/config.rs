@@ -1,6 +1,6 @@
 //! What can be set about the engine.
 
-use recovery::{due::Limits, evidence::Require, plan::Selection};
+use recovery::{due::Limits, evidence::Require, plan::Selection, process, restart};
 use std::time::Duration;
 
 /// The engine's settings, already checked.
@@ -27,6 +27,15 @@ pub struct Config {
     /// `[recovery] auto_within_segment`: where Nova chooses, it chooses among the segment's hosts.
     pub within_segment: bool,
     pub limits: Limits,
+    /// The most recoveries of single servers and services that one engine runs at once; they do not
+    /// count among `recoveries_most`, because they may wait for a host's recovery.
+    pub restarts_most: usize,
+    /// `[instance_failure]`.
+    pub restart: restart::Rules,
+    pub restart_limits: restart::Limits,
+    /// `[process_failure] service_disable_reason`.
+    pub process_disable_reason: String,
+    pub process_limits: process::Limits,
 }
 
 impl Default for Config {
@@ -43,6 +52,11 @@ impl Default for Config {
             reserved_into_aggregates: false,
             within_segment: false,
             limits: Limits::default(),
+            restarts_most: 256,
+            restart: restart::Rules::default(),
+            restart_limits: restart::Limits::default(),
+            process_disable_reason: "Masakari detected process failed.".into(),
+            process_limits: process::Limits::default(),
         }
     }
 }

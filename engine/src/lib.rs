@@ -13,17 +13,21 @@
 //! of [`Engine::run`] ends every act at once, as a crash does, and no `Drop` acts.
 //!
 //! * `claim`: which recoveries are ours. * `tenure`: how long we may act.
-//! * `turn`: the loop of one recovery. * `acts`: every call that changes the cloud.
+//! * `turn`: the loop of a host's recovery. * `restart`, `process`: those of one server and one service, on
+//!   a `journal`. * `acts`: every call that changes the cloud.
 //! * `reasons`: why Nova did not do it. * `requests`: what persons ask for. * `reserve`: reserved hosts.
 
 mod acts;
 mod claim;
 mod config;
 mod error;
+mod journal;
 mod look;
+mod process;
 mod reasons;
 mod requests;
 mod reserve;
+mod restart;
 mod subject;
 mod tenure;
 mod turn;

@@ -2,8 +2,11 @@
 
 use crate::{Engine, error::Stop};
 use recovery::{
-    NotificationId, SegmentId,
+    NotificationId, SegmentId, ServerId,
+    lease::Lease,
+    log::{Entry, Line, Summary},
     nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType, RecoveryMethod},
+    process, restart,
     state::Subject,
 };
 
@@ -12,6 +15,10 @@ use recovery::{
 pub(crate) enum Task {
     /// Its host's VMs shall be brought back.
     RecoverHost(Mission),
+    /// A server failed on a host that lives.
+    Restart { subject: Subject, server: ServerId },
+    /// A process of the host has stopped.
+    Process { subject: Subject, process: String },
     /// There is nothing to do, and why.
     Nothing { status: NotificationStatus, message: Option<String> },
 }
@@ -23,25 +30,6 @@ pub(crate) struct Mission {
     pub(crate) segment: SegmentId,
     /// As it is now; the log has the one that counts.
     pub(crate) method: RecoveryMethod,
-}
-
-impl Mission {
-    /// That of a report whose host or segment nobody knows any more.
-    pub(crate) fn none(notification: &NotificationId) -> Self {
-        Self {
-            subject: Subject::unknown(notification),
-            segment: SegmentId::new(""),
-            method: RecoveryMethod::Auto,
-        }
-    }
-}
-
-/// Whether two reports of this kind about one host must wait for each other.
-pub(crate) fn needs_host(kind: NotificationType) -> bool {
-    match kind {
-        NotificationType::ComputeHost => true,
-        NotificationType::Process | NotificationType::Vm => false,
-    }
 }
 
 impl Engine {
@@ -68,28 +56,28 @@ impl Engine {
 }
 
 fn read(notification: &Notification, host: &Host, method: RecoveryMethod) -> Task {
-    match notification.kind {
-        NotificationType::ComputeHost => {}
-        NotificationType::Process | NotificationType::Vm => {
-            return nothing(
-                NotificationStatus::Ignored,
-                "this version recovers from host failures only",
-            );
-        }
-    }
+    let subject = Subject {
+        notification: notification.uuid.clone(),
+        host_id: host.uuid.clone(),
+        host: host.name.clone(),
+    };
     let payload: serde_json::Value =
         serde_json::from_str(&notification.payload).unwrap_or(serde_json::Value::Null);
     let word = |key: &str| payload.get(key).and_then(|v| v.as_str());
-    match HostReport::read(word("event").unwrap_or_default(), word("host_status")) {
-        Some(HostReport::Died) => Task::RecoverHost(Mission {
-            subject: Subject {
-                notification: notification.uuid.clone(),
-                host_id: host.uuid.clone(),
-                host: host.name.clone(),
-            },
-            segment: notification.segment.clone(),
-            method,
-        }),
+    let event = word("event").unwrap_or_default();
+    match notification.kind {
+        NotificationType::ComputeHost => {
+            let segment = notification.segment.clone();
+            of_host(Mission { subject, segment, method }, event, word("host_status"))
+        }
+        NotificationType::Process => of_process(subject, event, word("process_name")),
+        NotificationType::Vm => of_server(subject, event, &payload),
+    }
+}
+
+fn of_host(mission: Mission, event: &str, host_status: Option<&str>) -> Task {
+    match HostReport::read(event, host_status) {
+        Some(HostReport::Died) => Task::RecoverHost(mission),
         Some(HostReport::Started) => {
             Task::Nothing { status: NotificationStatus::Finished, message: None }
         }
@@ -97,10 +85,53 @@ fn read(notification: &Notification, host: &Host, method: RecoveryMethod) -> Tas
             NotificationStatus::Ignored,
             "the monitor is not certain that the host is down (host_status is not NORMAL)",
         ),
-        None => nothing(NotificationStatus::Ignored, "the event is neither STOPPED nor STARTED"),
+        None => nothing(NotificationStatus::Ignored, NEITHER),
     }
 }
 
+fn of_process(subject: Subject, event: &str, process: Option<&str>) -> Task {
+    match process::Report::read(event, process.unwrap_or_default()) {
+        Some(process::Report::Stopped { process }) => Task::Process { subject, process },
+        Some(process::Report::Started) => {
+            Task::Nothing { status: NotificationStatus::Finished, message: None }
+        }
+        None => nothing(NotificationStatus::Ignored, NEITHER),
+    }
+}
+
+fn of_server(subject: Subject, event: &str, payload: &serde_json::Value) -> Task {
+    let word = |key: &str| payload.get(key).and_then(|v| v.as_str());
+    if !restart::is_failure(event, word("vir_domain_event").unwrap_or_default()) {
+        return nothing(NotificationStatus::Ignored, "the event is no failure of an instance");
+    }
+    match word("instance_uuid") {
+        Some(server) => Task::Restart { subject, server: ServerId::new(server) },
+        None => nothing(NotificationStatus::Ignored, "the report names no instance"),
+    }
+}
+
+const NEITHER: &str = "the event is neither STOPPED nor STARTED";
+
 fn nothing(status: NotificationStatus, message: &str) -> Task {
     Task::Nothing { status, message: Some(message.into()) }
+}
+
+impl Engine {
+    /// Ends a recovery that has nothing to do.
+    pub(crate) async fn close(
+        &self,
+        lease: &Lease,
+        id: &NotificationId,
+        log: &[Line],
+        claim: Entry,
+        (status, message): (NotificationStatus, Option<String>),
+    ) -> Result<NotificationStatus, Stop> {
+        let last = log.last().map_or(0, |line| line.seq);
+        let ended = Entry::Ended { status, message: message.clone() };
+        let at = self.now();
+        let lines: Vec<Line> =
+            (last + 1..).zip([claim, ended]).map(|(seq, entry)| Line { seq, at, entry }).collect();
+        self.write(lease, id, &lines, &[Summary::Status { status, message }]).await?;
+        Ok(status)
+    }
 }

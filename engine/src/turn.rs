@@ -9,6 +9,7 @@ mod record;
 use crate::{
     Engine, claim,
     error::{ActFailed, Stop},
+    journal::Journal,
     look::{From, HostList, HostView, LookFailed, ServersView},
     reserve::{Found, Hold},
     subject::{Mission, Task},
@@ -27,19 +28,20 @@ use recovery::{
 use std::{collections::BTreeSet, time::Duration};
 
 /// A permit is computed from a look at the host that is at most this old.
-const VIEW_FRESH: Duration = Duration::from_millis(1_000);
+pub(crate) const VIEW_FRESH: Duration = Duration::from_millis(1_000);
 /// The least and the most time between two looks at the servers; in between it is a multiple of
 /// what the last look cost.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(700), Duration::from_secs(10));
 const LOOK_COST: u32 = 3;
 /// The least and the most wait after Nova or the database did not answer.
-const OUTAGE_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+pub(crate) const OUTAGE_WAIT: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(15));
 /// How often something is looked at that only the world can change.
 const NAP_MOST: Duration = Duration::from_secs(1);
 /// How long a recovery that had to be left rests before it is taken up again.
 const LEFT_WAIT: Duration = Duration::from_secs(2);
 /// How long acts in flight may take to end at a shutdown.
-const WIND_UP: Duration = Duration::from_secs(8);
+pub(crate) const WIND_UP: Duration = Duration::from_secs(8);
 
 /// What came back.
 enum Came<'e> {
@@ -122,22 +124,30 @@ impl Engine {
         let Some(lease) = claimed.leases.iter().find(|l| l.key == key) else {
             return Err(Stop::LeaseLost { key });
         };
-        let state = State::fold(&self.ports.store.log(id).await?)?;
-        let (mission, verdict) = match self.task(id, !state.moves.is_empty()).await? {
-            Task::RecoverHost(mission) => (mission, None),
+        let lines = self.ports.store.log(id).await?;
+        let generation = lease.generation;
+        let claim = Entry::Claimed { owner: self.owner.0.clone(), generation };
+        let task = self.task(id, lines.iter().any(|line| line.entry.has_begun())).await?;
+        tracing::info!(notification = %id, ?task, generation, "claimed");
+        let mission = match task {
+            Task::RecoverHost(mission) => mission,
+            Task::Restart { subject, server } => {
+                let mut journal = Journal::open(self, lease, subject, &lines)?;
+                journal.record(vec![claim]).await?;
+                return self.restart(journal, &server, stopping).await;
+            }
+            Task::Process { subject, process } => {
+                let mut journal = Journal::open(self, lease, subject, &lines)?;
+                journal.record(vec![claim]).await?;
+                return self.answer_to_process(journal, &process, stopping).await;
+            }
             Task::Nothing { status, message } => {
-                (Mission::none(id), Some(Entry::Ended { status, message }))
+                return self.close(lease, id, &lines, claim, (status, message)).await;
             }
         };
-        let mut turns = Turns::new(self, lease.clone(), mission, state);
-        let generation = lease.generation;
-        let owner = self.owner.0.clone();
-        tracing::info!(notification = %id, host = %turns.mission.subject.host, generation, "claimed");
-        turns.record(vec![Entry::Claimed { owner, generation }]).await?;
-        let result = match verdict {
-            Some(verdict) => turns.record(vec![verdict]).await,
-            None => turns.run(stopping).await,
-        };
+        let mut turns = Turns::new(self, lease.clone(), mission, State::fold(&lines)?);
+        turns.record(vec![claim]).await?;
+        let result = turns.run(stopping).await;
         // What is in flight ends here; a reserved host that it was about to take is free.
         turns.in_flight.clear();
         self.give_back(std::mem::take(&mut turns.holds)).await;
@@ -340,7 +350,10 @@ impl<'e> Turns<'e> {
             }
             .boxed_local(),
             Step::Disable(service) => async move {
-                Came::Switched(Entry::Disabled, engine.disable(&lease, &service).await)
+                Came::Switched(
+                    Entry::Disabled,
+                    engine.disable(&lease, &service, &engine.config.disable_reason).await,
+                )
             }
             .boxed_local(),
             Step::Evacuate { order, lock, reset } => {

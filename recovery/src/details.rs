@@ -35,16 +35,16 @@ pub struct Message {
 }
 
 impl Task {
-    fn begin(name: &'static str) -> Self {
+    pub(crate) fn begin(name: &'static str) -> Self {
         Self { name, state: "RUNNING", progress: 0.0, messages: Vec::new() }
     }
 
-    fn say(&mut self, at: Millis, progress: f64, text: String) {
+    pub(crate) fn say(&mut self, at: Millis, progress: f64, text: String) {
         self.progress = self.progress.max(progress);
         self.messages.push(Message { at, progress, text });
     }
 
-    fn succeed(&mut self) {
+    pub(crate) fn succeed(&mut self) {
         self.state = "SUCCESS";
         self.progress = 1.0;
     }
@@ -129,7 +129,29 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         | Entry::Arrived { .. }
         | Entry::Stopped { .. }
         | Entry::Gone { .. }
-        | Entry::Confirmed { .. } => {}
+        | Entry::Confirmed { .. }
+        | Entry::Restart(_)
+        | Entry::Process(_) => {}
+    }
+}
+
+/// The end of a recovery of one server or one service: the last task tells it.
+pub(crate) fn end_tasks(
+    tasks: &mut [Task],
+    at: Millis,
+    status: NotificationStatus,
+    message: Option<&String>,
+) {
+    let Some(last) = tasks.last_mut() else { return };
+    if let Some(message) = message {
+        last.say(at, 1.0, message.clone());
+    }
+    match status {
+        NotificationStatus::Finished | NotificationStatus::Ignored => last.succeed(),
+        NotificationStatus::Failed
+        | NotificationStatus::Error
+        | NotificationStatus::New
+        | NotificationStatus::Running => last.state = "FAILURE",
     }
 }
 

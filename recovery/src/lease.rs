@@ -8,7 +8,7 @@
 //!
 //! All times here are milliseconds of the machine's own boot clock.
 
-use crate::{HostName, NotificationId};
+use crate::{HostName, NotificationId, ServerId};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::fmt;
 
@@ -33,6 +33,18 @@ impl LeaseKey {
     #[must_use]
     pub fn reserved(name: &HostName) -> Self {
         Self(format!("reserved:{name}"))
+    }
+
+    /// The right to restart one server.
+    #[must_use]
+    pub fn server(id: &ServerId) -> Self {
+        Self(format!("server:{id}"))
+    }
+
+    /// The right to answer to the failure of a process of the host.
+    #[must_use]
+    pub fn process(host: &HostName) -> Self {
+        Self(format!("process:{host}"))
     }
 
     /// The key as it stands in the database.

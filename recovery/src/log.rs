@@ -110,11 +110,50 @@ pub enum Entry {
     Confirmed {
         on_host: u32,
     },
+    /// In the restart of one server.
+    Restart(crate::restart::Event),
+    /// After a process of a host failed.
+    Process(crate::process::Event),
     /// The end.
     Ended {
         status: NotificationStatus,
         message: Option<String>,
     },
+}
+
+impl Entry {
+    /// Whether more was done by then than looking: what has begun is brought to its end even if it would
+    /// not be begun any more.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        match self {
+            Self::Planned { moves, .. } => !moves.is_empty(),
+            Self::Restart(crate::restart::Event::Chosen { .. }) => true,
+            Self::Process(crate::process::Event::Stopped { .. }) => true,
+            Self::Restart(_)
+            | Self::Process(_)
+            | Self::Claimed { .. }
+            | Self::Proven { .. }
+            | Self::Held { .. }
+            | Self::Waiting { .. }
+            | Self::ForceDownIntended
+            | Self::ForcedDown
+            | Self::DisableIntended
+            | Self::Disabled
+            | Self::Intended { .. }
+            | Self::Did { .. }
+            | Self::Refused { .. }
+            | Self::Postponed { .. }
+            | Self::Arrived { .. }
+            | Self::NotMoved { .. }
+            | Self::Stopped { .. }
+            | Self::NotRestored { .. }
+            | Self::Gone { .. }
+            | Self::Confirmed { .. }
+            | Self::Way(_)
+            | Self::Ended { .. } => false,
+        }
+    }
 }
 
 /// What is done to a server.
@@ -194,4 +233,9 @@ pub enum Summary {
     Taken(HostId),
     /// A host is a reserved one again.
     HandedBack(HostId),
+    /// A process of the host failed: it goes on maintenance, unless a person has put it there; the report
+    /// of its death is still accepted.
+    OnMaintenanceForProcess(HostId),
+    /// The server of this recovery is being restarted, which counts.
+    Restarted { server: ServerId },
 }

@@ -154,7 +154,7 @@ fn aftermath(server: &Server) -> Aftermath {
 }
 
 /// The words that `oslo.utils` takes for true.
-fn means_true(word: &str) -> bool {
+pub(crate) fn means_true(word: &str) -> bool {
     ["1", "t", "true", "on", "y", "yes"].iter().any(|w| word.trim().eq_ignore_ascii_case(w))
 }
 

@@ -4,6 +4,7 @@ use crate::evidence::{Sighting, Sign};
 use crate::permit::NovaSays;
 use crate::{HostName, Millis, ServerId, ServiceId};
 use alloc::{collections::BTreeMap, string::String};
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// `OS-EXT-STS:vm_state`: the states that recovery treats each in its way.
@@ -46,6 +47,32 @@ impl VmState {
             "deleted" => Self::Deleted,
             _ => Self::Unknown,
         }
+    }
+
+    /// Nova's word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Stopped => "stopped",
+            Self::Error => "error",
+            Self::Paused => "paused",
+            Self::Suspended => "suspended",
+            Self::Resized => "resized",
+            Self::Rescued => "rescued",
+            Self::Building => "building",
+            Self::Shelved => "shelved",
+            Self::ShelvedOffloaded => "shelved_offloaded",
+            Self::SoftDeleted => "soft-delete",
+            Self::Deleted => "deleted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for VmState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

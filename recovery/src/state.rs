@@ -205,6 +205,9 @@ impl State {
             }
             Entry::Way(entry) => self.ways.apply(entry)?,
             Entry::Confirmed { .. } => self.confirmed = true,
+            Entry::Restart(_) | Entry::Process(_) => {
+                return Err("it belongs to another kind of recovery");
+            }
             Entry::Ended { status, message } => self.ended = Some((*status, message.clone())),
         }
         if matters_to_nova(entry) {
@@ -526,6 +529,8 @@ fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Disabled
         | Entry::Way(_)
         | Entry::Confirmed { .. }
+        | Entry::Restart(_)
+        | Entry::Process(_)
         | Entry::Ended { .. } => Vec::new(),
         Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
         Entry::Intended { servers, .. }
@@ -563,6 +568,8 @@ fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Refused { .. }
         | Entry::Postponed { .. }
         | Entry::NotRestored { .. }
+        | Entry::Restart(_)
+        | Entry::Process(_)
         | Entry::Ended { .. } => false,
     }
 }

@@ -2,7 +2,7 @@
 //! Nova's database ([`crate::nova`]) may say otherwise; that is what the histories are about.
 
 use crate::life::Event;
-use crate::nova::{Instance, PowerState, TaskState, VmState};
+use crate::nova::{Instance, PowerAction, PowerState, TaskState, VmState};
 use crate::state::State;
 use recovery::{HostName, Millis, ServerId, ServiceId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -47,6 +47,9 @@ pub(crate) struct Host {
     /// Evacuations to this host that wait for their turn.
     pub(crate) waiting: VecDeque<u64>,
     pub(crate) building: BTreeSet<u64>,
+    /// What Nova took for it while it had no power: it does that when it has booted, wherever the
+    /// servers are by then.
+    pub(crate) queue: Vec<(ServerId, PowerAction)>,
     /// Builds that cannot go on before Nova hears the host again.
     pub(crate) parked: Vec<u64>,
 }
@@ -68,6 +71,7 @@ impl Host {
             guests: BTreeSet::new(),
             waiting: VecDeque::new(),
             building: BTreeSet::new(),
+            queue: Vec::new(),
             parked: Vec::new(),
         }
     }
@@ -248,7 +252,19 @@ impl State {
         for id in own {
             self.init_instance(name, &id);
         }
+        self.work_off_queue(name);
         self.after(SYNC_POWER_MS, Event::SyncPower(name.clone()));
+    }
+
+    /// nova-compute does not look where the server is: what is in its queue is for it.
+    fn work_off_queue(&mut self, name: &HostName) {
+        let queue = self.hosts.get_mut(name).map(|host| std::mem::take(&mut host.queue));
+        for (id, action) in queue.unwrap_or_default() {
+            match action {
+                PowerAction::Stop => self.stop_guest(name, &id),
+                PowerAction::Start | PowerAction::Reboot => self.start_guest(name, &id),
+            }
+        }
     }
 
     fn servers_on(&self, name: &HostName) -> impl Iterator<Item = ServerId> {

@@ -148,6 +148,19 @@ impl World {
         locked.map(|s| (s.id.clone(), s.locked_reason.clone())).collect()
     }
 
+    /// What Nova took for the server, oldest first.
+    #[must_use]
+    pub fn actions(&self, server: &ServerId) -> Vec<&'static str> {
+        let state = self.state();
+        let actions = state.servers.get(server).map(|s| s.actions.iter().map(|a| a.name).collect());
+        actions.unwrap_or_default()
+    }
+
+    /// The server's owner deletes it.
+    pub fn delete(&self, server: &ServerId) {
+        self.change(|state| state.delete(server));
+    }
+
     /// The host's compute service in Nova's database, with its true last heartbeat.
     #[must_use]
     pub fn service(&self, host: &HostName) -> Option<ComputeService> {

@@ -20,6 +20,8 @@ mod reserved_points;
 mod reserves;
 #[path = "histories/scene.rs"]
 mod scene;
+#[path = "histories/small.rs"]
+mod small;
 #[path = "histories/tale.rs"]
 mod tale;
 

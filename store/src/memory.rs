@@ -15,7 +15,7 @@ use crate::{
 use async_trait::async_trait;
 use data::Data;
 use recovery::{
-    HostId, HostName, NotificationId, SegmentId, VMoveId,
+    HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::Evidence,
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
@@ -195,6 +195,27 @@ impl Store for Memory {
 
     async fn open_recoveries(&self, limit: u32) -> Result<Vec<OpenRecovery>, StoreError> {
         self.run("listing open recoveries", |data| Ok(data.open_recoveries(limit))).await
+    }
+
+    async fn open_host_recovery(
+        &self,
+        host: &HostName,
+    ) -> Result<Option<NotificationId>, StoreError> {
+        let doing = "looking for a host's recovery";
+        self.run(doing, |data| Ok(data.open_host_recovery(host))).await
+    }
+
+    async fn restarts(
+        &self,
+        server: &ServerId,
+        since: Millis,
+        but: &NotificationId,
+    ) -> Result<u32, StoreError> {
+        self.run("counting restarts", |data| Ok(data.restarts_of(server, since, but))).await
+    }
+
+    async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError> {
+        self.run("reading a maintenance", |data| Ok(data.for_process.contains(host))).await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

@@ -3,7 +3,7 @@
 use crate::StoreError;
 use async_trait::async_trait;
 use recovery::{
-    HostId, HostName, Millis, NotificationId, SegmentId, VMoveId,
+    HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::Evidence,
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
@@ -76,9 +76,25 @@ pub trait Store: Send + Sync + Debug {
     async fn vmove(&self, uuid: &VMoveId) -> Result<Option<VMove>, StoreError>;
 
     // === recoveries: leases and logs
-    /// Recoveries that have not ended, oldest first, at most `limit`; those of an adopted database
+    /// Recoveries that have not ended, those of hosts before those of processes before those of VMs (a VM
+    /// may wait for its host), oldest first, at most `limit`; those of an adopted database
     /// included.
     async fn open_recoveries(&self, limit: u32) -> Result<Vec<OpenRecovery>, StoreError>;
+    /// The oldest open recovery of the failure of this host itself, held or not.
+    async fn open_host_recovery(
+        &self,
+        host: &HostName,
+    ) -> Result<Option<NotificationId>, StoreError>;
+    /// How often the server was restarted since then, by other recoveries than `but`.
+    async fn restarts(
+        &self,
+        server: &ServerId,
+        since: Millis,
+        but: &NotificationId,
+    ) -> Result<u32, StoreError>;
+    /// Whether the host is on maintenance only because a process of it failed. What a person says of its
+    /// maintenance, and its own failure, end that.
+    async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError>;
     /// The rows of these leases; a key that was never taken has none.
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError>;
     /// Takes all of `claims`, or none (`None`): each row must still be what was seen.
@@ -281,6 +297,8 @@ pub struct OpenRecovery {
     /// The host's name; `None` when it was deleted meanwhile.
     pub host_name: Option<HostName>,
     pub kind: NotificationType,
+    /// The server that a report of the type `VM` is about.
+    pub server: Option<ServerId>,
     /// The lease `recovery:…`; `None` when it was never taken.
     pub lease: Option<LeaseRow>,
 }

@@ -2,9 +2,10 @@
 
 use crate::{Claim, Order, Page, StoreError};
 use recovery::{
-    HostId, Millis, NotificationId, SegmentId,
+    HostId, Millis, NotificationId, SegmentId, ServerId,
     lease::{Lease, LeaseRow, Owner},
     log::{Entry, Line, Summary},
+    nouns::NotificationType,
     request::Request,
 };
 
@@ -64,6 +65,8 @@ pub(crate) fn taken_by(summary: &Summary) -> Option<&HostId> {
         Summary::Status { .. }
         | Summary::VMove(_)
         | Summary::OnMaintenance(_)
+        | Summary::OnMaintenanceForProcess(_)
+        | Summary::Restarted { .. }
         | Summary::HandedBack(_) => None,
     }
 }
@@ -100,6 +103,20 @@ pub(crate) fn follows(
     }
     Ok(())
 }
+
+/// The server that a report is about, read from its payload.
+pub(crate) fn server_of(kind: NotificationType, payload: &str) -> Option<ServerId> {
+    match kind {
+        NotificationType::Vm => {
+            let payload: serde_json::Value = serde_json::from_str(payload).ok()?;
+            payload.get("instance_uuid")?.as_str().map(ServerId::new)
+        }
+        NotificationType::ComputeHost | NotificationType::Process => None,
+    }
+}
+
+/// Restarts older than this are forgotten: no window is longer.
+pub(crate) const RESTARTS_KEPT_MS: i64 = 31 * 86_400_000;
 
 /// Whether the recovery is held after these lines; `None` when they say nothing of it.
 pub(crate) fn held_after(lines: &[Line]) -> Option<bool> {

@@ -20,6 +20,7 @@ mod reports;
 mod requests;
 mod rows;
 mod schema;
+mod small;
 mod taskflow;
 mod theirs;
 mod trouble;

@@ -55,7 +55,10 @@ pub(crate) async fn retire_host(store: &dyn Store, id: &NotificationId) {
     let lines = lines(0, vec![claimed(), ended]);
     let status = Summary::Status { status: NotificationStatus::Finished, message: None };
     let lease = take(store, id).await;
-    store.append(&lease, id, &lines, &[Summary::OnMaintenance(host), status]).await.unwrap();
+    store
+        .append(&lease, id, &lines, &[Summary::OnMaintenanceForProcess(host), status])
+        .await
+        .unwrap();
 }
 
 async fn write(store: &dyn Store, id: &NotificationId, entries: Vec<Entry>) {

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use http::StatusCode;
-use recovery::{HostName, evidence::Kind};
+use recovery::{HostName, NotificationId, evidence::Kind};
 use serde_json::{Value, json};
 use store::Store;
 
@@ -86,4 +86,43 @@ async fn of_many_reports_that_come_at_once_one_is_accepted() {
     let accepted = answers.iter().filter(|answer| answer.status == StatusCode::ACCEPTED).count();
     assert_eq!(accepted, 1);
     assert_eq!(world.store.all_notifications().len(), 1);
+}
+
+/// A report of another kind about the same host.
+fn other(kind: &str, payload: &Value) -> Value {
+    let mut report = report(payload);
+    report["notification"]["type"] = json!(kind);
+    report
+}
+
+async fn uuid_of(world: &World, report: Value) -> NotificationId {
+    let accepted = world.ask("POST", "/v1/notifications", Some(report)).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+    NotificationId::new(accepted.json()["notification"]["notification_uuid"].as_str().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_on_maintenance_for_a_process_is_still_heard_when_it_dies() {
+    let world = world().await;
+    let stopped = json!({"event": "STOPPED", "process_name": "libvirtd"});
+    let id = uuid_of(&world, other("PROCESS", &stopped)).await;
+    crate::engine::retire_host(&world.store, &id).await;
+    let again = json!({"event": "STOPPED", "process_name": "nova-compute"});
+    let refused = world.ask("POST", "/v1/notifications", Some(other("PROCESS", &again))).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
+    uuid_of(&world, report(&died())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_a_person_put_on_maintenance_is_not_heard() {
+    let world = world().await;
+    let stopped = json!({"event": "STOPPED", "process_name": "libvirtd"});
+    let id = uuid_of(&world, other("PROCESS", &stopped)).await;
+    crate::engine::retire_host(&world.store, &id).await;
+    let host = world.store.host_named(&HostName::new("compute01")).await.unwrap().unwrap();
+    let path = format!("/v1/segments/{}/hosts/{}", host.segment, host.uuid);
+    let on = json!({"host": {"on_maintenance": true}});
+    assert_eq!(world.ask("PUT", &path, Some(on)).await.status, StatusCode::OK);
+    let refused = world.ask("POST", "/v1/notifications", Some(report(&died()))).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
 }

@@ -1,8 +1,12 @@
 //! Writes the log: first the database, then what we believe.
 
 use super::{OUTAGE_WAIT, Turns, chain};
-use crate::error::Stop;
-use recovery::log::{Entry, Line};
+use crate::{Engine, error::Stop};
+use recovery::{
+    NotificationId,
+    lease::Lease,
+    log::{Entry, Line, Summary},
+};
 
 impl Turns<'_> {
     /// Writes `entries` and what follows from them, then believes them.
@@ -23,26 +27,39 @@ impl Turns<'_> {
             lines.push(line);
         }
         let summaries = next.summaries(&self.state, &lines, &self.mission.subject);
+        let id = &self.mission.subject.notification;
+        engine.write(&self.lease, id, &lines, &summaries).await?;
+        self.state = next;
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Writes lines and what follows from them. While the database is away it is tried again, as long as
+    /// the lease lasts.
+    pub(crate) async fn write(
+        &self,
+        lease: &Lease,
+        id: &NotificationId,
+        lines: &[Line],
+        summaries: &[Summary],
+    ) -> Result<(), Stop> {
         loop {
-            let store = &engine.ports.store;
-            match store
-                .append(&self.lease, &self.mission.subject.notification, &lines, &summaries)
-                .await
-            {
-                Ok(()) => break,
+            match self.ports.store.append(lease, id, lines, summaries).await {
+                Ok(()) => return Ok(()),
                 Err(store::StoreError::LeaseLost { key }) => return Err(Stop::LeaseLost { key }),
                 // Another recovery was quicker with a reserved host: from the log as it is, anew.
                 Err(e @ store::StoreError::InUse { .. }) => return Err(e.into()),
-                Err(e) if engine.tenures.is_over(&self.lease, self.boot()) => return Err(e.into()),
+                Err(e) if self.tenures.is_over(lease, self.ports.clock.boot()) => {
+                    return Err(e.into());
+                }
                 Err(e) => {
                     tracing::warn!(error = chain(&e), "the log cannot be written; trying again");
-                    let wait = engine.ports.entropy.jitter(OUTAGE_WAIT.0);
-                    engine.ports.clock.sleep(wait).await;
+                    let wait = self.ports.entropy.jitter(OUTAGE_WAIT.0);
+                    self.ports.clock.sleep(wait).await;
                 }
             }
         }
-        self.state = next;
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{Secret, config::Place};
 use ports::HttpClientConfig;
-use recovery::{due::Limits, evidence::Require, plan::Selection};
+use recovery::{due::Limits, evidence::Require, plan::Selection, process, restart};
 use std::{
     fmt::{self, Display},
     net::{SocketAddr, ToSocketAddrs},
@@ -219,6 +219,28 @@ impl Configuration {
                 stop_ms: self.ms("wait_period_after_power_off"),
                 expiry_ms: self.ms("notifications_expired_interval"),
                 ..Limits::default()
+            },
+            restart: restart::Rules {
+                ha_key: self
+                    .text("instance_failure", "ha_enabled_instance_metadata_key")
+                    .unwrap_or_default(),
+                all: self.values.get("instance_failure", "process_all_instances"),
+                restarts_most: self.values.get("recovery", "instance_restart_limit"),
+                window_ms: self.values.get::<i64>("recovery", "instance_restart_window") * 1000,
+            },
+            restart_limits: restart::Limits {
+                stop_ms: self.ms("wait_period_after_power_off"),
+                start_ms: self.ms("wait_period_after_power_on"),
+                expiry_ms: self.ms("notifications_expired_interval"),
+                ..restart::Limits::default()
+            },
+            process_disable_reason: self
+                .text("process_failure", "service_disable_reason")
+                .unwrap_or_default(),
+            process_limits: process::Limits {
+                confirm_ms: self.ms("wait_period_after_service_update"),
+                expiry_ms: self.ms("notifications_expired_interval"),
+                ..process::Limits::default()
             },
             ..engine::Config::default()
         }

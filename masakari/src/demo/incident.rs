@@ -8,6 +8,7 @@ use recovery::{
     log::{Act, Entry, Line},
     nouns::NotificationStatus,
     seen::{Server, Task, VmState},
+    way::WayEntry,
 };
 use std::collections::BTreeMap;
 use store::{Store, StoreError};
@@ -184,16 +185,7 @@ impl Incident {
             }
             Entry::NotRestored { server, why } => bad(format!("{}: {why}", self.name(server))),
             Entry::Gone { server } => plain(format!("{} was deleted", self.name(server))),
-            Entry::Way(recovery::way::WayEntry::Taken { reserve }) => {
-                plain(format!("takes the reserved host {}", reserve.host))
-            }
-            Entry::Way(recovery::way::WayEntry::HandedBack { host }) => {
-                plain(format!("gives the reserved host {host} back: it was not needed"))
-            }
-            Entry::Way(recovery::way::WayEntry::Over { why }) => bad(why.clone()),
-            Entry::Way(recovery::way::WayEntry::Passed { host, why }) => {
-                bad(format!("the reserved host {host} cannot be used: {why}"))
-            }
+            Entry::Way(entry) => of_way(entry),
             Entry::Confirmed { on_host: 0 } => {
                 plain(format!("asks Nova once more: no VM is left on {host}"))
             }
@@ -213,8 +205,9 @@ impl Incident {
             | Entry::Did { .. }
             | Entry::Postponed { .. }
             | Entry::Arrived { .. }
-            | Entry::Stopped { .. }
-            | Entry::Way(_) => None,
+            | Entry::Restart(_)
+            | Entry::Process(_)
+            | Entry::Stopped { .. } => None,
         }
     }
 
@@ -225,6 +218,27 @@ impl Incident {
 
     fn names(&self, ids: &[ServerId]) -> String {
         ids.iter().map(|id| self.name(id)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What became of a reserved host, or of a method.
+fn of_way(entry: &WayEntry) -> Option<(Tone, String)> {
+    match entry {
+        WayEntry::Taken { reserve } => {
+            Some((Tone::Plain, format!("takes the reserved host {}", reserve.host)))
+        }
+        WayEntry::HandedBack { host } => {
+            let text = format!("gives the reserved host {host} back: it was not needed");
+            Some((Tone::Plain, text))
+        }
+        WayEntry::Over { why } => Some((Tone::Bad, why.clone())),
+        WayEntry::Passed { host, why } => {
+            Some((Tone::Bad, format!("the reserved host {host} cannot be used: {why}")))
+        }
+        WayEntry::Method { .. }
+        | WayEntry::Within { .. }
+        | WayEntry::Ready { .. }
+        | WayEntry::Left { .. } => None,
     }
 }
 

@@ -112,14 +112,18 @@ impl Nova {
         Cursor(self.by_novas_clock(ours).plus(-OVERLAP_MS))
     }
 
-    /// One server; `None` when there is none of this id.
+    /// One server; `None` when there is none of this id: a list has to agree, because something between
+    /// us and Nova may say that too.
     pub async fn server(&self, id: &ServerId) -> Result<Option<Server>, AskError> {
         #[derive(Deserialize)]
         struct Body {
             server: Row,
         }
         let reply = match self.get(&["servers", id.as_str()], &[]).await {
-            Err(AskError::NotFound { .. }) => return Ok(None),
+            Err(AskError::NotFound { .. }) => {
+                let listed = self.list_servers(&[("uuid", id.as_str())]).await?.read()?;
+                return Ok(listed.into_iter().find(|server| server.id == *id));
+            }
             outcome => outcome?,
         };
         let asked = reply.asked.clone();
@@ -155,6 +159,11 @@ impl Nova {
     /// Sets the server's state to `error`, from which Nova evacuates what it otherwise refuses to.
     pub async fn reset_to_error(&self, id: &ServerId) -> Result<(), AskError> {
         self.simple_act(id, json!({ "os-resetState": { "state": "error" } })).await
+    }
+
+    /// Sets the server's state to `active`, from which Nova stops what it otherwise refuses to.
+    pub async fn reset_to_active(&self, id: &ServerId) -> Result<(), AskError> {
+        self.simple_act(id, json!({ "os-resetState": { "state": "active" } })).await
     }
 
     pub async fn stop(&self, id: &ServerId) -> Result<(), AskError> {

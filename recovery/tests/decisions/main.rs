@@ -7,6 +7,8 @@ mod due;
 mod folding;
 mod look;
 mod moves;
+mod process;
 mod reasons;
+mod restart;
 mod ways;
 mod words;

@@ -142,7 +142,12 @@ impl State {
         server.task = Some(task);
         server.updated = now;
         server.actions.push(Action::new(name, call, now));
-        self.after(wait_ms, Event::Power { server: id.clone(), action });
+        let host = server.host.clone();
+        // As in Nova 34, the API does not look whether the host is up.
+        match self.hosts.get_mut(&host).filter(|host| host.condition == Condition::Dead) {
+            Some(dead) => dead.queue.push((id.clone(), action)),
+            None => self.after(wait_ms, Event::Power { server: id.clone(), action }),
+        }
         Ok(Reply::empty(202))
     }
 

@@ -118,15 +118,20 @@ impl State {
         if server.locked && call.caller.standing == Standing::Member {
             return Err(refuse(409, &format!("Instance {id} is locked")));
         }
-        let (host, id) = (server.host.clone(), server.id.clone());
-        self.stop_guest(&host, &id);
+        let id = server.id.clone();
+        self.delete(&id);
+        Ok(Reply::empty(204))
+    }
+
+    pub(crate) fn delete(&mut self, id: &ServerId) {
         let now = self.now;
-        if let Some(server) = self.servers.get_mut(&id) {
+        let Some(host) = self.servers.get(id).map(|server| server.host.clone()) else { return };
+        self.stop_guest(&host, id);
+        if let Some(server) = self.servers.get_mut(id) {
             server.stopped();
             server.vm_state = VmState::Deleted;
             server.updated = now;
         }
-        Ok(Reply::empty(204))
     }
 
     fn links(&self, server: &Instance) -> Value {

@@ -16,7 +16,7 @@ use sim::{Process, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
-const PLACES: [&str; 13] = [
+const PLACES: [&str; 15] = [
     "listing hosts",
     "taking leases",
     "reading a log",
@@ -24,6 +24,8 @@ const PLACES: [&str; 13] = [
     "reading a host",
     "reading a segment",
     "reading evidence",
+    "looking for a host's recovery",
+    "counting restarts",
     "answering a request",
     "writing a log",
     "renewing leases",
@@ -37,7 +39,7 @@ const CALL_THAT_WRITES: &str = "http write";
 /// What an idle engine does all the time: to die there is to die between two other places.
 const IDLE: [&str; 3] = ["listing open recoveries", "listing requests", "reading leases"];
 /// Two and a half terms of a lease.
-const PAUSE_MS: u64 = 25_000;
+pub(crate) const PAUSE_MS: u64 = 25_000;
 
 /// Who says that the host is dead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,7 +165,7 @@ pub(crate) struct Which {
     pub(crate) every: usize,
 }
 
-const ALL: Which = Which { since: THE_BEGINNING, every: 1 };
+pub(crate) const ALL: Which = Which { since: THE_BEGINNING, every: 1 };
 
 pub(crate) fn dies_everywhere(plot: Plot, which: Which, points_least: usize) {
     let clean = tale::tell(plot(vec![undisturbed()]));
@@ -208,13 +210,13 @@ fn the_one_that_acts(plot: Plot) -> (usize, Process) {
 
 /// The points that were tried, and where it went wrong.
 #[derive(Default)]
-struct Points {
+pub(crate) struct Points {
     tried: usize,
     broken: Vec<String>,
 }
 
 impl Points {
-    fn tried(&mut self, point: &str, lives: Result<Vec<Process>, (String, String)>) {
+    pub(crate) fn tried(&mut self, point: &str, lives: Result<Vec<Process>, (String, String)>) {
         self.tried += 1;
         let Err((broken, story)) = lives else { return };
         if self.broken.is_empty() {
@@ -223,7 +225,7 @@ impl Points {
         self.broken.push(format!("{point}: {broken}"));
     }
 
-    fn all_were_made_up_for(&self, least: usize) {
+    pub(crate) fn all_were_made_up_for(&self, least: usize) {
         println!("{} points were tried", self.tried);
         assert!(
             self.broken.is_empty(),
@@ -268,6 +270,7 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         within_segment: false,
         engines,
         faults: None,
+        small: None,
     }
 }
 
@@ -276,7 +279,7 @@ pub(crate) fn undisturbed() -> EngineScript {
 }
 
 /// The numbered crossings that are to be tried.
-fn crossings(life: &Process, which: Which) -> Vec<(usize, &'static str)> {
+pub(crate) fn crossings(life: &Process, which: Which) -> Vec<(usize, &'static str)> {
     let places = life.places();
     for place in &places {
         assert!(PLACES.contains(place) || IDLE.contains(place), "{place} is in neither list");
@@ -295,7 +298,7 @@ fn crossings(life: &Process, which: Which) -> Vec<(usize, &'static str)> {
 
 /// A transaction is crossed before it and after it, and nothing happens inside either crossing; a call
 /// is crossed once, around it, and one that reads leaves nothing behind.
-fn whens(place: &str) -> &'static [When] {
+pub(crate) fn whens(place: &str) -> &'static [When] {
     if place == CALL_THAT_WRITES { &[When::Before, When::After] } else { &[When::Before] }
 }
 

@@ -50,6 +50,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
             store_permille,
             build_fails_permille: 0,
         }),
+        small: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one seed means: the cloud, who dies when, and what fails.
 
 use ports::{Entropy, SeededEntropy};
-use recovery::nouns::RecoveryMethod;
+use recovery::{nouns::RecoveryMethod, seen::VmState};
 use sim::{Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
 
 /// Everything that is decided before a history begins.
@@ -30,6 +30,26 @@ pub(crate) struct Scene {
     pub(crate) within_segment: bool,
     pub(crate) engines: Vec<EngineScript>,
     pub(crate) faults: Option<Faults>,
+    /// Instead of the host's death: a VM or a process of it fails.
+    pub(crate) small: Option<Small>,
+}
+
+/// A failure on a host that lives, or seems to.
+#[derive(Clone, Debug)]
+pub(crate) struct Small {
+    pub(crate) of: Of,
+    /// How often it is reported, 20 s apart.
+    pub(crate) reports: u64,
+    /// When the host dies too, after the beginning; it is reported 30 s later.
+    pub(crate) host_dies_ms: Option<u64>,
+    /// When the VM's owner deletes it.
+    pub(crate) deleted_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Of {
+    Vm(VmState),
+    Process(&'static str),
 }
 
 /// What happens to one engine: how many crossings of its ports each of its lives has.
@@ -89,6 +109,7 @@ impl Scene {
             method: RecoveryMethod::Auto,
             within_segment: false,
             faults: dice.percent(60).then(|| faults(&dice)),
+            small: None,
         };
         // Drawn last, so that what the seeds meant before stays.
         if dice.percent(60) {
@@ -104,6 +125,41 @@ impl Scene {
     /// Whether the `n`-th host of the world, from 0, is a reserved one.
     pub(crate) fn is_reserved(&self, n: usize) -> bool {
         n + self.shape.reserved >= self.shape.hosts
+    }
+
+    /// The same trouble around the failure of a VM or a process.
+    pub(crate) fn small_from_seed(seed: u64) -> Self {
+        let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D)));
+        let of = match dice.below(10) {
+            0..=1 => Of::Process("nova-compute"),
+            2 => Of::Process("libvirtd"),
+            3..=4 => Of::Vm(VmState::Stopped),
+            _ => Of::Vm(VmState::Active),
+        };
+        let mut scene = Self::from_seed(seed);
+        scene.false_alarm = false;
+        scene.confirmed = false;
+        scene.revived_after_ms = None;
+        scene.second_after_ms = None;
+        // Should the host die too, its VMs find a place.
+        scene.method = RecoveryMethod::Auto;
+        scene.within_segment = false;
+        scene.shape.vms_per_host = usize::try_from(dice.between(2, 4)).unwrap();
+        scene.shape.ha_enabled_every = 1;
+        scene.shape.error_every = 0;
+        scene.shape.paused_every = 0;
+        scene.shape.stopped_every = 2;
+        let deaths = scene.dies_at_ms + scene.reported_after_ms;
+        scene.small = Some(Small {
+            of,
+            reports: dice.between(1, 2),
+            // Sometimes before the first report, sometimes amidst.
+            host_dies_ms: dice
+                .percent(40)
+                .then(|| (deaths + dice.below(120_000)).saturating_sub(40_000)),
+            deleted_ms: dice.percent(10).then(|| deaths + dice.below(30_000)),
+        });
+        scene
     }
 }
 

@@ -14,7 +14,9 @@ use recovery::{
     due::Limits,
     evidence::{Evidence, Kind},
     nouns::NotificationType,
+    process,
     request::{Asked, Request, RequestState},
+    restart,
     seen::Server,
 };
 use sim::{Process, SimClock, World};
@@ -153,7 +155,11 @@ impl Stage {
         let last = (death + s.reported_after_ms)
             .max(faults)
             .max(s.dies_at_ms + s.revived_after_ms.unwrap_or(0));
-        i64::try_from(last + 1_000).unwrap()
+        let small = s.small.as_ref().map_or(0, |small| {
+            let reports = s.dies_at_ms + s.reported_after_ms + small.reports * 20_000;
+            reports.max(small.host_dies_ms.unwrap_or(0) + 31_000).max(small.deleted_ms.unwrap_or(0))
+        });
+        i64::try_from(last.max(small) + 1_000).unwrap()
     }
 
     async fn build_segment(&self) {
@@ -182,7 +188,7 @@ impl Stage {
         }
     }
 
-    async fn at(&self, ms: u64) {
+    pub(crate) async fn at(&self, ms: u64) {
         let now_ms = u64::try_from(self.clock.wall().since(self.began)).unwrap();
         self.clock.sleep(Duration::from_millis(ms.saturating_sub(now_ms))).await;
     }
@@ -190,6 +196,10 @@ impl Stage {
     /// What the scene lets happen, each at its time.
     async fn events(&self) {
         let s = &self.scene;
+        if let Some(small) = &s.small {
+            crate::small::happens(self, small).await;
+            std::future::pending::<()>().await;
+        }
         let first = self.one_host(0, s.dies_at_ms);
         let second = async {
             if let Some(after) = s.second_after_ms {
@@ -219,7 +229,7 @@ impl Stage {
         }
     }
 
-    async fn report(&self, host: &HostName) {
+    pub(crate) async fn report(&self, host: &HostName) {
         let now = self.clock.wall();
         let payload =
             r#"{"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}"#;
@@ -308,11 +318,15 @@ impl Stage {
             entropy,
         };
         let limits = Limits { expiry_ms: EXPIRY_MS, ..Limits::default() };
+        let restart_limits = restart::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
+        let process_limits = process::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
         let config = Config {
             name: process.id().into(),
             reserved_into_aggregates: true,
             within_segment: self.scene.within_segment,
             limits,
+            restart_limits,
+            process_limits,
             ..Config::default()
         };
         let engine = Engine::new(ports, config, Wake::default());

@@ -7,13 +7,13 @@ use crate::{
     Page, SegmentFilter, SegmentUpdate, StoreError, VMoveFilter, rules,
 };
 use recovery::{
-    HostId, HostName, Millis, NotificationId, SegmentId, VMoveId,
+    HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::Evidence,
     lease::{LeaseKey, LeaseRow},
     nouns::{Host, Notification, NotificationStatus, Segment, VMove},
     request::Request,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All tables. What is deleted is gone: nobody can ask for it.
 #[derive(Default, Debug)]
@@ -30,6 +30,10 @@ pub(super) struct Data {
     pub(super) leases: BTreeMap<LeaseKey, LeaseRow>,
     pub(super) logs: BTreeMap<NotificationId, Vec<Logged>>,
     pub(super) evidence: Vec<Evidence>,
+    /// Which recovery restarted which server, and when.
+    pub(super) restarts: BTreeMap<NotificationId, (ServerId, Millis)>,
+    /// The hosts that are on maintenance only because a process of them failed.
+    pub(super) for_process: BTreeSet<HostId>,
     pub(super) requests: BTreeMap<String, Request>,
 }
 
@@ -204,6 +208,9 @@ impl Data {
             host.updated_at = Some(rules::whole_second(change.now));
         }
         self.hosts.insert(host.id, host.clone());
+        if change.on_maintenance.is_some() {
+            self.for_process.remove(uuid);
+        }
         Ok(host)
     }
 

@@ -3,11 +3,11 @@
 use super::data::Data;
 use crate::{Claim, OpenRecovery, StoreError, rules};
 use recovery::{
-    HostId, HostName, Millis, NotificationId, SegmentId,
+    HostId, HostName, Millis, NotificationId, SegmentId, ServerId,
     evidence::Evidence,
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
-    nouns::{Notification, NotificationStatus, VMove},
+    nouns::{Notification, NotificationStatus, NotificationType, VMove},
     request::{Request, RequestState},
 };
 
@@ -49,12 +49,13 @@ impl Data {
             self.recoveries.get(&n.uuid).is_some_and(|recovery| recovery.closed_at.is_none())
         };
         let mut open: Vec<&Notification> = self.notifications.values().filter(is_open).collect();
-        open.sort_by_key(|n| (self.recoveries.get(&n.uuid).map(|r| r.created_at), &n.uuid));
+        open.sort_by_key(|n| (n.kind, self.recoveries.get(&n.uuid).map(|r| r.created_at), &n.uuid));
         let shown = |n: &Notification| OpenRecovery {
             notification: n.uuid.clone(),
             source_host: n.source_host.clone(),
             host_name: self.host(&n.source_host).map(|host| host.name),
             kind: n.kind,
+            server: rules::server_of(n.kind, &n.payload),
             lease: self.leases.get(&LeaseKey::recovery(&n.uuid)).cloned(),
         };
         open.into_iter().take(limit as usize).map(shown).collect()
@@ -165,9 +166,17 @@ impl Data {
                 self.set_status(recovery, *status, message.clone(), at);
             }
             Summary::VMove(vmove) => self.put_vmove(vmove, at),
-            Summary::OnMaintenance(host) => self.put_on_maintenance(host, at),
             Summary::Taken(host) => self.put_reserved(host, false, at),
             Summary::HandedBack(host) => self.put_reserved(host, true, at),
+            Summary::OnMaintenance(host) => {
+                self.put_on_maintenance(host, at);
+                self.for_process.remove(host);
+            }
+            Summary::OnMaintenanceForProcess(host) => self.put_on_maintenance_for_process(host, at),
+            Summary::Restarted { server } => {
+                self.restarts.insert(recovery.clone(), (server.clone(), at));
+                self.restarts.retain(|_, (_, then)| at.since(*then) < rules::RESTARTS_KEPT_MS);
+            }
         }
     }
 
@@ -219,6 +228,40 @@ impl Data {
             row.reserved = reserved;
             row.updated_at = Some(rules::whole_second(at));
         }
+    }
+
+    fn put_on_maintenance_for_process(&mut self, host: &HostId, at: Millis) {
+        if let Some(row) = self.hosts.values_mut().find(|h| h.uuid == *host && !h.on_maintenance) {
+            row.on_maintenance = true;
+            row.updated_at = Some(rules::whole_second(at));
+            self.for_process.insert(host.clone());
+        }
+    }
+
+    pub(super) fn open_host_recovery(&self, name: &HostName) -> Option<NotificationId> {
+        let host = self.host_named(name)?.uuid;
+        let open = |id: &NotificationId| {
+            self.recoveries.get(id).filter(|r| r.closed_at.is_none()).map(|r| r.created_at)
+        };
+        let of_host = |n: &&Notification| {
+            n.kind == NotificationType::ComputeHost
+                && n.source_host == host
+                && open(&n.uuid).is_some()
+        };
+        let oldest = self.notifications.values().filter(of_host).min_by_key(|n| open(&n.uuid));
+        oldest.map(|n| n.uuid.clone())
+    }
+
+    pub(super) fn restarts_of(
+        &self,
+        server: &ServerId,
+        since: Millis,
+        but: &NotificationId,
+    ) -> u32 {
+        let wanted = |(by, (of, at)): &(&NotificationId, &(ServerId, Millis))| {
+            of == server && *at >= since && *by != but
+        };
+        u32::try_from(self.restarts.iter().filter(wanted).count()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn evidence_of(&self, host: &HostName) -> Vec<Evidence> {

@@ -1,6 +1,8 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
-use super::{Sql, leases, log, nouns, recoveries, reports, requests, rows, schema, taskflow};
+use super::{
+    Sql, leases, log, nouns, recoveries, reports, requests, rows, schema, small, taskflow,
+};
 use crate::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, OldTask, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store,
@@ -8,7 +10,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use recovery::{
-    HostId, HostName, NotificationId, SegmentId, VMoveId,
+    HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::Evidence,
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
@@ -114,6 +116,26 @@ impl Store for Sql {
 
     async fn open_recoveries(&self, limit: u32) -> Result<Vec<OpenRecovery>, StoreError> {
         self.repeat("listing open recoveries", |_| recoveries::open(self, limit)).await
+    }
+
+    async fn open_host_recovery(
+        &self,
+        host: &HostName,
+    ) -> Result<Option<NotificationId>, StoreError> {
+        self.repeat("looking for a host's recovery", |_| recoveries::open_of_host(self, host)).await
+    }
+
+    async fn restarts(
+        &self,
+        server: &ServerId,
+        since: Millis,
+        but: &NotificationId,
+    ) -> Result<u32, StoreError> {
+        self.repeat("counting restarts", |_| small::restarts(self, server, since, but)).await
+    }
+
+    async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError> {
+        self.repeat("reading a maintenance", |_| small::is_for_process(&self.db, host)).await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

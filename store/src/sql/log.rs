@@ -3,7 +3,7 @@
 use super::{
     Sql, leases,
     ours::{log, recoveries},
-    rows, stored,
+    rows, small, stored,
     theirs::{hosts, notifications, vmoves},
     trouble::Trouble,
 };
@@ -127,7 +127,6 @@ async fn summarize(
                 Some(earlier) => *earlier = vmove,
                 None => moves.push(vmove),
             },
-            Summary::OnMaintenance(host) => put_on_maintenance(db, host, at).await?,
             Summary::Taken(host) => {
                 if put_reserved(db, host, false, at).await? != 1 {
                     return Err(rules::not_reserved(host).into());
@@ -136,6 +135,14 @@ async fn summarize(
             Summary::HandedBack(host) => {
                 put_reserved(db, host, true, at).await?;
             }
+            Summary::OnMaintenance(host) => {
+                put_on_maintenance(db, host, at).await?;
+                small::forget_maintenance(db, host).await?;
+            }
+            Summary::OnMaintenanceForProcess(host) => {
+                small::put_on_maintenance_for_process(db, recovery, host, at).await?;
+            }
+            Summary::Restarted { server } => small::restarted(db, recovery, server, at).await?,
         }
     }
     put_moves(db, &moves, at).await

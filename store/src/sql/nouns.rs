@@ -3,7 +3,7 @@
 use super::{
     Sql,
     paged::{page_of, paged},
-    recoveries, rows,
+    recoveries, rows, small,
     theirs::{hosts, segments},
     trouble::{Past, Trouble},
 };
@@ -292,11 +292,15 @@ pub(super) async fn update_host(
     set(&mut row.control_attributes, change.control_attributes.clone());
     set(&mut row.reserved, change.reserved.map(Some));
     set(&mut row.on_maintenance, change.on_maintenance.map(Some));
-    if !row.is_changed() {
-        return Ok(rows::host(there));
+    if change.on_maintenance.is_some() {
+        small::forget_maintenance(&*open, uuid).await?;
     }
-    row.updated_at = Set(Some(rows::naive(change.now)));
-    let row = row.update(&*open).await?;
+    let row = if row.is_changed() {
+        row.updated_at = Set(Some(rows::naive(change.now)));
+        row.update(&*open).await?
+    } else {
+        there
+    };
     open.commit().await?;
     Ok(rows::host(row))
 }

@@ -138,6 +138,45 @@ pub(crate) mod history {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A server that was restarted by a recovery, and when.
+pub(crate) mod restarts {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_restarts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub notification: String,
+        pub server: String,
+        pub at_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A host that is on maintenance only because a process of it failed.
+pub(crate) mod maintenance {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_maintenance")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub host: String,
+        /// The report of the process.
+        pub notification: String,
+        pub since_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What was reported, and when it was last accepted.
 pub(crate) mod fingerprints {
     use sea_orm::entity::prelude::*;

@@ -1,7 +1,7 @@
 //! Which recoveries are open, and the ones that Python left.
 
 use super::{
-    Sql, history, leases,
+    Sql, history, leases, nouns,
     ours::recoveries::{Column, Entity, Model},
     reports, rows,
     theirs::{
@@ -10,10 +10,10 @@ use super::{
     },
     trouble::Trouble,
 };
-use crate::OpenRecovery;
+use crate::{OpenRecovery, rules};
 use ports::Boot;
 use recovery::{
-    HostId, HostName, NotificationId, SegmentId, lease::LeaseKey, nouns::NotificationType,
+    HostId, HostName, NotificationId, SegmentId, ServerId, lease::LeaseKey, nouns::NotificationType,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -38,6 +38,8 @@ pub(super) async fn open(sql: &Sql, limit: u32) -> Result<Vec<OpenRecovery>, Tro
     history::follow_now_and_then(sql).await?;
     let open = Entity::find()
         .filter(Column::ClosedMs.is_null())
+        // By chance the words stand in the alphabet as they shall stand here.
+        .order_by_asc(Column::Kind)
         .order_by_asc(Column::CreatedMs)
         .order_by_asc(Column::Notification)
         .limit(u64::from(limit))
@@ -51,16 +53,58 @@ pub(super) async fn open(sql: &Sql, limit: u32) -> Result<Vec<OpenRecovery>, Tro
     let mut leases: BTreeMap<_, _> =
         leases::rows(&sql.db, &keys).await?.into_iter().map(|row| (row.key.clone(), row)).collect();
     let names = host_names(&sql.db, &open).await?;
+    let mut servers = servers(&sql.db, &open).await?;
     let shown = |row: Model| {
         Ok(OpenRecovery {
             host_name: names.get(&row.source_host).cloned(),
             kind: rows::notification_type(&row.kind)?,
+            server: servers.remove(&row.notification),
             lease: leases.remove(&key(&row)),
             notification: NotificationId::new(row.notification),
             source_host: HostId::new(row.source_host),
         })
     };
     open.into_iter().map(shown).collect()
+}
+
+/// The servers that reports of the type `VM` are about.
+async fn servers(
+    db: &impl ConnectionTrait,
+    of: &[Model],
+) -> Result<BTreeMap<String, ServerId>, Trouble> {
+    let vm = NotificationType::Vm;
+    let reports: Vec<&str> =
+        of.iter().filter(|r| r.kind == vm.as_str()).map(|r| r.notification.as_str()).collect();
+    if reports.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found = notifications::Entity::find()
+        .filter(notifications::Column::NotificationUuid.is_in(reports))
+        .all(db)
+        .await?;
+    let server = |row: notifications::Model| {
+        let server = rules::server_of(vm, row.payload.as_deref().unwrap_or_default())?;
+        Some((row.notification_uuid, server))
+    };
+    Ok(found.into_iter().filter_map(server).collect())
+}
+
+/// The oldest open recovery of the failure of this host itself.
+pub(super) async fn open_of_host(
+    sql: &Sql,
+    host: &HostName,
+) -> Result<Option<NotificationId>, Trouble> {
+    let Some(host) = nouns::host_named_row(&sql.db, host).await? else {
+        return Ok(None);
+    };
+    let open = Entity::find()
+        .filter(Column::ClosedMs.is_null())
+        .filter(Column::SourceHost.eq(host.uuid))
+        .filter(Column::Kind.eq(NotificationType::ComputeHost.as_str()))
+        .order_by_asc(Column::CreatedMs)
+        .one(&sql.db)
+        .await?;
+    Ok(open.map(|row| NotificationId::new(row.notification)))
 }
 
 async fn host_names(

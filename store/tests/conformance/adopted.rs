@@ -268,7 +268,10 @@ pub(crate) async fn a_schema_that_does_not_fit_is_named_and_left_alone(doors: &D
             "UPDATE masakari_alembic_version SET version_num = 'fedcba987654'",
             "UPDATE masakari_alembic_version SET version_num = '13adff5efb9a'",
         ),
-        ("UPDATE ha_schema SET version = 99", "UPDATE ha_schema SET version = 2"),
+        (
+            "UPDATE ha_schema SET version = version + 99",
+            "UPDATE ha_schema SET version = version - 99",
+        ),
     ] {
         run(&db, &[spoil.into()]).await;
         let sql = connect(doors.url.as_deref().unwrap()).await;

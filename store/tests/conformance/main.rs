@@ -14,6 +14,7 @@ mod outages;
 mod purged;
 mod reports;
 mod requests;
+mod small;
 mod tables;
 
 /// Makes a test of each case. A store that is not there (no server was named) has none to fail.
@@ -83,6 +84,12 @@ macro_rules! every_store {
                 the_last_of_two_summaries_of_one_vm_move_counts
                 a_terminal_status_closes_the_recovery_for_good
                 open_recoveries_are_listed_oldest_first;
+            small:
+                a_report_of_a_vm_names_its_server_and_hosts_come_first
+                the_open_recovery_of_a_host_is_found
+                restarts_of_a_server_are_counted_within_the_window
+                maintenance_for_a_process_ends_with_what_a_person_says
+                a_host_on_maintenance_already_is_not_marked;
             requests:
                 a_request_is_filed_and_listed_oldest_first
                 a_request_is_answered_once

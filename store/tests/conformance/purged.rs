@@ -5,7 +5,9 @@ use crate::{
     doors::{Doors, connect},
     fixtures::*,
 };
-use recovery::{Millis, NotificationId, lease::LeaseKey, nouns::NotificationStatus};
+use recovery::{
+    Millis, NotificationId, ServerId, lease::LeaseKey, log::Summary, nouns::NotificationStatus,
+};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use store::{NewNotification, NotificationFilter, Page, Purged, SegmentFilter, Sql, Store};
 
@@ -33,12 +35,13 @@ pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors)
     let (_, host) = segment_and_host(&sql).await;
     let ended_one = accepted(&sql, report(10, &host)).await;
     let lease = take(&sql, LeaseKey::recovery(&ended_one.uuid), &owner("one")).await;
-    let finished = [status(NotificationStatus::Finished)];
+    let restarted = || Summary::Restarted { server: ServerId::new(uuid(77)) };
+    let finished = [restarted(), status(NotificationStatus::Finished)];
     sql.append(&lease, &ended_one.uuid, &[claimed(1, &lease), ended(2)], &finished).await.unwrap();
     let again = NewNotification { fingerprint: "again".into(), ..report(11, &host) };
     let open_one = accepted(&sql, again).await;
     let other = take(&sql, LeaseKey::recovery(&open_one.uuid), &owner("one")).await;
-    sql.append(&other, &open_one.uuid, &[claimed(1, &other)], &[]).await.unwrap();
+    sql.append(&other, &open_one.uuid, &[claimed(1, &other)], &[restarted()]).await.unwrap();
     let db = raw(doors).await;
     // Whatever the row says: its log has not ended.
     let said = format!(
@@ -53,9 +56,8 @@ pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors)
     assert_eq!(left.iter().map(|n| &n.uuid).collect::<Vec<_>>(), [&open_one.uuid]);
     assert_eq!(sql.log(&ended_one.uuid).await.unwrap(), []);
     assert_eq!(sql.log(&open_one.uuid).await.unwrap().len(), 1);
-    for (table, left) in
-        [("ha_recoveries", 1), ("ha_log", 1), ("ha_leases", 1), ("ha_fingerprints", 1)]
-    {
+    let ours = ["ha_recoveries", "ha_log", "ha_leases", "ha_fingerprints", "ha_restarts"];
+    for (table, left) in ours.map(|table| (table, 1)) {
         assert_eq!(count(&db, table).await, left, "{table}");
     }
     assert_eq!(sql.evidence(&host.name).await.unwrap().len(), 2, "of a host that is worked on");

@@ -2,7 +2,7 @@
 
 use oslo::config::{Kind, Opt};
 
-use super::why::{BUS, EVENTLET, NO_INSTANCE, PYTHON, SERVICES};
+use super::why::{BUS, EVENTLET, PYTHON, SERVICES};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("DEFAULT", "auth_strategy", Kind::Str).default("keystone").choices(&["keystone", "noauth2"]).help("How callers prove who they are; noauth2 believes everybody and is for tests"),
@@ -26,7 +26,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("DEFAULT", "osapi_max_limit", Kind::at_least(0)).default("1000").help("The most rows that one list answers"),
     Opt::new("DEFAULT", "state_path", Kind::Str).default("/var/lib/masakari").help("The folder of what is written; the default database lies in it"),
     Opt::new("DEFAULT", "wait_period_after_evacuation", Kind::at_least(1)).default("90").help("Seconds without progress of any VM after which evacuations are given up"),
-    Opt::new("DEFAULT", "wait_period_after_power_off", Kind::at_least(1)).default("180").help("Seconds that stopping a VM on its new host may take"),
+    Opt::new("DEFAULT", "wait_period_after_power_off", Kind::at_least(1)).default("180").help("Seconds that stopping a VM may take"),
     Opt::new("DEFAULT", "api_paste_config", Kind::Str).default("api-paste.ini").ignored("it is [wsgi] api_paste_config that is read"),
     Opt::new("DEFAULT", "backdoor_port", Kind::Str).ignored(EVENTLET),
     Opt::new("DEFAULT", "backdoor_socket", Kind::Str).ignored(EVENTLET),
@@ -62,8 +62,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("DEFAULT", "use_forwarded_for", Kind::Bool).default("false").ignored("the caller's address is not used for anything here"),
     Opt::new("DEFAULT", "use_ssl", Kind::Bool).default("false").help("Speak TLS, with the certificate of [ssl] or of [wsgi] ssl_cert_file"),
     Opt::new("DEFAULT", "verify_interval", Kind::INT).default("1").ignored("one list call follows all VMs, as often as Nova bears"),
-    Opt::new("DEFAULT", "wait_period_after_power_on", Kind::INT).default("60").ignored(NO_INSTANCE),
-    Opt::new("DEFAULT", "wait_period_after_service_update", Kind::INT).default("180").ignored("there is no blind wait: a recovery begins as soon as Nova says that the host is down, and never before"),
+    Opt::new("DEFAULT", "wait_period_after_power_on", Kind::at_least(1)).default("60").help("Seconds that starting a VM that failed may take"),
+    Opt::new("DEFAULT", "wait_period_after_service_update", Kind::at_least(0)).default("180").help("Seconds in which a service that was disabled for a failed process must show as disabled; before a host is recovered there is no blind wait"),
     Opt::new("DEFAULT", "wsgi_default_pool_size", Kind::INT).default("100").ignored(EVENTLET),
     Opt::new("DEFAULT", "wsgi_keep_alive", Kind::Bool).default("true").ignored(EVENTLET),
     Opt::new("DEFAULT", "wsgi_log_format", Kind::Str).default("%(client_ip)s \"%(request_line)s\" status: %(status_code)s  len: %(body_length)s time: %(wall_seconds).7f").ignored(EVENTLET),

@@ -16,6 +16,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("recovery", "auto_within_segment", Kind::Bool)
         .default("false")
         .help("Where Nova chooses the hosts (`auto`), send each VM to a host of the segment"),
+    Opt::new("recovery", "instance_restart_limit", Kind::Int { min: 0, max: 1000 })
+        .default("5")
+        .help("How often one VM is restarted within the window before its next failure is only reported; 0: always"),
+    Opt::new("recovery", "instance_restart_window", Kind::Int { min: 1, max: 2_592_000 })
+        .default("3600")
+        .help("The seconds in which restarts of one VM count"),
     Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
         .ignored("a log file that another program moves is always made anew"),
     Opt::new("oslo_policy", "enforce_scope", Kind::Bool)

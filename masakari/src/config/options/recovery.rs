@@ -2,7 +2,7 @@
 
 use oslo::config::{Kind, Opt};
 
-use super::why::{EVENTLET, FLOWS, NO_INSTANCE, NO_PROCESS, NO_PROXY, TLS_SAFE};
+use super::why::{EVENTLET, FLOWS, NO_PROXY, TLS_SAFE};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("coordination", "backend_url", Kind::Secret).ignored("engines agree by leases in the database; no coordinator is needed"),
@@ -11,12 +11,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("host_failure", "ignore_instances_in_error_state", Kind::Bool).default("false").help("Leave VMs in error where they are"),
     Opt::new("host_failure", "service_disable_reason", Kind::Str).default("Masakari detected host failed.").help("What Nova shows as the reason why the host's service is disabled"),
     Opt::new("host_failure", "add_reserved_host_to_aggregate", Kind::Bool).default("false").help("Put a reserved host that is used into the aggregates of the failed host"),
-    Opt::new("instance_failure", "ha_enabled_instance_metadata_key", Kind::Str).default("HA_Enabled").ignored(NO_INSTANCE),
-    Opt::new("instance_failure", "process_all_instances", Kind::Bool).default("false").ignored(NO_INSTANCE),
+    Opt::new("instance_failure", "ha_enabled_instance_metadata_key", Kind::Str).default("HA_Enabled").help("The metadata key of VMs that are restarted when they fail"),
+    Opt::new("instance_failure", "process_all_instances", Kind::Bool).default("false").help("Restart VMs without the metadata key too"),
     Opt::new("osapi_v1", "extensions_blacklist", Kind::List).default("").ignored("all of the API is always there"),
     Opt::new("osapi_v1", "extensions_whitelist", Kind::List).default("").ignored("all of the API is always there"),
     Opt::new("osapi_v1", "project_id_regex", Kind::Str).ignored("all of the API is always there"),
-    Opt::new("process_failure", "service_disable_reason", Kind::Str).default("Masakari detected process failed.").ignored(NO_PROCESS),
+    Opt::new("process_failure", "service_disable_reason", Kind::Str).default("Masakari detected process failed.").help("What Nova shows as the reason why the service of a host is disabled whose nova-compute stopped"),
     Opt::new("ssl", "ca_file", Kind::Str).help("Whose certificates callers must show; nobody must if it is not set"),
     Opt::new("ssl", "cert_file", Kind::Str).help("The API's certificate, with those between it and the authority"),
     Opt::new("ssl", "ciphers", Kind::Str).ignored(TLS_SAFE),

@@ -205,6 +205,20 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_restarts",
+        columns: "notification VARCHAR(36) NOT NULL, server VARCHAR(36) NOT NULL, \
+            at_ms BIGINT NOT NULL, PRIMARY KEY (notification)",
+        indexes: &[("ha_restarts_server", "server, at_ms")],
+        whose: Whose::Ours,
+    },
+    Table {
+        name: "ha_maintenance",
+        columns: "host VARCHAR(36) NOT NULL, notification VARCHAR(36) NOT NULL, \
+            since_ms BIGINT NOT NULL, PRIMARY KEY (host)",
+        indexes: &[],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],

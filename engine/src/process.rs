@@ -1,0 +1,88 @@
+//! The loop after a process of a host failed: maintenance, and the service out of service.
+
+use crate::{
+    Engine,
+    error::Stop,
+    journal::{Journal, Outcome, Stopping},
+};
+use recovery::{
+    ServiceId,
+    log::Entry,
+    nouns::NotificationStatus,
+    process::{self, Due, Event, State},
+};
+use std::pin::pin;
+
+impl Engine {
+    /// Runs it to its end, or until the lease is lost.
+    pub(crate) async fn answer_to_process(
+        &self,
+        mut journal: Journal<'_, State>,
+        process: &str,
+        stopping: impl Future<Output = ()>,
+    ) -> Result<NotificationStatus, Stop> {
+        let mut stopping = pin!(stopping);
+        loop {
+            if let Some(status) = journal.ended() {
+                return Ok(status);
+            }
+            journal.still_ours()?;
+            let Some(due) = self.due_after(&mut journal, process, stopping.as_mut()).await? else {
+                continue;
+            };
+            match due {
+                Due::Note(entries) => journal.record(entries).await?,
+                Due::Wait { until } => journal.wait(until, stopping.as_mut()).await?,
+                Due::Disable(service) => {
+                    self.disable_it(&mut journal, &service, stopping.as_mut()).await?;
+                }
+            }
+        }
+    }
+
+    /// What is due; nothing when Nova does not answer.
+    async fn due_after(
+        &self,
+        journal: &mut Journal<'_, State>,
+        process: &str,
+        stopping: Stopping<'_>,
+    ) -> Result<Option<Due>, Stop> {
+        let limits = &self.config.process_limits;
+        if let Some(due) = process::at_first(&journal.state, process, limits, self.now()) {
+            return Ok(Some(due));
+        }
+        let host = journal.subject.host.clone();
+        match self.ports.nova.compute_service(&host).await {
+            Ok(service) => {
+                journal.heard();
+                let now = self.now();
+                Ok(Some(process::judge(&journal.state, limits, &host, service.as_ref(), now)))
+            }
+            Err(failed) => {
+                journal.outage(&failed, stopping).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn disable_it(
+        &self,
+        journal: &mut Journal<'_, State>,
+        service: &ServiceId,
+        stopping: Stopping<'_>,
+    ) -> Result<(), Stop> {
+        journal.record(vec![Entry::Process(Event::DisableIntended)]).await?;
+        let lease = journal.lease.clone();
+        let act = self.disable(&lease, service, &self.config.process_disable_reason);
+        let event = match journal.act(act, stopping).await? {
+            Outcome::Taken => Event::DisableTaken,
+            Outcome::Refused { why } => {
+                let again_at = journal.state.again_at(&self.config.process_limits, self.now());
+                Event::DisableRefused { why, again_at }
+            }
+            Outcome::NotAsked { until } => Event::NotAsked { until },
+            Outcome::Unknown => return Ok(()),
+        };
+        journal.record(vec![Entry::Process(event)]).await
+    }
+}

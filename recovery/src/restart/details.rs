@@ -1,0 +1,144 @@
+//! The log of a restart as Masakari's API shows it: the tasks, states and sentences that clients of
+//! Python Masakari know, and what it waits for besides.
+
+use super::Event;
+use crate::ServerId;
+use crate::details::{Task, end_tasks};
+use crate::log::{Entry, Line};
+use alloc::{format, string::String, vec::Vec};
+
+const STOP: &str = "StopInstanceTask";
+const START: &str = "StartInstanceTask";
+const CONFIRM: &str = "ConfirmInstanceActiveTask";
+
+/// The tasks that have begun, in their order.
+#[must_use]
+pub fn details(lines: &[Line], server: &ServerId) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for line in lines {
+        tell(&mut tasks, line, server);
+    }
+    tasks
+}
+
+/// The task of that name, which begins if it has not.
+fn task<'t>(tasks: &'t mut Vec<Task>, name: &'static str) -> &'t mut Task {
+    let at = tasks.iter().position(|t| t.name == name).unwrap_or_else(|| {
+        tasks.push(Task::begin(name));
+        tasks.len() - 1
+    });
+    &mut tasks[at]
+}
+
+fn tell(tasks: &mut Vec<Task>, line: &Line, server: &ServerId) {
+    let at = line.at;
+    let (event, last) = match &line.entry {
+        Entry::Restart(event) => (event, tasks.last().map_or(STOP, |t| t.name)),
+        Entry::Waiting { why } => {
+            let last = tasks.last().map_or(STOP, |t| t.name);
+            let task = task(tasks, last);
+            task.say(at, task.progress, format!("Waiting: {why}"));
+            return;
+        }
+        Entry::Claimed { owner, generation } if *generation > 1 => {
+            if let Some(task) = tasks.last_mut() {
+                task.say(at, task.progress, format!("Taken over by engine {owner}"));
+            }
+            return;
+        }
+        Entry::Ended { status, message } => {
+            if let (true, Some(_)) = (tasks.is_empty(), message) {
+                tasks.push(Task::begin(STOP));
+            }
+            return end_tasks(tasks, at, *status, message.as_ref());
+        }
+        Entry::Claimed { .. }
+        | Entry::Process(_)
+        | Entry::Proven { .. }
+        | Entry::Held { .. }
+        | Entry::ForceDownIntended
+        | Entry::ForcedDown
+        | Entry::DisableIntended
+        | Entry::Disabled
+        | Entry::Planned { .. }
+        | Entry::Intended { .. }
+        | Entry::Did { .. }
+        | Entry::Refused { .. }
+        | Entry::Postponed { .. }
+        | Entry::Arrived { .. }
+        | Entry::NotMoved { .. }
+        | Entry::Stopped { .. }
+        | Entry::NotRestored { .. }
+        | Entry::Gone { .. }
+        | Entry::Confirmed { .. }
+        | Entry::Way(_) => return,
+    };
+    happened(tasks, last, at, event, server);
+}
+
+fn happened(
+    tasks: &mut Vec<Task>,
+    last: &'static str,
+    at: crate::Millis,
+    event: &Event,
+    server: &ServerId,
+) {
+    match event {
+        Event::Chosen { vm_state: crate::seen::VmState::Stopped, .. } => {
+            let stop = task(tasks, STOP);
+            stop.say(at, 1.0, format!("Stopped instance: '{server}'"));
+            stop.succeed();
+        }
+        Event::Chosen { .. } => {
+            task(tasks, STOP);
+        }
+        Event::Blocked { why } => {
+            let task = task(tasks, last);
+            task.say(at, task.progress, format!("Waiting: {why}"));
+        }
+        Event::StopIntended { .. } => {
+            once(task(tasks, STOP), at, format!("Stopping instance: {server}"));
+        }
+        Event::StopRefused { why, .. } => {
+            let text = format!("Conflict when stopping instance: {server}");
+            task(tasks, STOP).say(at, 0.0, format!("{text}: {why}"));
+        }
+        Event::Stopped => {
+            let stop = task(tasks, STOP);
+            stop.say(at, 1.0, format!("Stopped instance: '{server}'"));
+            stop.succeed();
+        }
+        Event::StartIntended => {
+            once(task(tasks, START), at, format!("Starting instance: '{server}'"));
+        }
+        Event::StartRefused { why, .. } => {
+            let text = format!("Instance '{server}' was not started: {why}");
+            task(tasks, last).say(at, 0.0, text);
+        }
+        Event::StartTaken => is_starting(tasks, at, server),
+        Event::Active => {
+            is_starting(tasks, at, server);
+            let confirm = task(tasks, CONFIRM);
+            confirm.say(at, 1.0, format!("Confirmed instance '{server}' vm_state is ACTIVE"));
+            confirm.succeed();
+        }
+        Event::Freed | Event::StopTaken | Event::NotAsked { .. } => {}
+    }
+}
+
+/// Nova took the start; whether its answer was heard does not matter.
+fn is_starting(tasks: &mut Vec<Task>, at: crate::Millis, server: &ServerId) {
+    let start = task(tasks, START);
+    if start.state != "SUCCESS" {
+        start.say(at, 1.0, format!("Instance started: '{server}'"));
+        start.succeed();
+    }
+    let text = format!("Confirming instance '{server}' vm_state is ACTIVE");
+    once(task(tasks, CONFIRM), at, text);
+}
+
+fn once(task: &mut Task, at: crate::Millis, text: String) {
+    if !task.messages.iter().any(|m| m.text == text) {
+        task.say(at, 0.0, text);
+    }
+}
