@@ -60,7 +60,7 @@ impl Engine {
                     }
                     Err(_) => {}
                 }
-                self.wake.wait(&*self.ports.clock, self.config.poll).await;
+                self.wake.wait(&*self.ports.clock, self.config().poll).await;
             }
         };
         futures::future::select(std::pin::pin!(polling), std::pin::pin!(stopping)).await;
@@ -136,9 +136,9 @@ impl Engine {
     ) -> bool {
         let of_hosts = here.values().filter(|k| **k == NotificationType::ComputeHost).count();
         match kind {
-            NotificationType::ComputeHost => of_hosts >= self.config.recoveries_most,
+            NotificationType::ComputeHost => of_hosts >= self.config().recoveries_most,
             NotificationType::Process | NotificationType::Vm => {
-                here.len() - of_hosts >= self.config.restarts_most
+                here.len() - of_hosts >= self.config().restarts_most
             }
         }
     }

@@ -47,6 +47,7 @@ use recovery::{
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
+    rc::Rc,
     sync::Arc,
 };
 use store::Store;
@@ -65,7 +66,7 @@ pub struct Ports {
 #[derive(Debug)]
 pub struct Engine {
     ports: Ports,
-    config: Config,
+    config: RefCell<Rc<Config>>,
     wake: Wake,
     owner: Owner,
     tenures: Tenures,
@@ -96,11 +97,30 @@ impl Engine {
             reserving: RefCell::default(),
             reserves_seen: RefCell::default(),
             ports,
-            config,
+            config: RefCell::new(Rc::new(config)),
             wake,
             owner,
             anchor,
         }
+    }
+
+    /// The settings of this moment; each step takes them anew.
+    fn config(&self) -> Rc<Config> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// Other settings, from the next step of each recovery on.
+    ///
+    /// This run keeps its name and its lease term: others reckon with the term it took leases with.
+    pub fn reconfigure(&self, config: Config) {
+        let before = self.config();
+        let (name, lease_term) = (before.name.clone(), before.lease_term);
+        if config.lease_term != lease_term {
+            tracing::warn!("the lease term stays {} s until a restart", lease_term.as_secs());
+        }
+        self.pace.borrow_mut().bound(config.calls_most);
+        self.config.replace(Rc::new(Config { name, lease_term, ..config }));
+        self.wake.nudge();
     }
 
     /// Runs until `shutdown`; then finishes the acts in flight and gives its leases back.

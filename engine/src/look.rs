@@ -93,7 +93,7 @@ impl Engine {
             | RecoveryMethod::AutoPriority
             | RecoveryMethod::RhPriority => !self.reserved_hosts(mission, ways).await?.is_empty(),
         };
-        let within = match self.config.within_segment {
+        let within = match self.config().within_segment {
             true => Some(self.hosts_within(mission).await?),
             false => None,
         };
@@ -164,6 +164,6 @@ impl HostView {
         let ours = |s: &Sighting| own_write.is_some_and(|w| s.at.since(w) <= OWN_WRITE_MS);
         let sightings: Vec<Sighting> = sightings.into_iter().filter(|s| !ours(s)).collect();
         let says = self.service.as_ref().map_or(NovaSays::Absent, ComputeService::says);
-        permit(host, &self.evidence, engine.config.require, &sightings, says)
+        permit(host, &self.evidence, engine.config().require, &sightings, says)
     }
 }

@@ -47,7 +47,7 @@ impl Engine {
         process: &str,
         stopping: Stopping<'_>,
     ) -> Result<Option<Due>, Stop> {
-        let limits = &self.config.process_limits;
+        let limits = &self.config().process_limits;
         if let Some(due) = process::at_first(&journal.state, process, limits, self.now()) {
             return Ok(Some(due));
         }
@@ -73,11 +73,12 @@ impl Engine {
     ) -> Result<(), Stop> {
         journal.record(vec![Entry::Process(Event::DisableIntended)]).await?;
         let lease = journal.lease.clone();
-        let act = self.disable(&lease, service, &self.config.process_disable_reason);
+        let config = self.config();
+        let act = self.disable(&lease, service, &config.process_disable_reason);
         let event = match journal.act(act, stopping).await? {
             Outcome::Taken => Event::DisableTaken,
             Outcome::Refused { why } => {
-                let again_at = journal.state.again_at(&self.config.process_limits, self.now());
+                let again_at = journal.state.again_at(&self.config().process_limits, self.now());
                 Event::DisableRefused { why, again_at }
             }
             Outcome::NotAsked { until } => Event::NotAsked { until },

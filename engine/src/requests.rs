@@ -17,7 +17,7 @@ impl Engine {
             if let Err(e) = self.answer_open_requests().await {
                 tracing::debug!(error = %e, "requests cannot be read");
             }
-            self.wake.wait(&*self.ports.clock, self.config.poll).await;
+            self.wake.wait(&*self.ports.clock, self.config().poll).await;
         }
     }
 

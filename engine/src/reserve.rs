@@ -131,7 +131,7 @@ impl Engine {
         dead: &HostName,
         reserved: &HostName,
     ) -> Result<Vec<Aggregate>, AskError> {
-        if !self.config.reserved_into_aggregates {
+        if !self.config().reserved_into_aggregates {
             return Ok(Vec::new());
         }
         let all = self.ports.nova.aggregates().await?;

@@ -66,7 +66,7 @@ impl Engine {
         server: &ServerId,
         stopping: Stopping<'_>,
     ) -> Result<Option<View>, Stop> {
-        let limits = &self.config.restart_limits;
+        let limits = &self.config().restart_limits;
         let common = journal.state.common();
         if common.expired(limits.expiry_ms, self.now()) {
             let end = common.given_up(limits.expiry_ms);
@@ -135,7 +135,7 @@ impl Engine {
         if journal.state.stage != Stage::Choosing {
             return Ok(0);
         }
-        let since = self.now().plus(-self.config.restart.window_ms);
+        let since = self.now().plus(-self.config().restart.window_ms);
         Ok(self.ports.store.restarts(id, since, &journal.subject.notification).await?)
     }
 
@@ -158,7 +158,7 @@ impl Engine {
             host_recovery: view.host_recovery.as_ref().map(|(host, recovery)| (host, recovery)),
             restarts: view.restarts,
         };
-        let (rules, limits) = (&self.config.restart, &self.config.restart_limits);
+        let (rules, limits) = (&self.config().restart, &self.config().restart_limits);
         match restart::judge(&journal.state, rules, limits, &look, self.now()) {
             Due::Note(entries) => {
                 journal.record(entries).await?;
@@ -215,6 +215,6 @@ impl Engine {
     }
 
     fn again_at(&self, state: &State) -> Millis {
-        state.again_at(&self.config.restart_limits, self.now())
+        state.again_at(&self.config().restart_limits, self.now())
     }
 }

@@ -78,7 +78,7 @@ impl Tenures {
 impl Engine {
     /// Renews every lease each third of the term, for ever.
     pub(crate) async fn keep_tenures(&self) {
-        let every = self.config.lease_term / 3;
+        let every = self.config().lease_term / 3;
         loop {
             self.ports.clock.sleep(every).await;
             let leases = self.tenures.leases();
@@ -87,7 +87,7 @@ impl Engine {
             }
             let sent = self.ports.clock.boot();
             let renewal = self.ports.store.renew(&leases);
-            match ports::within(&*self.ports.clock, self.config.lease_term, renewal).await {
+            match ports::within(&*self.ports.clock, self.config().lease_term, renewal).await {
                 Some(Ok(still)) => {
                     self.tenures.drop_lost(&leases, &still);
                     // Given back while we renewed: must not come back to life.

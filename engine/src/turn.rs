@@ -231,7 +231,7 @@ impl<'e> Turns<'e> {
         };
         // While the host is held there is nothing to look at more often than once a nap.
         let held = matches!(judged, Some(Err(_)));
-        let steps = due::due(&self.state, &engine.config.limits, &scene);
+        let steps = due::due(&self.state, &engine.config().limits, &scene);
         let notes: Vec<Entry> = steps.iter().filter_map(note).collect();
         if !notes.is_empty() {
             self.record(notes).await?;
@@ -352,7 +352,7 @@ impl<'e> Turns<'e> {
             Step::Disable(service) => async move {
                 Came::Switched(
                     Entry::Disabled,
-                    engine.disable(&lease, &service, &engine.config.disable_reason).await,
+                    engine.disable(&lease, &service, &engine.config().disable_reason).await,
                 )
             }
             .boxed_local(),
@@ -394,7 +394,7 @@ impl<'e> Turns<'e> {
             let asking = matches!(m.stage, Stage::Asking { .. });
             (asking || m.doubted) && !self.busy.contains(&m.planned.server)
         });
-        let limits = &self.engine.config.limits;
+        let limits = &self.engine.config().limits;
         let idle_ms = self.state.progress_at.map_or(0, |p| self.engine.now().since(p));
         match &self.cursor {
             Some(cursor) if !unsure && idle_ms < limits.arrival_ms / 2 => From::Last(*cursor),
@@ -435,7 +435,7 @@ impl<'e> Turns<'e> {
     fn nap(&self) -> Duration {
         let now = self.boot();
         let until = |at: Boot| Duration::from_millis(at.0.saturating_sub(now.0).max(5));
-        let by_state = due::wake_at(&self.state, &self.engine.config.limits)
+        let by_state = due::wake_at(&self.state, &self.engine.config().limits)
             .map(|at| at.since(self.engine.now()))
             .filter(|ms| *ms > 0)
             .map_or(NAP_MOST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)));

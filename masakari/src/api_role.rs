@@ -3,8 +3,11 @@
 use crate::{
     cli::ConfigArgs,
     config::Configuration,
-    logging, policy,
+    logging,
+    logging::LevelsHandle,
+    policy,
     ports_of::{Machine, machine_name},
+    reload::Reload,
     signals,
 };
 use anyhow::Context;
@@ -16,9 +19,11 @@ use ports::HttpClient;
 use std::{process::ExitCode, sync::Arc};
 use store::Store;
 
+const PROGRAM: &str = "masakari-api";
+
 pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let machine = Machine::new()?;
-    let configuration = begin(args, "masakari-api", &machine)?;
+    let (configuration, levels) = begin(args, PROGRAM, &machine)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(serving_threads())
         .enable_all()
@@ -28,7 +33,11 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         // The engine is another process: it polls.
         let nudge = Arc::new(|| {});
         let stop = async { signals::stop_asked().await.unwrap_or(()) };
-        serve(&configuration, &machine, store, nudge, stop).await?;
+        let reload = Reload::new(args, PROGRAM, levels)?;
+        tokio::select! {
+            served = serve(&configuration, &machine, store, nudge, stop) => served?,
+            () = reload.keep(|_| {}) => {}
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -45,14 +54,14 @@ pub(crate) fn begin(
     args: &ConfigArgs,
     program: &str,
     machine: &Machine,
-) -> anyhow::Result<Configuration> {
+) -> anyhow::Result<(Configuration, LevelsHandle)> {
     let configuration = Configuration::read(&args.0, program)?;
     let log = configuration.log(program, &machine_name(), machine.clock.wall().0)?;
-    logging::begin(log, machine.clock.clone());
+    let levels = logging::begin(log, machine.clock.clone());
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(configuration)
+    Ok((configuration, levels))
 }
 
 /// Serves until `stop`.

@@ -1,28 +1,37 @@
 //! `masakari-engine`, and the engine together with the API in one process.
 
 use crate::{
-    api_role, cli::ConfigArgs, config::Configuration, ports_of, ports_of::Machine, signals,
+    api_role, cli::ConfigArgs, config::Configuration, ports_of, ports_of::Machine, reload::Reload,
+    signals,
 };
 use engine::{Engine, Ports, Wake};
 use std::{process::ExitCode, sync::Arc};
 use store::Store;
 
+const PROGRAM: &str = "masakari-engine";
+/// The engine and the API in one process.
+const BOTH: &str = "masakari";
+
 pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let machine = Machine::new()?;
-    let configuration = api_role::begin(args, "masakari-engine", &machine)?;
+    let (configuration, levels) = api_role::begin(args, PROGRAM, &machine)?;
     // One thread is enough for an engine: it waits for Nova and for the database.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store: Arc<dyn Store> = Arc::new(machine.open(&configuration.database()?).await?);
         let engine = new(&configuration, &machine, store, Wake::default())?;
-        engine.run(stop()).await;
+        let reload = Reload::new(args, PROGRAM, levels)?;
+        tokio::select! {
+            () = engine.run(stop()) => {}
+            () = reload.keep(|configuration| engine.reconfigure(settings(configuration))) => {}
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
 
 pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let machine = Machine::new()?;
-    let configuration = api_role::begin(args, "masakari", &machine)?;
+    let (configuration, levels) = api_role::begin(args, BOTH, &machine)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -33,8 +42,12 @@ pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         let engine = new(&configuration, &machine, store.clone(), wake.clone())?;
         let nudge = Arc::new(move || wake.nudge());
         let serving = api_role::serve(&configuration, &machine, store, nudge, stop());
-        let (served, ()) = tokio::join!(serving, engine.run(stop()));
-        served?;
+        let reload = Reload::new(args, BOTH, levels)?;
+        let both = async { tokio::join!(serving, engine.run(stop())).0 };
+        tokio::select! {
+            served = both => served?,
+            () = reload.keep(|configuration| engine.reconfigure(settings(configuration))) => {}
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -45,6 +58,13 @@ fn new(
     store: Arc<dyn Store>,
     wake: Wake,
 ) -> anyhow::Result<Engine> {
+    let config = settings(configuration);
+    let nova = machine.nova(configuration)?;
+    let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
+    Ok(Engine::new(Ports { store, nova, clock, entropy }, config, wake))
+}
+
+fn settings(configuration: &Configuration) -> engine::Config {
     let config = configuration.engine(&ports_of::machine_name());
     if config.require == recovery::evidence::Require::Monitor {
         tracing::warn!(
@@ -52,9 +72,7 @@ fn new(
              set `require = proven` once hosts can be fenced"
         );
     }
-    let nova = machine.nova(configuration)?;
-    let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
-    Ok(Engine::new(Ports { store, nova, clock, entropy }, config, wake))
+    config
 }
 
 async fn stop() {

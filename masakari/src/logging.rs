@@ -25,8 +25,8 @@ use std::{
 };
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer, layer::Context, layer::SubscriberExt, registry::LookupSpan,
-    util::SubscriberInitExt,
+    EnvFilter, Layer, Registry, filter::Targets, layer::Context, layer::SubscriberExt,
+    registry::LookupSpan, reload, util::SubscriberInitExt,
 };
 
 /// How and where to log.
@@ -38,8 +38,20 @@ pub(crate) struct Config {
     pub(crate) limit: Option<Limit>,
 }
 
+/// Changes the levels of a log that has begun.
+pub(crate) struct LevelsHandle(Option<reload::Handle<Targets, Registry>>);
+
+impl LevelsHandle {
+    pub(crate) fn change(&self, levels: &Levels) {
+        // Without a handle `RUST_LOG` rules; a log that is gone needs no levels.
+        if let Some(Err(error)) = self.0.as_ref().map(|handle| handle.reload(levels.targets())) {
+            tracing::debug!(%error, "the log's levels stay");
+        }
+    }
+}
+
 /// Begins to log; `RUST_LOG` overrides the levels. Whoever began before us (a test) has its way.
-pub(crate) fn begin(config: Config, clock: Arc<dyn Clock>) {
+pub(crate) fn begin(config: Config, clock: Arc<dyn Clock>) -> LevelsHandle {
     let levels = config.levels.targets();
     let oslo = Oslo {
         places: Mutex::new(config.places),
@@ -48,10 +60,17 @@ pub(crate) fn begin(config: Config, clock: Arc<dyn Clock>) {
         clock,
     };
     let registry = tracing_subscriber::registry();
-    let _ = match EnvFilter::try_from_default_env() {
-        Ok(filter) => registry.with(oslo.with_filter(filter)).try_init(),
-        Err(_) => registry.with(oslo.with_filter(levels)).try_init(),
-    };
+    match EnvFilter::try_from_default_env() {
+        Ok(filter) => {
+            drop(registry.with(oslo.with_filter(filter)).try_init());
+            LevelsHandle(None)
+        }
+        Err(_) => {
+            let (levels, handle) = reload::Layer::new(levels);
+            drop(registry.with(oslo.with_filter(levels)).try_init());
+            LevelsHandle(Some(handle))
+        }
+    }
 }
 
 struct Oslo {

@@ -17,6 +17,7 @@ mod manage;
 mod output;
 mod policy;
 mod ports_of;
+mod reload;
 mod signals;
 mod status;
 

@@ -70,7 +70,7 @@ impl Manage {
         let configuration = Configuration::read(&self.config.0, "masakari-manage")?;
         let machine = Machine::new()?;
         let log = configuration.log_of_a_command("masakari-manage", &machine_name())?;
-        logging::begin(log, machine.clock.clone());
+        drop(logging::begin(log, machine.clock.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let database = configuration.database()?;

@@ -31,6 +31,12 @@ impl Pace {
         Self { limit: START.min(most), most }
     }
 
+    /// Another bound, from now on.
+    pub fn bound(&mut self, most: usize) {
+        self.most = most.max(1);
+        self.limit = self.limit.min(self.most);
+    }
+
     /// Learns from one call.
     pub fn learn(&mut self, answered: Answered) {
         self.limit = match answered {
@@ -59,6 +65,20 @@ mod tests {
             pace.learn(Answered::After { ms: 300 });
         }
         assert_eq!(pace.room(5), 15);
+    }
+
+    #[test]
+    fn another_bound_holds_from_then_on() {
+        let mut pace = Pace::new(20);
+        pace.bound(3);
+        assert_eq!(pace.room(0), 3);
+        pace.bound(0);
+        assert_eq!(pace.room(0), 1);
+        pace.bound(5);
+        for _ in 0..10 {
+            pace.learn(Answered::After { ms: 300 });
+        }
+        assert_eq!(pace.room(0), 5);
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl<'e> Turns<'e> {
         }
         let fresh_id = || VMoveId::new(engine.ports.entropy.uuid().to_string());
         let (moves, skipped) =
-            plan::select(servers, evacuations, &engine.config.selection, fresh_id);
+            plan::select(servers, evacuations, &engine.config().selection, fresh_id);
         let on_host = u32::try_from(servers.len()).unwrap_or(u32::MAX);
         let mut fresh: Vec<_> =
             moves.into_iter().filter(|m| !self.state.moves.contains_key(&m.server)).collect();
@@ -223,7 +223,7 @@ impl<'e> Turns<'e> {
             whole: view.whole,
             busy: &view.busy,
         };
-        let entries = due::judge(&self.state, &engine.config.limits, &look, engine.now());
+        let entries = due::judge(&self.state, &engine.config().limits, &look, engine.now());
         let took = engine.now().since(view.began).unsigned_abs();
         let wait = Duration::from_millis(took).saturating_mul(LOOK_COST);
         self.look_after = self.boot().plus(wait.clamp(LOOK_EVERY.0, LOOK_EVERY.1));

@@ -117,7 +117,7 @@ impl Configuration {
         })
     }
 
-    fn levels(&self) -> anyhow::Result<Levels> {
+    pub(crate) fn levels(&self) -> anyhow::Result<Levels> {
         let name = "default_log_levels";
         let items: Vec<String> = self.values.get("DEFAULT", name);
         let part = |item: &String| {
