@@ -39,6 +39,9 @@ impl Called {
             host = forwarded_host.unwrap_or(host);
             prefix = text(headers, "x-forwarded-prefix").unwrap_or_default().to_owned();
         }
+        if let Some(header) = &config.scheme_header {
+            scheme = text(headers, header.as_str()).map_or(scheme, str::to_owned);
+        }
         let default_port = match scheme.as_str() {
             "http" => ":80",
             "https" => ":443",

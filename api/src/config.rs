@@ -1,6 +1,7 @@
 //! How the API answers, under the names that Python Masakari gives its options.
 
 use crate::{cors::Cors, health::Healthcheck};
+use http::HeaderName;
 
 /// How the API answers.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Config {
     /// `[oslo_middleware] enable_proxy_headers_parsing`: a proxy stands before us, and what it says of the
     /// address under which it was called is believed.
     pub behind_proxy: bool,
+    /// `[wsgi] secure_proxy_ssl_header`: a header of a proxy that names the scheme under which it was called.
+    pub scheme_header: Option<HeaderName>,
     /// Whether callers speak TLS with us.
     pub tls: bool,
     /// `[cors]`.
@@ -34,6 +37,7 @@ impl Default for Config {
             duplicate_notification_detection_interval_s: 180,
             osapi_masakari_link_prefix: None,
             behind_proxy: false,
+            scheme_header: None,
             tls: false,
             cors: Cors::default(),
             max_request_body_size: 114_688,

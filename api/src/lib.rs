@@ -50,6 +50,7 @@ pub use auth::Auth;
 pub use config::Config;
 pub use cors::Cors;
 pub use health::{HealthBackend, Healthcheck};
+pub use http::HeaderName;
 pub use ipnet::IpNet;
 pub use policy::RULES;
 pub use serve::{Peer, serve};

@@ -159,6 +159,16 @@ def proxied(name):
 def proxy():
     yield setting("proxy", conf="[oslo_middleware]\nenable_proxy_headers_parsing = True\n")
     yield from proxied("proxy")
+    for name, conf in (("scheme header", "secure_proxy_ssl_header = HTTP_X_SCHEME\n"),
+                       ("scheme header behind proxy", "secure_proxy_ssl_header = HTTP_X_SCHEME\n"
+                        "[oslo_middleware]\nenable_proxy_headers_parsing = True\n")):
+        yield setting(name, conf="[wsgi]\n" + conf)
+        for label, more in (("none", {}), ("https", {"X-Scheme": "https"}), ("empty", {"X-Scheme": ""}), ("odd", {"X-Scheme": "wss"}),
+                            ("both", {"X-Scheme": "https", "X-Forwarded-Proto": "http"}),
+                            ("port", {"X-Scheme": "https", "Host": "api.example.com:443"}),
+                            ("all", {"X-Scheme": "https", "X-Forwarded-Host": "api.example.com", "X-Forwarded-Prefix": "/ha"})):
+            for path in ("/", "/v1/", "/v3/x"):
+                yield req("%s %s %s" % (name, label, path), "GET", path, headers=more)
     yield setting("no proxy")
     yield from proxied("no proxy")
 

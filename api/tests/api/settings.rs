@@ -99,7 +99,7 @@ fn settings(replay: &Replay, step: &Value, disable_file: &Path) -> Settings {
 }
 
 fn section(line: &str) -> &'static str {
-    let known = ["DEFAULT", "oslo_middleware", "cors", "healthcheck"];
+    let known = ["DEFAULT", "oslo_middleware", "cors", "healthcheck", "wsgi"];
     known.into_iter().find(|group| line == format!("[{group}]")).expect("a section that is known")
 }
 
@@ -115,6 +115,10 @@ fn set(config: &mut Config, group: &str, key: &str, value: &str) {
         }
         ("oslo_middleware", "enable_proxy_headers_parsing") => {
             config.behind_proxy = value == "True"
+        }
+        ("wsgi", "secure_proxy_ssl_header") => {
+            assert_eq!(value, "HTTP_X_SCHEME");
+            config.scheme_header = Some("x-scheme".parse().unwrap());
         }
         ("cors", "allowed_origin") => config.cors.allowed_origin = list(),
         ("cors", "allow_credentials") => config.cors.allow_credentials = value == "True",

@@ -1,14 +1,14 @@
 //! What stands between the API and its callers: `[cors]`, `[oslo_middleware]`, `[healthcheck]`, TLS, and what
 //! `api-paste.ini` says of them.
 //!
-//! Our pipeline is fixed. Of Masakari's `api-paste.ini` the options of its health check are read, and whether the
-//! pipeline of the chosen `auth_strategy` leaves out what may be left out; that it checks tokens is not left to
-//! that file.
+//! Our pipeline is fixed. Of Masakari's `api-paste.ini` the options of oslo.middleware's filters and of its health
+//! check are read, and win as they do there; and whether the pipeline of the chosen `auth_strategy` leaves out what
+//! may be left out. That it checks tokens is not left to that file.
 
 use super::Configuration;
 use anyhow::Context;
-use api::{Cors, HealthBackend, Healthcheck, IpNet, Tls};
-use oslo::config::{Kind, Opt, Source, Values};
+use api::{Cors, HeaderName, HealthBackend, Healthcheck, IpNet, Tls};
+use oslo::config::{FromValue, Kind, Opt, Severity, Source, Values};
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
@@ -16,6 +16,9 @@ use std::{
 
 const HEALTHCHECK: &str = "app:healthcheck";
 const PIPELINES: &str = "composite:masakari_api_v1";
+const CORS: &str = "filter:cors";
+const PROXY: &str = "filter:http_proxy_to_wsgi";
+const SIZE: &str = "filter:sizelimit";
 
 /// What of `api-paste.ini` matters.
 const PASTE: &[Opt] = &[
@@ -28,6 +31,14 @@ const PASTE: &[Opt] = &[
     Opt::new(HEALTHCHECK, "ignore_proxied_requests", Kind::Bool),
     Opt::new(PIPELINES, "keystone", Kind::Str),
     Opt::new(PIPELINES, "noauth2", Kind::Str),
+    Opt::new(CORS, "allow_credentials", Kind::Bool),
+    Opt::new(CORS, "allow_headers", Kind::List),
+    Opt::new(CORS, "allow_methods", Kind::List),
+    Opt::new(CORS, "allowed_origin", Kind::List),
+    Opt::new(CORS, "expose_headers", Kind::List),
+    Opt::new(CORS, "max_age", Kind::INT),
+    Opt::new(PROXY, "enable_proxy_headers_parsing", Kind::Bool),
+    Opt::new(SIZE, "max_request_body_size", Kind::at_least(0)),
 ];
 
 /// What every pipeline of Masakari's has and ours has, too.
@@ -51,13 +62,10 @@ impl Paste {
         self.0.as_ref()?.get::<Option<String>>(group, name).filter(|text| !text.is_empty())
     }
 
-    fn list(&self, name: &str) -> Option<Vec<String>> {
-        let list = self.0.as_ref()?.get::<Option<Vec<String>>>(HEALTHCHECK, name);
-        list.filter(|list| !list.is_empty())
-    }
-
-    fn yes(&self, name: &str) -> Option<bool> {
-        self.0.as_ref()?.get(HEALTHCHECK, name)
+    /// What `section` says, or else `group` of the configuration.
+    fn or<T: FromValue>(&self, section: &str, own: &Values, group: &str, name: &str) -> T {
+        let said = self.0.as_ref().and_then(|values| values.get::<Option<T>>(section, name));
+        said.unwrap_or_else(|| own.get(group, name))
     }
 
     /// Whether the pipeline has the filter; without a file all are there.
@@ -77,10 +85,14 @@ impl Configuration {
         let pipeline = if self.noauth() { "noauth2" } else { "keystone" };
         self.warn_of_filters(&paste, pipeline);
         config.tls = self.values.get("DEFAULT", "use_ssl");
+        let group = "oslo_middleware";
         config.behind_proxy = paste.has(pipeline, "http_proxy_to_wsgi")
-            && self.values.get("oslo_middleware", "enable_proxy_headers_parsing");
+            && paste.or(PROXY, &self.values, group, "enable_proxy_headers_parsing");
+        let bytes: i64 = paste.or(SIZE, &self.values, group, "max_request_body_size");
+        config.max_request_body_size = usize::try_from(bytes).unwrap_or(0);
+        config.scheme_header = self.scheme_header()?;
         if paste.has(pipeline, "cors") {
-            config.cors = self.cors();
+            config.cors = self.cors(&paste);
         }
         config.healthcheck = self.healthcheck(&paste)?;
         Ok(())
@@ -88,13 +100,10 @@ impl Configuration {
 
     /// What `api-paste.ini` says of the health check wins, as oslo.middleware has it.
     fn healthcheck(&self, paste: &Paste) -> anyhow::Result<Healthcheck> {
-        let list = |name: &str| {
-            let own = || self.values.get::<Option<Vec<String>>>("healthcheck", name);
-            paste.list(name).or_else(own).unwrap_or_default()
-        };
-        let yes =
-            |name: &str| paste.yes(name).unwrap_or_else(|| self.values.get("healthcheck", name));
-        let wrong = |name: &str, what: String| self.wrong("healthcheck", name, what);
+        let group = "healthcheck";
+        let list = |name| paste.or::<Vec<String>>(HEALTHCHECK, &self.values, group, name);
+        let yes = |name| paste.or(HEALTHCHECK, &self.values, group, name);
+        let wrong = |name: &str, what: String| self.wrong(group, name, what);
         let mut found = Healthcheck {
             detailed: yes("detailed"),
             ignore_proxied_requests: yes("ignore_proxied_requests"),
@@ -109,9 +118,10 @@ impl Configuration {
         if !named.is_empty() {
             found.backends = backends(&named).map_err(|what| wrong("backends", what))?;
         }
-        let path = paste.text(HEALTHCHECK, "disable_by_file_path");
-        if let Some(path) = path.or_else(|| self.text("healthcheck", "disable_by_file_path")) {
-            found.disable_by_file_path = Some(PathBuf::from(path));
+        let path = "disable_by_file_path";
+        let path = paste.text(HEALTHCHECK, path).or_else(|| self.text(group, path));
+        if let Some(path) = path {
+            found.disable_by_file_path = Some(path.into());
         }
         for text in list("disable_by_file_paths") {
             let parts = text.split_once(':');
@@ -130,13 +140,27 @@ impl Configuration {
         Ok(found)
     }
 
-    fn cors(&self) -> Cors {
-        let list = |name| self.values.get::<Option<Vec<String>>>("cors", name).unwrap_or_default();
+    /// WSGI's name of a header, as Python takes it: `HTTP_X_FORWARDED_PROTO`.
+    fn scheme_header(&self) -> anyhow::Result<Option<HeaderName>> {
+        let option = "secure_proxy_ssl_header";
+        let Some(text) = self.text("wsgi", option) else { return Ok(None) };
+        let name = text.strip_prefix("HTTP_").map(|name| name.replace('_', "-").to_lowercase());
+        let name = name.and_then(|name| name.parse().ok());
+        let what =
+            || format!("= {text:?} is no header in WSGI's form, such as HTTP_X_FORWARDED_PROTO");
+        name.map(Some).ok_or_else(|| self.wrong("wsgi", option, what()))
+    }
+
+    fn cors(&self, paste: &Paste) -> Cors {
+        let list = |name| {
+            let list = paste.or::<Option<Vec<String>>>(CORS, &self.values, "cors", name);
+            list.unwrap_or_default()
+        };
         Cors {
             allowed_origin: list("allowed_origin"),
-            allow_credentials: self.values.get("cors", "allow_credentials"),
+            allow_credentials: paste.or(CORS, &self.values, "cors", "allow_credentials"),
             expose_headers: list("expose_headers"),
-            max_age_s: self.values.get("cors", "max_age"),
+            max_age_s: paste.or(CORS, &self.values, "cors", "max_age"),
             allow_methods: list("allow_methods"),
             allow_headers: list("allow_headers"),
         }
@@ -148,7 +172,10 @@ impl Configuration {
         let places = self.directories.iter().map(|dir| dir.join(&name));
         let Some(path) = places.into_iter().find(|path| path.is_file()) else { return Paste(None) };
         let Ok(text) = std::fs::read_to_string(&path) else { return Paste(None) };
-        let (values, _) = Values::load(&[Source::File { path, text }], &[PASTE]);
+        let (values, findings) = Values::load(&[Source::File { path, text }], &[PASTE]);
+        for finding in findings.iter().filter(|finding| finding.severity() == Severity::Error) {
+            tracing::warn!("{finding}; it is left out");
+        }
         Paste(Some(values))
     }
 
@@ -249,6 +276,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_filter_says_wins_over_the_configuration() {
+        let conf = "[cors]\nallowed_origin = *\nmax_age = 5\n[oslo_middleware]\n\
+            max_request_body_size = 7\nenable_proxy_headers_parsing = true\n";
+        let paste = "[filter:cors]\nallowed_origin = https://a, https://b\nallow_credentials = maybe\n\
+            [filter:http_proxy_to_wsgi]\nenable_proxy_headers_parsing = false\n\
+            [filter:sizelimit]\nmax_request_body_size = 9\n";
+        let found = read(conf, paste).unwrap();
+        assert_eq!(found.cors.allowed_origin, ["https://a", "https://b"]);
+        assert_eq!((found.cors.max_age_s, found.cors.allow_credentials), (5, true));
+        assert_eq!((found.behind_proxy, found.max_request_body_size), (false, 9));
+    }
+
+    #[test]
     fn the_health_check_is_what_api_paste_ini_says_and_else_what_the_configuration_says() {
         let conf = "[DEFAULT]\nmasakari_api_listen_port = 8080\n[healthcheck]\ndetailed = true\n\
             backends = disable_by_files_ports,nobody,enable_by_files\nenable_by_file_paths = /a, /b\n\
@@ -294,6 +334,11 @@ mod tests {
             (
                 "[healthcheck]\ndisable_by_file_paths = /d",
                 "m.conf:5: error: [healthcheck] disable_by_file_paths = \"/d\" is not port:path",
+            ),
+            (
+                "[wsgi]\nsecure_proxy_ssl_header = X-Scheme",
+                "m.conf:5: error: [wsgi] secure_proxy_ssl_header = \"X-Scheme\" is no header in WSGI's \
+                 form, such as HTTP_X_FORWARDED_PROTO",
             ),
             (
                 "use_ssl = true",

@@ -175,14 +175,12 @@ impl Configuration {
     }
 
     pub(crate) fn api(&self) -> anyhow::Result<api::Config> {
-        let bytes: i64 = self.values.get("oslo_middleware", "max_request_body_size");
         let mut config = api::Config {
             osapi_max_limit: self.values.get("DEFAULT", "osapi_max_limit"),
             duplicate_notification_detection_interval_s: self
                 .values
                 .get("DEFAULT", "duplicate_notification_detection_interval"),
             osapi_masakari_link_prefix: self.default_text("osapi_masakari_link_prefix"),
-            max_request_body_size: usize::try_from(bytes).unwrap_or(0),
             www_authenticate_uri: self
                 .text("keystone_authtoken", "www_authenticate_uri")
                 .or_else(|| self.text("keystone_authtoken", "auth_url")),

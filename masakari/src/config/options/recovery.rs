@@ -2,7 +2,7 @@
 
 use oslo::config::{Kind, Opt};
 
-use super::why::{EVENTLET, FLOWS, NO_PROXY, TLS_SAFE};
+use super::why::{EVENTLET, FLOWS, TLS_SAFE};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("coordination", "backend_url", Kind::Secret).ignored("engines agree by leases in the database; no coordinator is needed"),
@@ -32,7 +32,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("wsgi", "default_pool_size", Kind::INT).default("1000").ignored(EVENTLET),
     Opt::new("wsgi", "keep_alive", Kind::Bool).default("true").ignored(EVENTLET),
     Opt::new("wsgi", "max_header_line", Kind::INT).default("16384").ignored(EVENTLET),
-    Opt::new("wsgi", "secure_proxy_ssl_header", Kind::Str).ignored(NO_PROXY),
+    Opt::new("wsgi", "secure_proxy_ssl_header", Kind::Str).help("A header of the proxy before the API that names the scheme under which it was called, as HTTP_X_FORWARDED_PROTO"),
     Opt::new("wsgi", "ssl_ca_file", Kind::Str).help("As [ssl] ca_file, which it comes before"),
     Opt::new("wsgi", "ssl_cert_file", Kind::Str).help("As [ssl] cert_file, which it comes before"),
     Opt::new("wsgi", "ssl_key_file", Kind::Str).help("As [ssl] key_file, which it comes before"),
