@@ -62,7 +62,8 @@ class Client:
         """With `ok`, an answer of 400 and above is an exception."""
         if not hasattr(self._tls, "session"):
             self._tls.session = requests.Session()
-        headers = {"X-Auth-Token": self.token, "Accept": "application/json"}
+        headers = {"X-Auth-Token": self.token, "Accept": "application/json",
+                   **kw.pop("headers", {})}
         if version:
             headers["OpenStack-API-Version"] = version
         r = self._tls.session.request(method, url, json=body, headers=headers, timeout=timeout, **kw)

@@ -23,9 +23,9 @@ class Ours:
 
     name = "ours"
 
-    def up(self, sections=""):
+    def up(self, extra="", sections=""):
         self.down()
-        cloud.script("masakari-up", RS_SECTIONS=sections)
+        cloud.script("masakari-up", RS_EXTRA=extra, RS_SECTIONS=sections)
 
     def down(self):
         cloud.script("masakari-down", "--wipe")
@@ -40,8 +40,8 @@ class Ours:
 class Python:
     name = "python"
 
-    def up(self, sections=""):
-        if sections:
+    def up(self, extra="", sections=""):
+        if extra or sections:
             raise NotImplementedError("a configuration of its own")
         self.down()
         cloud.script("masakari-py-up", "tuned")
@@ -110,7 +110,8 @@ def openstack(*words):
 class Case(unittest.TestCase):
     """Everything healthy, no servers, an empty Masakari with one segment of all hosts."""
 
-    # More sections of its configuration file.
+    # More lines and sections of its configuration file.
+    extra = ""
     sections = ""
 
     def setUp(self):
@@ -120,7 +121,7 @@ class Case(unittest.TestCase):
         self.hosts = sorted(s["host"] for s in services.json()["services"])
         for host in self.hosts:
             cloud.revive(self.nova, host)
-        UNDER_TEST.up(self.sections)
+        UNDER_TEST.up(self.extra, self.sections)
         self.segment = self.nova.masakari("POST", "/segments", {"segment": {
             "name": "all", "recovery_method": "auto", "service_type": "COMPUTE"}}).json()["segment"]
         for host in self.hosts:

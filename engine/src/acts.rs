@@ -29,7 +29,8 @@ use crate::{Engine, error::ActFailed};
 use openstack::AskError;
 use ports::Boot;
 use recovery::{
-    Evacuate, ForceDown, ServerId, ServiceId, lease::Lease, log::Reset, pace::Answered,
+    Evacuate, ForceDown, NotificationId, ServerId, ServiceId, lease::Lease, log::Reset,
+    pace::Answered,
 };
 use std::time::Duration;
 
@@ -182,14 +183,19 @@ impl Engine {
             }
             Err(ActFailed::NoTenure { .. }) => return result,
         };
-        self.pace.borrow_mut().learn(answered);
+        // Our own is still counted.
+        self.pace.borrow_mut().learn(answered, self.acting.get().saturating_sub(1));
         result
     }
 
-    /// How many more servers may be asked about now, shared fairly between recoveries.
-    pub(crate) fn room(&self) -> usize {
-        let room = self.pace.borrow().room(self.acting.get());
-        room.div_ceil(self.recovering.get().max(1)).min(room)
+    /// How many of the `wanted` servers a recovery may ask Nova to move now.
+    pub(crate) fn share(&self, recovery: &NotificationId, wanted: usize) -> usize {
+        let limit = self.pace.borrow().limit();
+        let room = limit.saturating_sub(self.acting.get());
+        let mut fair = self.fair.borrow_mut();
+        let calls = fair.allowed(recovery, limit, room).min(wanted);
+        fair.gets(recovery, calls, wanted > calls);
+        calls
     }
 }
 

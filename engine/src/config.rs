@@ -1,6 +1,6 @@
 //! What can be set about the engine.
 
-use recovery::{due::Limits, evidence::Require, plan::Selection, process, restart};
+use recovery::{due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart};
 use std::time::Duration;
 
 /// The engine's settings, already checked.
@@ -26,6 +26,8 @@ pub struct Config {
     pub reserved_into_aggregates: bool,
     /// `[recovery] auto_within_segment`: where Nova chooses, it chooses among the segment's hosts.
     pub within_segment: bool,
+    /// `[recovery] priority_*_key`: where a server's priority is looked for.
+    pub priority: Keys,
     pub limits: Limits,
     /// The most recoveries of single servers and services that one engine runs at once; they do not
     /// count among `recoveries_most`, because they may wait for a host's recovery.
@@ -51,6 +53,7 @@ impl Default for Config {
             disable_reason: "Masakari detected host failed.".into(),
             reserved_into_aggregates: false,
             within_segment: false,
+            priority: Keys::default(),
             limits: Limits::default(),
             restarts_most: 256,
             restart: restart::Rules::default(),

@@ -15,7 +15,8 @@
 //! * `claim`: which recoveries are ours. * `tenure`: how long we may act.
 //! * `turn`: the loop of a host's recovery. * `restart`, `process`: those of one server and one service, on
 //!   a `journal`. * `acts`: every call that changes the cloud.
-//! * `reasons`: why Nova did not do it. * `requests`: what persons ask for. * `reserve`: reserved hosts.
+//! * `priorities`: who goes first. * `reasons`: why Nova did not do it. * `requests`: what persons ask for.
+//! * `reserve`: reserved hosts.
 
 mod acts;
 mod claim;
@@ -23,6 +24,7 @@ mod config;
 mod error;
 mod journal;
 mod look;
+mod priorities;
 mod process;
 mod reasons;
 mod requests;
@@ -40,9 +42,9 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use openstack::Nova;
 use ports::{Clock, Entropy};
 use recovery::{
-    HostName, Millis,
+    HostName, Millis, NotificationId,
     lease::{Owner, Watch},
-    pace::Pace,
+    pace::{Fair, Pace},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -73,7 +75,8 @@ pub struct Engine {
     pace: RefCell<Pace>,
     /// Calls to Nova in flight that change a server.
     acting: Cell<usize>,
-    recovering: Cell<usize>,
+    /// Who of the recoveries gets the next ones.
+    fair: RefCell<Fair<NotificationId>>,
     /// Reserved hosts that a recovery of this engine has, or looks at.
     reserving: RefCell<BTreeSet<HostName>>,
     /// Leases of reserved hosts, as we saw them.
@@ -93,7 +96,7 @@ impl Engine {
             tenures: Tenures::new(config.lease_term),
             pace: RefCell::new(Pace::new(config.calls_most)),
             acting: Cell::new(0),
-            recovering: Cell::new(0),
+            fair: RefCell::default(),
             reserving: RefCell::default(),
             reserves_seen: RefCell::default(),
             ports,

@@ -59,6 +59,8 @@ pub(crate) struct HostList {
     pub(crate) more_reserved: bool,
     /// The hosts of the segment that could take servers; `None`: Nova chooses freely.
     pub(crate) within: Option<Vec<HostName>>,
+    /// Those that are not 0.
+    pub(crate) priorities: BTreeMap<ServerId, i64>,
 }
 
 /// From where on the changed servers are listed.
@@ -102,7 +104,8 @@ impl Engine {
         let servers = self.ports.nova.servers_on(host).await?;
         let evacuations = self.ports.nova.evacuations_from(host).await?;
         let cursor = self.ports.nova.cursor_at(asked);
-        Ok(HostList { servers, evacuations, cursor, more_reserved, within })
+        let priorities = self.priorities(host, &servers).await;
+        Ok(HostList { servers, evacuations, cursor, more_reserved, within, priorities })
     }
 
     /// The hosts of the segment that could take servers now.

@@ -38,6 +38,8 @@ pub(crate) const OUTAGE_WAIT: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(15));
 /// How often something is looked at that only the world can change.
 const NAP_MOST: Duration = Duration::from_secs(1);
+/// How often it is asked whether it is our turn, where other recoveries have all of Nova's calls.
+const NAP_HUNGRY: Duration = Duration::from_millis(100);
 /// How long a recovery that had to be left rests before it is taken up again.
 const LEFT_WAIT: Duration = Duration::from_secs(2);
 /// How long acts in flight may take to end at a shutdown.
@@ -83,6 +85,8 @@ struct Turns<'e> {
     own_write: Option<Millis>,
     outages: u32,
     after_outage: Boot,
+    /// Servers wait for others' calls to end.
+    hungry: bool,
 }
 
 impl Engine {
@@ -93,9 +97,9 @@ impl Engine {
         stopping: impl Future<Output = ()>,
     ) {
         let id = claimed.notification.clone();
-        self.recovering.set(self.recovering.get() + 1);
+        self.fair.borrow_mut().join(id.clone());
         let result = self.recover_claimed(&claimed, stopping).await;
-        self.recovering.set(self.recovering.get() - 1);
+        self.fair.borrow_mut().leave(&id);
         match result {
             Ok(status) => tracing::info!(notification = %id, %status, "recovery ended"),
             Err(Stop::Shutdown) => tracing::info!(notification = %id, "recovery left for others"),
@@ -173,6 +177,7 @@ impl<'e> Turns<'e> {
             own_write: None,
             outages: 0,
             after_outage: Boot(0),
+            hungry: false,
         }
     }
 
@@ -226,7 +231,7 @@ impl<'e> Turns<'e> {
             permit: judged.as_ref().and_then(|j| j.as_ref().ok()),
             service: self.view.as_ref().and_then(|v| v.service.as_ref()),
             busy: &self.busy,
-            room: engine.room(),
+            room: engine.config().calls_most,
             look: self.look_after <= self.boot(),
         };
         // While the host is held there is nothing to look at more often than once a nap.
@@ -238,12 +243,27 @@ impl<'e> Turns<'e> {
             return Ok(true);
         }
         let steps: Vec<Step> = steps.into_iter().filter(|s| self.may_start(s, held)).collect();
+        let steps = self.our_share(steps);
         self.intended_at = self.boot();
         self.record(intents(&steps)).await?;
         for step in steps {
             self.start(step);
         }
         Ok(false)
+    }
+
+    /// Of the evacuations that are due as many as it is this recovery's turn for; the others stay due.
+    fn our_share(&mut self, mut steps: Vec<Step>) -> Vec<Step> {
+        let moves = |step: &Step| matches!(step, Step::Evacuate { .. });
+        let wanted = steps.iter().filter(|step| moves(step)).count();
+        let mut left = self.engine.share(&self.mission.subject.notification, wanted);
+        self.hungry = wanted > left;
+        steps.retain(|step| {
+            let goes = !moves(step) || left > 0;
+            left = left.saturating_sub(usize::from(moves(step)));
+            goes
+        });
+        steps
     }
 
     /// After a crash between forcing down and writing that it was done, the service's time of
@@ -384,6 +404,7 @@ impl<'e> Turns<'e> {
         call: impl Future<Output = Result<(), ActFailed>> + 'e,
     ) -> LocalBoxFuture<'e, Came<'e>> {
         self.busy.insert(server.clone());
+        self.engine.fair.borrow_mut().begins(&self.mission.subject.notification);
         let engine = self.engine;
         async move { Came::Acted { act, server, result: engine.paced(call).await } }.boxed_local()
     }
@@ -440,7 +461,8 @@ impl<'e> Turns<'e> {
             .filter(|ms| *ms > 0)
             .map_or(NAP_MOST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)));
         let timers = [self.look_after, self.after_outage].into_iter().filter(|at| *at > now);
-        timers.map(until).chain([by_state, NAP_MOST]).min().unwrap_or(NAP_MOST)
+        let most = if self.hungry { NAP_HUNGRY } else { NAP_MOST };
+        timers.map(until).chain([by_state, most]).min().unwrap_or(most)
     }
 
     /// Lets the acts in flight end, writes what became of them, starts nothing.

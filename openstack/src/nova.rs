@@ -6,6 +6,7 @@
 mod aggregates;
 mod evacuations;
 mod failures;
+mod images;
 mod servers;
 mod services;
 mod version;

@@ -34,6 +34,8 @@ pub struct Limits {
     pub expiry_ms: i64,
     /// How many plans one recovery may make.
     pub plans: u32,
+    /// `host_failure_recovery_threads`, when it is set: the most servers of one host on their way.
+    pub on_their_way: Option<usize>,
 }
 
 impl Default for Limits {
@@ -46,6 +48,7 @@ impl Default for Limits {
             stop_ms: 180_000,
             expiry_ms: 86_400_000,
             plans: 10,
+            on_their_way: None,
         }
     }
 }
@@ -116,7 +119,7 @@ pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
     } else if needs_permit(state, scene.now) {
         match scene.permit {
             None => steps.push(Step::LookAtHost),
-            Some(permit) => steps.extend(with_permit(state, permit, scene)),
+            Some(permit) => steps.extend(with_permit(state, limits, permit, scene)),
         }
     }
     steps.extend(the_end(state, limits, scene));
@@ -153,7 +156,7 @@ fn needs_permit(state: &State, now: Millis) -> bool {
 }
 
 /// First blind Nova (with proof), then take the host out of service, then plan, then evacuate.
-fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
+fn with_permit(state: &State, limits: &Limits, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
     if let Some(service) = scene.service {
         let force = permit.force_down(service.id.clone());
         if let Some(order) =
@@ -181,11 +184,12 @@ fn with_permit(state: &State, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
             Vec::from([Step::ReadyReserve(reserve.clone())])
         }
         (Ok(Way::Reserved), Some((reserve, _))) => {
-            evacuations(state, permit, scene, Target::One(&reserve.host))
+            evacuations(state, limits, permit, scene, Target::One(&reserve.host))
         }
         (Ok(Way::Scheduler), _) => {
             let within = state.ways.within.as_deref();
-            evacuations(state, permit, scene, within.map_or(Target::Nova, Target::Within))
+            let target = within.map_or(Target::Nova, Target::Within);
+            evacuations(state, limits, permit, scene, target)
         }
         (Err(_), _) => Vec::new(),
     }
@@ -214,23 +218,31 @@ impl Target<'_> {
     }
 }
 
-fn evacuations(state: &State, permit: &Permit, scene: &Scene<'_>, target: Target<'_>) -> Vec<Step> {
+fn evacuations(
+    state: &State,
+    limits: &Limits,
+    permit: &Permit,
+    scene: &Scene<'_>,
+    target: Target<'_>,
+) -> Vec<Step> {
     let waits =
         |m: &Move| matches!(m.stage, Stage::Waiting { not_before } if not_before <= scene.now);
     let busy = |m: &Move| scene.busy.contains(&m.planned.server);
     let asking = |m: &Move| matches!(m.stage, Stage::Asking { .. }) && busy(m);
-    // As long as one with the key is being asked for, nobody without it is: calls that are in flight
-    // together reach Nova in any order.
-    let only_with_key =
-        state.moves.values().any(|m| m.planned.ha_enabled && (waits(m) || asking(m)));
+    // As long as one of a higher rank is being asked for, nobody of a lower one is: calls that are in
+    // flight together reach Nova in any order.
+    let next = state.moves.values().filter(|m| waits(m) || asking(m)).map(|m| m.planned.rank());
+    let next = next.max();
+    let on_their_way = state.moves.values().filter(|m| m.is_on_its_way()).count();
+    let most = limits.on_their_way.map_or(usize::MAX, |most| most.saturating_sub(on_their_way));
     let ready = state
         .order
         .iter()
         .enumerate()
         .filter_map(|(place, id)| Some((place, state.moves.get(id)?)))
-        .filter(|(_, m)| waits(m) && !busy(m) && (m.planned.ha_enabled || !only_with_key));
+        .filter(|(_, m)| waits(m) && !busy(m) && Some(m.planned.rank()) == next);
     ready
-        .take(scene.room)
+        .take(scene.room.min(most))
         .map(|(place, m)| Step::Evacuate {
             order: permit.evacuate(m.planned.server.clone(), target.of(place, m)),
             lock: m.is_to_be_locked(),

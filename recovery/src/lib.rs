@@ -31,6 +31,7 @@ pub mod nouns;
 pub mod pace;
 pub mod permit;
 pub mod plan;
+pub mod priority;
 pub mod process;
 pub mod request;
 pub mod restart;

@@ -199,10 +199,21 @@ pub struct Planned {
     /// Locked before we came: stays locked.
     pub locked: bool,
     pub ha_enabled: bool,
+    /// A larger one goes earlier.
+    #[serde(default)]
+    pub priority: i64,
     /// Nova was already evacuating it when it was planned.
     pub under_way: bool,
     /// The number of its last evacuation that was over by then; only later ones are ours to judge.
     pub last_evacuation: i64,
+}
+
+impl Planned {
+    /// Who has the higher one goes first.
+    #[must_use]
+    pub fn rank(&self) -> (bool, i64) {
+        (self.ha_enabled, self.priority)
+    }
 }
 
 /// One server that stays, and why.

@@ -1,17 +1,26 @@
-//! How many calls Nova gets at once: more while it answers quickly, half as many when it does not.
+//! How many calls Nova gets at once, and whose.
 //!
-//! Not logged: after a restart it begins low, because whoever restarts knows nothing of Nova.
+//! More while it answers quickly, one less when it takes long, half as many when it does not answer or says
+//! that it has too much to do. Not logged: after a restart it begins low, because whoever restarts knows
+//! nothing of Nova.
+
+use alloc::collections::BTreeMap;
 
 /// Calls in flight at the start.
 const START: usize = 8;
 /// A call that took longer than this does not ask for more of them.
 const QUICK_MS: u64 = 8_000;
+/// After one that took longer than this there is one less.
+const SLOW_MS: u64 = 20_000;
 
 /// The pace of one engine towards one Nova.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pace {
     limit: usize,
     most: usize,
+    /// How many answers to calls that were in flight when it was halved last are still to come: they tell
+    /// the same once more.
+    told_already: usize,
 }
 
 /// How a call to Nova went.
@@ -28,7 +37,7 @@ impl Pace {
     #[must_use]
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
-        Self { limit: START.min(most), most }
+        Self { limit: START.min(most), most, told_already: 0 }
     }
 
     /// Another bound, from now on.
@@ -37,19 +46,98 @@ impl Pace {
         self.limit = self.limit.min(self.most);
     }
 
-    /// Learns from one call.
-    pub fn learn(&mut self, answered: Answered) {
-        self.limit = match answered {
-            Answered::After { ms } if ms <= QUICK_MS => (self.limit + 1).min(self.most),
-            Answered::After { .. } => self.limit,
-            Answered::Overloaded => (self.limit / 2).max(1),
-        };
+    /// Learns from one call, beside which `in_flight` others are.
+    pub fn learn(&mut self, answered: Answered, in_flight: usize) {
+        let again = self.told_already > 0;
+        self.told_already = self.told_already.saturating_sub(1);
+        match answered {
+            Answered::After { ms } if ms <= QUICK_MS => {
+                self.limit = (self.limit + 1).min(self.most);
+            }
+            Answered::After { ms } if ms <= SLOW_MS => {}
+            Answered::After { .. } => self.limit = (self.limit - 1).max(1),
+            Answered::Overloaded if again => {}
+            Answered::Overloaded => {
+                self.limit = (self.limit / 2).max(1);
+                self.told_already = in_flight;
+            }
+        }
     }
 
-    /// How many more calls may start while `in_flight` are.
+    /// How many calls there may be at once.
     #[must_use]
-    pub fn room(&self, in_flight: usize) -> usize {
-        self.limit.saturating_sub(in_flight)
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+/// Whose calls they are: of several recoveries that could go on, each gets its share, and what is too
+/// little for all goes to whoever has waited longest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fair<K: Ord> {
+    of: BTreeMap<K, Served>,
+    /// How often somebody got something.
+    turns: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Served {
+    in_flight: usize,
+    /// When it got something last.
+    turn: u64,
+    /// It had more to do than it was allowed.
+    hungry: bool,
+}
+
+impl<K: Ord> Default for Fair<K> {
+    fn default() -> Self {
+        Self { of: BTreeMap::new(), turns: 0 }
+    }
+}
+
+impl<K: Ord> Fair<K> {
+    /// Begins to count for `who`, as the least served.
+    pub fn join(&mut self, who: K) {
+        self.of.insert(who, Served { in_flight: 0, turn: 0, hungry: false });
+    }
+
+    pub fn leave(&mut self, who: &K) {
+        self.of.remove(who);
+    }
+
+    /// How many more calls `who` may start of the `room` that is left of `limit`.
+    #[must_use]
+    pub fn allowed(&self, who: &K, limit: usize, room: usize) -> usize {
+        let Some(own) = self.of.get(who) else { return 0 };
+        let others = || self.of.iter().filter(|(k, s)| *k != who && s.hungry).map(|(_, s)| s);
+        let share = limit.div_ceil(others().count() + 1);
+        let before = others().filter(|other| other.turn < own.turn);
+        let theirs: usize = before.map(|other| share.saturating_sub(other.in_flight)).sum();
+        room.saturating_sub(theirs).min(share.saturating_sub(own.in_flight))
+    }
+
+    /// `who` gets so many, and would have got more if it is `hungry`.
+    pub fn gets(&mut self, who: &K, calls: usize, hungry: bool) {
+        let Some(own) = self.of.get_mut(who) else { return };
+        own.hungry = hungry;
+        if calls > 0 {
+            self.turns = self.turns.saturating_add(1);
+            own.turn = self.turns;
+        }
+    }
+
+    /// A call of `who` begins.
+    pub fn begins(&mut self, who: &K) {
+        if let Some(own) = self.of.get_mut(who) {
+            own.in_flight += 1;
+        }
+    }
+
+    /// One call of `who` is over.
+    pub fn ended(&mut self, who: &K) {
+        if let Some(own) = self.of.get_mut(who) {
+            own.in_flight = own.in_flight.saturating_sub(1);
+        }
     }
 }
 
@@ -57,45 +145,120 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const QUICK: Answered = Answered::After { ms: 300 };
+
     #[test]
     fn it_grows_while_nova_is_quick_up_to_its_bound() {
         let mut pace = Pace::new(20);
-        assert_eq!(pace.room(0), 8);
+        assert_eq!(pace.limit(), 8);
         for _ in 0..100 {
-            pace.learn(Answered::After { ms: 300 });
+            pace.learn(QUICK, 5);
         }
-        assert_eq!(pace.room(5), 15);
+        assert_eq!(pace.limit(), 20);
     }
 
     #[test]
     fn another_bound_holds_from_then_on() {
         let mut pace = Pace::new(20);
         pace.bound(3);
-        assert_eq!(pace.room(0), 3);
+        assert_eq!(pace.limit(), 3);
         pace.bound(0);
-        assert_eq!(pace.room(0), 1);
+        assert_eq!(pace.limit(), 1);
         pace.bound(5);
         for _ in 0..10 {
-            pace.learn(Answered::After { ms: 300 });
+            pace.learn(QUICK, 0);
         }
-        assert_eq!(pace.room(0), 5);
+        assert_eq!(pace.limit(), 5);
     }
 
     #[test]
     fn it_halves_when_nova_is_overloaded_but_never_stops() {
         let mut pace = Pace::new(20);
-        pace.learn(Answered::Overloaded);
-        assert_eq!(pace.room(0), 4);
-        for _ in 0..10 {
-            pace.learn(Answered::Overloaded);
+        for wanted in [4, 2, 1, 1] {
+            pace.learn(Answered::Overloaded, 0);
+            assert_eq!(pace.limit(), wanted);
         }
-        assert_eq!(pace.room(0), 1);
     }
 
     #[test]
-    fn it_does_not_grow_while_nova_is_slow() {
+    fn calls_that_fail_together_halve_it_once() {
         let mut pace = Pace::new(20);
-        pace.learn(Answered::After { ms: 9_000 });
-        assert_eq!(pace.room(0), 8);
+        for left in (0..8).rev() {
+            pace.learn(Answered::Overloaded, left);
+        }
+        assert_eq!(pace.limit(), 4);
+        pace.learn(Answered::Overloaded, 3);
+        assert_eq!(pace.limit(), 2);
+    }
+
+    #[test]
+    fn it_does_not_grow_while_nova_is_slow_and_shrinks_when_it_is_very_slow() {
+        let mut pace = Pace::new(20);
+        pace.learn(Answered::After { ms: 9_000 }, 0);
+        assert_eq!(pace.limit(), 8);
+        for wanted in [7, 6, 5] {
+            pace.learn(Answered::After { ms: 25_000 }, 0);
+            assert_eq!(pace.limit(), wanted);
+        }
+    }
+
+    impl Fair<&'static str> {
+        fn may(&self, who: &'static str, limit: usize) -> usize {
+            let in_flight: usize = self.of.values().map(|served| served.in_flight).sum();
+            self.allowed(&who, limit, limit.saturating_sub(in_flight))
+        }
+
+        /// As many of `wanted` as it may.
+        fn starts(&mut self, who: &'static str, wanted: usize, limit: usize) -> usize {
+            let calls = self.may(who, limit).min(wanted);
+            self.gets(&who, calls, wanted > calls);
+            (0..calls).for_each(|_| self.begins(&who));
+            calls
+        }
+    }
+
+    #[test]
+    fn alone_it_gets_everything_and_a_second_one_soon_gets_half() {
+        let mut fair = Fair::default();
+        fair.join("a");
+        assert_eq!(fair.starts("a", 100, 8), 8);
+        fair.join("b");
+        assert_eq!(fair.starts("b", 100, 8), 0);
+        // What ends goes to whoever has less, however much that has done before.
+        for _ in 0..4 {
+            fair.ended(&"a");
+            assert_eq!((fair.starts("a", 100, 8), fair.starts("b", 100, 8)), (0, 1));
+        }
+        fair.ended(&"a");
+        assert_eq!((fair.starts("b", 100, 8), fair.starts("a", 100, 8)), (0, 1));
+    }
+
+    #[test]
+    fn with_more_recoveries_than_calls_each_comes_its_turn() {
+        let mut fair = Fair::default();
+        let names = ["a", "b", "c", "d", "e"];
+        names.into_iter().for_each(|who| fair.join(who));
+        let mut all = BTreeMap::new();
+        for _ in 0..50 {
+            let started = names.map(|who| (who, fair.starts(who, 100, 2)));
+            for (who, calls) in started {
+                (0..calls).for_each(|_| fair.ended(&who));
+                *all.entry(who).or_insert(0) += calls;
+            }
+        }
+        // Who asks first in each round has a little more.
+        assert!(all.values().all(|calls| (15..=27).contains(calls)), "{all:?}");
+        assert!(all.values().sum::<usize>() >= 98, "of 100: {all:?}");
+    }
+
+    #[test]
+    fn one_that_cannot_go_on_keeps_nobody_back_and_makes_nothing_up_later() {
+        let mut fair = Fair::default();
+        ["a", "b"].into_iter().for_each(|who| fair.join(who));
+        for _ in 0..10 {
+            assert_eq!((fair.starts("b", 0, 8), fair.starts("a", 100, 8)), (0, 8));
+            (0..8).for_each(|_| fair.ended(&"a"));
+        }
+        assert_eq!((fair.starts("b", 100, 8), fair.starts("a", 100, 8)), (4, 4));
     }
 }

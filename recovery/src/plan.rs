@@ -47,9 +47,9 @@ pub fn select(
     (moves, skipped)
 }
 
-/// Who goes first. Stable: within each half Nova's own order stays.
+/// Who goes first. Stable: of the same rank Nova's own order stays.
 pub fn in_order(moves: &mut [Planned]) {
-    moves.sort_by_key(|m| !m.ha_enabled);
+    moves.sort_by_key(|m| core::cmp::Reverse(m.rank()));
 }
 
 /// Plans again what a way left behind: `servers` that are on the dead host still, each with its last
@@ -65,6 +65,7 @@ pub fn again(
         Planned {
             vm_state: before.vm_state,
             power: before.power,
+            priority: before.priority,
             aftermath: before.aftermath,
             locked: before.locked,
             ..now
@@ -105,6 +106,7 @@ fn planned(
         aftermath: aftermath(server),
         locked: server.locked,
         ha_enabled,
+        priority: 0,
         under_way,
         last_evacuation: match newest {
             Some(e) if e.status != EvacuationStatus::Running => e.id,
@@ -174,6 +176,7 @@ mod tests {
             power: Power::Other,
             locked: false,
             metadata: BTreeMap::new(),
+            hints: crate::seen::Hints::default(),
         }
     }
 

@@ -124,6 +124,16 @@ pub struct Server {
     pub power: Power,
     pub locked: bool,
     pub metadata: BTreeMap<String, String>,
+    pub hints: Hints,
+}
+
+/// What else may say how early a server moves.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hints {
+    /// The extra specs of its flavor.
+    pub flavor: BTreeMap<String, String>,
+    /// Its image; `None` where it boots from a volume.
+    pub image: Option<String>,
 }
 
 /// One evacuation as `os-migrations` shows it.

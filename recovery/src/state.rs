@@ -253,9 +253,8 @@ impl State {
     /// The servers that Nova may be moving now, each with the number of its last evacuation before.
     #[must_use]
     pub fn on_their_way(&self) -> BTreeMap<ServerId, i64> {
-        let on_its_way = |m: &&Move| matches!(m.stage, Stage::Asking { .. } | Stage::Moving { .. });
         let known = |m: &Move| (m.planned.server.clone(), m.planned.last_evacuation);
-        self.moves.values().filter(on_its_way).map(known).collect()
+        self.moves.values().filter(|m| m.is_on_its_way()).map(known).collect()
     }
 
     /// The status of the notification, as the API shows it.
@@ -365,6 +364,19 @@ impl Move {
             }
         };
         Ok(())
+    }
+
+    /// Whether Nova may be moving it now.
+    #[must_use]
+    pub fn is_on_its_way(&self) -> bool {
+        match self.stage {
+            Stage::Asking { .. } | Stage::Moving { .. } => true,
+            Stage::Waiting { .. }
+            | Stage::Arrived { .. }
+            | Stage::Stopping { .. }
+            | Stage::Settling { .. }
+            | Stage::Ended { .. } => false,
+        }
     }
 
     /// Whether it is locked before it moves: only what needs more calls than one, so that nobody comes

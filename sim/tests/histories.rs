@@ -14,6 +14,8 @@ mod checks;
 mod crash_points;
 #[path = "histories/faults.rs"]
 mod faults;
+#[path = "histories/pace.rs"]
+mod pace;
 #[path = "histories/reserved_points.rs"]
 mod reserved_points;
 #[path = "histories/reserves.rs"]

@@ -107,6 +107,7 @@ fn planned(number: u32) -> Planned {
         aftermath: Aftermath::Running,
         locked: false,
         ha_enabled: false,
+        priority: 0,
         under_way: false,
         last_evacuation: 0,
     }

@@ -69,6 +69,7 @@ impl<'e> Turns<'e> {
             }
             Came::Acted { act, server, result } => {
                 self.busy.remove(&server);
+                self.engine.fair.borrow_mut().ended(&self.mission.subject.notification);
                 self.acted(act, server, result)
             }
         }
@@ -173,6 +174,9 @@ impl<'e> Turns<'e> {
         let on_host = u32::try_from(servers.len()).unwrap_or(u32::MAX);
         let mut fresh: Vec<_> =
             moves.into_iter().filter(|m| !self.state.moves.contains_key(&m.server)).collect();
+        for m in &mut fresh {
+            m.priority = list.priorities.get(&m.server).copied().unwrap_or(0);
+        }
         let left = self.left_behind(servers);
         if !left.is_empty() && self.state.ways.goes_on(list.more_reserved) {
             fresh.extend(plan::again(&left, evacuations, fresh_id));

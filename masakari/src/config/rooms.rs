@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{Secret, config::Place};
 use ports::HttpClientConfig;
-use recovery::{due::Limits, evidence::Require, plan::Selection, process, restart};
+use recovery::{due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart};
 use std::{
     fmt::{self, Display},
     net::{SocketAddr, ToSocketAddrs},
@@ -190,6 +190,22 @@ impl Configuration {
         Ok(config)
     }
 
+    /// Python's default is about its threads; only what an operator has set is a limit.
+    fn threads(&self) -> Option<usize> {
+        let name = "host_failure_recovery_threads";
+        self.values.place("DEFAULT", name).map(|_| self.values.get("DEFAULT", name))
+    }
+
+    fn priority(&self) -> Keys {
+        let key = |name| self.text("recovery", name).unwrap_or_default();
+        Keys {
+            metadata: key("priority_metadata_key"),
+            flavor: key("priority_flavor_key"),
+            image: key("priority_image_key"),
+            aggregate: key("priority_aggregate_key"),
+        }
+    }
+
     pub(crate) fn engine(&self, machine: &str) -> engine::Config {
         let name = self.default_text("host").unwrap_or_else(|| machine.to_owned());
         let yes = |name| self.values.get("host_failure", name);
@@ -212,10 +228,12 @@ impl Configuration {
             disable_reason: self.text("host_failure", "service_disable_reason").unwrap_or_default(),
             reserved_into_aggregates: yes("add_reserved_host_to_aggregate"),
             within_segment: self.values.get("recovery", "auto_within_segment"),
+            priority: self.priority(),
             limits: Limits {
                 arrival_ms: self.ms("wait_period_after_evacuation"),
                 stop_ms: self.ms("wait_period_after_power_off"),
                 expiry_ms: self.ms("notifications_expired_interval"),
+                on_their_way: self.threads(),
                 ..Limits::default()
             },
             restart: restart::Rules {

@@ -3,7 +3,7 @@
 use super::{Microversion, Nova};
 use crate::AskError;
 use http::Method;
-use recovery::{HostName, way::Aggregate};
+use recovery::{HostName, priority::Properties, way::Aggregate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub struct HostAggregate {
     pub aggregate: Aggregate,
     pub hosts: Vec<HostName>,
+    pub metadata: Properties,
 }
 
 #[derive(Deserialize)]
@@ -20,6 +21,8 @@ struct Row {
     name: String,
     #[serde(default)]
     hosts: Vec<String>,
+    #[serde(default)]
+    metadata: Properties,
 }
 
 impl Nova {
@@ -30,6 +33,7 @@ impl Nova {
         let read = |row: Row| HostAggregate {
             aggregate: Aggregate { id: row.id, name: row.name },
             hosts: row.hosts.into_iter().map(HostName::new).collect(),
+            metadata: row.metadata,
         };
         Ok(rows.into_iter().map(read).collect())
     }

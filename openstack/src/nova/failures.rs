@@ -74,7 +74,7 @@ struct Flavor {
     vcpus: u64,
     ram: u64,
     disk: u64,
-    #[serde(default, rename = "OS-FLV-EXT-DATA:ephemeral")]
+    #[serde(default)]
     ephemeral: u64,
     /// Megabytes; an empty text for none, before 2.75.
     #[serde(default)]

@@ -5,7 +5,7 @@ use crate::{AskError, Asked, moment};
 use http::Method;
 use recovery::{
     Evacuate, HostName, Millis, ServerId,
-    seen::{Power, Server, Task, VmState},
+    seen::{Hints, Power, Server, Task, VmState},
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -41,6 +41,18 @@ struct Row {
     locked: bool,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    flavor: Flavor,
+    /// An empty text for a server that boots from a volume.
+    #[serde(default)]
+    image: Value,
+}
+
+#[derive(Default, Deserialize)]
+struct Flavor {
+    /// Not there where the policy hides them.
+    #[serde(default)]
+    extra_specs: BTreeMap<String, String>,
 }
 
 fn there<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
@@ -69,6 +81,10 @@ impl Row {
             },
             locked: self.locked,
             metadata: self.metadata,
+            hints: Hints {
+                flavor: self.flavor.extra_specs,
+                image: self.image.get("id").and_then(Value::as_str).map(str::to_owned),
+            },
         })
     }
 }

@@ -7,6 +7,7 @@ mod due;
 mod folding;
 mod look;
 mod moves;
+mod priorities;
 mod process;
 mod reasons;
 mod restart;

@@ -72,7 +72,10 @@ fn a_cloud_of_hundreds_of_hosts_is_not_listed_in_full() {
     let names: Vec<String> = (0..300).map(|n| format!("h{n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let text = told(&NEEDS, &room(&names, &[], &names), &nodes(&names), &host("dead"), None);
-    assert_eq!(text, "not enough vCPUs on h000, h001, h002, h003, h004 and 295 more (2 vCPUs needed)");
+    assert_eq!(
+        text,
+        "not enough vCPUs on h000, h001, h002, h003, h004 and 295 more (2 vCPUs needed)"
+    );
     let none: Vec<Node> = nodes(&["dead"]);
     let text = told(&NEEDS, &room(&[], &[], &[]), &none, &HostName::new("dead"), None);
     assert_eq!(text, "no other host is in service");

@@ -26,6 +26,7 @@ fn server(vm_state: VmState, task: Option<&str>) -> Server {
         power: Power::Other,
         locked: false,
         metadata: [("HA_Enabled".to_owned(), "True".to_owned())].into(),
+        hints: recovery::seen::Hints::default(),
     }
 }
 

@@ -164,6 +164,7 @@ fn what_was_left_behind_is_planned_again_as_it_was_found_first() {
         power: Power::Other,
         locked: false,
         metadata: BTreeMap::new(),
+        hints: recovery::seen::Hints::default(),
     };
     let first = planned("a");
     let again = plan::again(&[(&in_nova, &first)], &[], || recovery::VMoveId::new("second"));

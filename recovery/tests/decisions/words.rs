@@ -192,6 +192,7 @@ pub(crate) fn planned(server: &str) -> Planned {
         aftermath: Aftermath::Running,
         locked: false,
         ha_enabled: false,
+        priority: 0,
         under_way: false,
         last_evacuation: 0,
     }
@@ -302,6 +303,7 @@ pub(crate) fn shown(server: &str, on: &str, vm_state: VmState, task: Task) -> Se
         power: Power::Other,
         locked: false,
         metadata: BTreeMap::new(),
+        hints: recovery::seen::Hints::default(),
     }
 }
 

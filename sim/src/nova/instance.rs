@@ -201,6 +201,7 @@ impl Instance {
             power: if self.power.number() == 4 { Power::Shutdown } else { Power::Other },
             locked: self.locked,
             metadata: self.metadata.clone(),
+            hints: recovery::seen::Hints::default(),
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("DEFAULT", "executor_thread_pool_size", Kind::INT).default("64").deprecated(&[("DEFAULT", "rpc_thread_pool_size")]).ignored(BUS),
     Opt::new("DEFAULT", "fatal_exception_format_errors", Kind::Bool).default("false").ignored(PYTHON),
     Opt::new("DEFAULT", "graceful_shutdown_timeout", Kind::INT).default("60").ignored("acts in flight get 8 s to end; what is left goes on later"),
-    Opt::new("DEFAULT", "host_failure_recovery_threads", Kind::at_least(1)).default("3").ignored("hosts are recovered at the same time; [ha] nova_calls limits what Nova has to bear"),
+    Opt::new("DEFAULT", "host_failure_recovery_threads", Kind::at_least(1)).default("3").help("When it is set: the most VMs of one host that are on their way at the same time; without it as many as Nova bears"),
     Opt::new("DEFAULT", "masakari_api_workers", Kind::INT).ignored("one process serves every request"),
     Opt::new("DEFAULT", "masakari_topic", Kind::Str).default("ha_engine").ignored(BUS),
     Opt::new("DEFAULT", "max_header_line", Kind::INT).default("16384").ignored(EVENTLET),

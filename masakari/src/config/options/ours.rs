@@ -22,6 +22,18 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("recovery", "instance_restart_window", Kind::Int { min: 1, max: 2_592_000 })
         .default("3600")
         .help("The seconds in which restarts of one VM count"),
+    Opt::new("recovery", "priority_metadata_key", Kind::Str)
+        .default("HA_Priority")
+        .help("The metadata of a VM whose number says how early it moves; empty: none"),
+    Opt::new("recovery", "priority_flavor_key", Kind::Str)
+        .default("")
+        .help("The extra spec of a VM's flavor that says so where its metadata does not"),
+    Opt::new("recovery", "priority_image_key", Kind::Str)
+        .default("")
+        .help("The property of a VM's image that says so where metadata and flavor do not"),
+    Opt::new("recovery", "priority_aggregate_key", Kind::Str)
+        .default("")
+        .help("The metadata of a host aggregate that says so where nothing of the VM does"),
     Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
         .ignored("a log file that another program moves is always made anew"),
     Opt::new("oslo_policy", "enforce_scope", Kind::Bool)

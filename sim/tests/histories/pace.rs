@@ -1,0 +1,44 @@
+//! How fast, and whose turn: many servers, and hosts that die together.
+
+use crate::{
+    crash_points::{Word, scene, undisturbed},
+    tale,
+};
+use recovery::nouns::NotificationStatus;
+use std::collections::BTreeMap;
+
+const EACH: usize = 90;
+
+/// Two hosts with more servers each than a page of a list has.
+#[test]
+fn two_hosts_that_die_together_are_recovered_at_one_pace() {
+    let mut scene = scene(Word::Person, vec![undisturbed()]);
+    scene.second_after_ms = Some(0);
+    scene.shape.vms_per_host = EACH;
+    scene.shape.vms_per_host_max = 10 * EACH;
+    scene.shape.page_max = 40;
+    scene.shape.hosts = 4;
+    // All alike, and each holds one of the calls for two seconds: it is locked first.
+    let shape = &mut scene.shape;
+    (shape.ha_enabled_every, shape.paused_every, shape.stopped_every) = (0, 0, 1);
+    (shape.error_every, shape.locked_every) = (0, 0);
+    scene.slow_locks_ms = 2_000;
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
+    let all = told.stage.memory.all_notifications();
+    assert!(all.iter().all(|n| n.status == NotificationStatus::Finished), "{all:?}");
+    let calls = told.stage.world.evacuate_calls();
+    assert_eq!(calls.len(), 2 * EACH);
+    // From when both are being asked for until one has nothing more to ask for.
+    let both = calls.iter().position(|call| call.from != calls[0].from).unwrap();
+    let mut asked: BTreeMap<_, usize> = BTreeMap::new();
+    for call in &calls[both..] {
+        let more = calls.iter().filter(|c| c.from == call.from).any(|c| c.at > call.at);
+        *asked.entry(call.from.clone()).or_default() += 1;
+        if !more {
+            break;
+        }
+    }
+    let (least, most) = (asked.values().min().unwrap(), asked.values().max().unwrap());
+    assert!(asked.len() == 2 && least * 5 >= most * 3, "{asked:?}");
+}
