@@ -1,7 +1,7 @@
 //! Databases that Python Masakari made and filled, at each of its revisions: taken over with their
 //! history, given back, taken over again.
 //!
-//! `MASAKARI_PYTHON` names the Python that has Masakari installed.
+//! `MASAKARI_PYTHON` names the Python that has Masakari installed, and PostgreSQL's driver.
 
 use crate::stage::{Api, Fresh, ask, free_port, manage, mariadb, postgresql, sqlite, variable};
 use oslo::database_url::DatabaseUrl;
@@ -9,9 +9,10 @@ use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    io::{BufRead, BufReader, Lines, Write},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -22,10 +23,13 @@ const NEWEST: &str = "13adff5efb9a";
 const RECOVERED: &str = "00000000-0000-4000-8000-000000000100";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/databases/python_masakari.py");
 
-/// Python Masakari on a database.
+/// Python Masakari on a database: a process that answers.
 struct Python {
     program: String,
     directory: PathBuf,
+    process: Ended,
+    asked: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
 }
 
 impl Python {
@@ -45,30 +49,37 @@ impl Python {
         std::fs::write(directory.join("masakari.conf"), text).unwrap();
         let paste = Path::new(&program).parent().unwrap().join("../etc/masakari/api-paste.ini");
         std::fs::copy(paste, directory.join("api-paste.ini")).unwrap();
-        Some(Self { program, directory })
+        let mut process = command(&program, &directory, "answers")
+            .arg(&directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let asked = process.stdin.take().unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap()).lines();
+        Some(Self { program, directory, process: Ended(process), asked, answers })
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg(SCRIPT).arg(&self.directory).args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    /// What the script answers: the last line of what it says.
-    fn ask(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {said}{complained}");
-        serde_json::from_str(said.lines().last().unwrap()).unwrap()
+    fn ask(&mut self, line: &str) -> Value {
+        writeln!(self.asked, "{line}").unwrap();
+        let answer = self
+            .answers
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|said| said.strip_prefix("ANSWER ").map(str::to_owned));
+        let Some(answer) = answer else {
+            let log = std::fs::read_to_string(self.directory.join("answers.log")).unwrap();
+            panic!("Python ended ({:?}) at {line}: {log}", self.process.0.wait());
+        };
+        serde_json::from_str(&answer).unwrap()
     }
 
     /// Starts Python's API and does `work` with its address.
     fn serving(&self, work: impl FnOnce(std::net::SocketAddr)) {
         let port = free_port();
-        let log = std::fs::File::create(self.directory.join("api.log")).unwrap();
-        let mut serve = self.command(&["serve", &port.to_string()]);
-        let mut child = Ended(serve.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let mut serve = command(&self.program, &self.directory, "api");
+        serve.arg(&self.directory).args(["serve", &port.to_string()]).stdin(Stdio::null());
+        let mut child = Ended(serve.stdout(Stdio::null()).spawn().unwrap());
         let address = ([127, 0, 0, 1], port).into();
         let until = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(address).is_err() {
@@ -78,6 +89,14 @@ impl Python {
         }
         work(address);
     }
+}
+
+/// What it complains of goes into a file.
+fn command(program: &str, directory: &Path, name: &str) -> Command {
+    let log = std::fs::File::create(directory.join(name).with_extension("log")).unwrap();
+    let mut command = Command::new(program);
+    command.arg(SCRIPT).stderr(log);
+    command
 }
 
 struct Ended(Child);
@@ -139,25 +158,25 @@ fn history(address: std::net::SocketAddr) -> Value {
 }
 
 fn taken_over_and_back(fresh: &Fresh, revision: &str) {
-    let Some(python) = Python::on(fresh) else { return };
-    let left = python.ask(&["leave", revision]);
+    let Some(mut python) = Python::on(fresh) else { return };
+    let left = python.ask(&format!("leave {revision}"));
     let configuration = fresh.configuration(0, 15_868);
 
     manage(&configuration, &["db", "sync"]);
-    no_row_is_lost(&left, &python.ask(&["rows"]), "after our db sync");
+    no_row_is_lost(&left, &python.ask("rows"), "after our db sync");
     assert_eq!(manage(&configuration, &["db", "version"]).trim(), NEWEST);
     let shown = {
         let ours = Api::start(fresh, 0);
         let one = json(ask(ours.address, "GET", &format!("/v1/notifications/{RECOVERED}"), ""));
         let details = &one["notification"]["recovery_workflow_details"];
-        assert_eq!(*details, python.ask(&["progress", RECOVERED]), "{revision}");
+        assert_eq!(*details, python.ask(&format!("progress {RECOVERED}")), "{revision}");
         assert_eq!(details.as_array().unwrap().len(), 3);
         history(ours.address)
     };
     assert_eq!(shown["notifications"].as_array().unwrap().len(), 40);
 
-    assert_eq!(python.ask(&["sync"]), NEWEST, "Python's own db sync is content");
-    let given_back = python.ask(&["rows"]);
+    assert_eq!(python.ask("sync"), NEWEST, "Python's own db sync is content");
+    let given_back = python.ask("rows");
     no_row_is_lost(&left, &given_back, "after Python's db sync");
     python.serving(|address| {
         assert_eq!(history(address), shown, "Python shows what we showed, {revision}");
@@ -166,7 +185,7 @@ fn taken_over_and_back(fresh: &Fresh, revision: &str) {
         json(ask(address, "POST", "/v1/notifications", &report("compute2")));
     });
 
-    let worked_on = python.ask(&["rows"]);
+    let worked_on = python.ask("rows");
     manage(&configuration, &["db", "sync"]);
     let ours = Api::start(fresh, 0);
     let (status, said) = ask(ours.address, "POST", "/v1/notifications", &report("compute2"));
@@ -174,7 +193,7 @@ fn taken_over_and_back(fresh: &Fresh, revision: &str) {
     let again = history(ours.address);
     assert_eq!(again["notifications"].as_array().unwrap().len(), 41);
     assert_eq!(again["segments"].as_array().unwrap().len(), 5);
-    no_row_is_lost(&worked_on, &python.ask(&["rows"]), "on ours again");
+    no_row_is_lost(&worked_on, &python.ask("rows"), "on ours again");
 }
 
 #[test]
@@ -187,8 +206,8 @@ fn a_database_of_pythons_is_taken_over_and_given_back_on_sqlite() {
 #[tokio::test]
 async fn a_database_of_pythons_is_taken_over_and_given_back_on_mariadb() {
     let Some(pythons) = mariadb().await else { return };
-    let Some(python) = Python::on(&pythons) else { return };
-    python.ask(&["sync"]);
+    let Some(mut python) = Python::on(&pythons) else { return };
+    python.ask("sync");
     let to_the_letter = schema(&pythons).await;
     assert_eq!(to_the_letter.len(), 9, "{to_the_letter:?}");
     for revision in REVISIONS {
@@ -201,8 +220,8 @@ async fn a_database_of_pythons_is_taken_over_and_given_back_on_mariadb() {
 #[tokio::test]
 async fn a_fresh_schema_of_ours_is_pythons_to_the_letter_on_mariadb() {
     let (Some(ours), Some(pythons)) = (mariadb().await, mariadb().await) else { return };
-    let Some(python) = Python::on(&pythons) else { return };
-    python.ask(&["sync"]);
+    let Some(mut python) = Python::on(&pythons) else { return };
+    python.ask("sync");
     manage(&ours.configuration(0, 15_868), &["db", "sync"]);
     assert_eq!(schema(&ours).await, schema(&pythons).await);
 }
@@ -232,12 +251,8 @@ async fn schema(of: &Fresh) -> BTreeMap<String, String> {
     made
 }
 
-/// Where the Python has a driver for it (`MASAKARI_PYTHON_POSTGRESQL=1`).
 #[tokio::test]
 async fn a_database_of_pythons_is_taken_over_and_given_back_on_postgresql() {
-    if variable("MASAKARI_PYTHON_POSTGRESQL").is_none() {
-        return;
-    }
     for revision in REVISIONS {
         let Some(fresh) = postgresql().await else { return };
         taken_over_and_back(&fresh, revision);

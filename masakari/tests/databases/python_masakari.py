@@ -1,19 +1,21 @@
 """Python Masakari on one database, for the test of what it leaves and what it is left.
 
-    python_masakari.py DIR leave REVISION   make the schema as it was at REVISION (an Alembic one, or 7
-                                            or 8 of sqlalchemy-migrate), fill it, print all rows
-    python_masakari.py DIR rows             print all rows
-    python_masakari.py DIR progress UUID    what its API shows as recovery_workflow_details
-    python_masakari.py DIR sync             its `db sync`; prints the revision
+    python_masakari.py DIR                  answers what is asked on lines of standard input
     python_masakari.py DIR serve PORT       its API
 
-DIR holds masakari.conf and api-paste.ini. What is printed is JSON.
+    leave REVISION   make the schema as it was at REVISION (an Alembic one, or 7 or 8 of
+                     sqlalchemy-migrate), fill it; all rows
+    rows             all rows
+    progress UUID    what its API shows as recovery_workflow_details
+    sync             its `db sync`; the revision
+
+DIR holds masakari.conf and api-paste.ini. An answer is a line: ANSWER and JSON.
 """
 import datetime
 import json
 import sys
 
-CONF_DIR, VERB, *REST = sys.argv[1:]
+CONF_DIR, *SERVE = sys.argv[1:]
 sys.argv = ["masakari", "--config-dir", CONF_DIR]
 
 import masakari.conf  # noqa: E402
@@ -155,16 +157,20 @@ def serve(port):
     simple_server.make_server("127.0.0.1", port, app).serve_forever()
 
 
-if VERB == "leave":
-    leave(*REST)
-    answer = rows()
-elif VERB == "rows":
-    answer = rows()
-elif VERB == "progress":
-    answer = progress(*REST)
-elif VERB == "sync":
-    migration.db_sync()
-    answer = migration.db_version()
-else:
-    serve(int(REST[0]))
-print("\n" + json.dumps(answer))
+def answer(verb, *rest):
+    if verb == "leave":
+        leave(*rest)
+        return rows()
+    if verb == "progress":
+        return progress(*rest)
+    if verb == "sync":
+        migration.db_sync()
+        return migration.db_version()
+    assert verb == "rows", verb
+    return rows()
+
+
+if SERVE:
+    serve(int(SERVE[1]))
+for line in sys.stdin:
+    print("ANSWER " + json.dumps(answer(*line.split())), flush=True)
