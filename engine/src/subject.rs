@@ -33,12 +33,16 @@ pub(crate) struct Mission {
 }
 
 impl Engine {
-    /// Reads what the report is about. What has `begun` is brought to its end even if it would not
-    /// be begun any more.
-    pub(crate) async fn task(&self, id: &NotificationId, begun: bool) -> Result<Task, Stop> {
+    /// Reads what the report is about. What has begun by its log is brought to its end even if it would
+    /// not be begun any more.
+    pub(crate) async fn task(&self, id: &NotificationId, log: &[Line]) -> Result<Task, Stop> {
+        let begun = log.iter().any(|line| line.entry.has_begun());
         let Some(notification) = self.ports.store.notification(id).await? else {
             return Ok(nothing(NotificationStatus::Ignored, "the notification is gone"));
         };
+        if let Some(why) = self.expired(&notification, log) {
+            return Ok(nothing(NotificationStatus::Failed, &why));
+        }
         let Some(host) = self.ports.store.host(&notification.source_host).await? else {
             return Ok(nothing(
                 NotificationStatus::Failed,
@@ -47,11 +51,26 @@ impl Engine {
         };
         match self.ports.store.segment(&notification.segment).await? {
             Some(segment) if !segment.enabled && !begun => {
-                Ok(nothing(NotificationStatus::Ignored, "the segment is disabled"))
+                let why = format!("the segment '{}' is disabled", segment.name);
+                Ok(nothing(NotificationStatus::Ignored, &why))
             }
             Some(segment) => Ok(read(&notification, &host, segment.recovery_method)),
             None => Ok(nothing(NotificationStatus::Failed, "the segment was deleted")),
         }
+    }
+
+    /// Why a report that nobody has taken up is too old for that; a recovery that was taken up counts its
+    /// own time.
+    fn expired(&self, notification: &Notification, log: &[Line]) -> Option<String> {
+        let reported = notification.created_at.unwrap_or(notification.generated_time);
+        let (age_ms, most_ms) = (self.now().since(reported), self.config().limits.expiry_ms);
+        (log.is_empty() && age_ms >= most_ms).then(|| {
+            format!(
+                "nothing was done: it was reported {} s ago, and nobody took it up within {} s",
+                age_ms / 1000,
+                most_ms / 1000
+            )
+        })
     }
 }
 

@@ -131,7 +131,7 @@ impl Engine {
         let lines = self.ports.store.log(id).await?;
         let generation = lease.generation;
         let claim = Entry::Claimed { owner: self.owner.0.clone(), generation };
-        let task = self.task(id, lines.iter().any(|line| line.entry.has_begun())).await?;
+        let task = self.task(id, &lines).await?;
         tracing::info!(notification = %id, ?task, generation, "claimed");
         let mission = match task {
             Task::RecoverHost(mission) => mission,

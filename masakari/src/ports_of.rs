@@ -39,6 +39,8 @@ impl Machine {
             acquire_timeout: pool.wait,
             connection_lifetime: pool.lifetime,
             wsrep_sync_wait: pool.wsrep_sync_wait,
+            adopt_every: pool.adopt_every,
+            adopt_new_after: pool.adopt_new_after,
             ..SqlOptions::new(self.clock.clone(), self.entropy.clone())
         };
         let sql = Sql::connect(database.url.expose(), options.clone())

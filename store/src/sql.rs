@@ -63,8 +63,10 @@ pub struct Sql {
     breaks: Arc<Breaks>,
     /// SQLite has one writer: ours queue here, fairly, and not at its file lock.
     turn: Option<Arc<tokio::sync::Mutex<()>>>,
-    /// When this process last looked for recoveries that Python left.
-    adopted_at: Mutex<Option<Boot>>,
+    /// When this process looks next for recoveries that Python left.
+    adopt_at: Mutex<Boot>,
+    adopt_every: Option<Duration>,
+    adopt_new_after: Duration,
     seen: Mutex<pythons::Seen>,
     /// When this process last moved the watermark of the history.
     followed_at: Mutex<Option<Boot>>,
@@ -89,7 +91,7 @@ impl Sql {
         let breaks = Arc::default();
         let db = pool::open(url, &options, &breaks).await?;
         let turn = (db.get_database_backend() == DbBackend::Sqlite).then(Arc::default);
-        let SqlOptions { clock, entropy, .. } = options;
+        let SqlOptions { clock, entropy, adopt_every, adopt_new_after, .. } = options;
         Ok(Self {
             db,
             progress: None,
@@ -97,7 +99,9 @@ impl Sql {
             entropy,
             breaks,
             turn,
-            adopted_at: Mutex::default(),
+            adopt_at: Mutex::new(Boot(0)),
+            adopt_every,
+            adopt_new_after,
             seen: Mutex::default(),
             followed_at: Mutex::default(),
         })

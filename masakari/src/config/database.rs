@@ -35,6 +35,9 @@ pub(crate) struct Pool {
     /// How often `db sync` asks a server that is not there yet, and how long after one another.
     pub(crate) tries: u32,
     pub(crate) try_every: Duration,
+    /// How often what Python left is looked for, and from which age on it is what a `new` one is.
+    pub(crate) adopt_every: Option<Duration>,
+    pub(crate) adopt_new_after: Duration,
 }
 
 impl Configuration {
@@ -57,6 +60,12 @@ impl Configuration {
         Ok(Database { url: own, progress, pool })
     }
 
+    /// As oslo.service reads it: less than nothing is never, nothing is a minute.
+    fn spacing(&self, name: &str) -> Option<Duration> {
+        let seconds = u64::try_from(self.values.get::<i64>("DEFAULT", name)).ok()?;
+        Some(Duration::from_secs(if seconds == 0 { 60 } else { seconds }))
+    }
+
     fn pool(&self) -> Pool {
         let number = |name: &str| self.values.get::<i64>("database", name);
         let perhaps = |name: &str| self.values.get::<Option<i64>>("database", name);
@@ -74,6 +83,11 @@ impl Configuration {
                 .unwrap_or(0),
             tries: or_unlimited(number("max_retries")),
             try_every: seconds(number("retry_interval")).unwrap_or_default(),
+            adopt_every: self.spacing("process_unfinished_notifications_interval"),
+            adopt_new_after: seconds(
+                self.values.get("DEFAULT", "retry_notification_new_status_interval"),
+            )
+            .unwrap_or_default(),
         }
     }
 
@@ -112,6 +126,20 @@ mod tests {
 
     fn database(text: &str) -> Database {
         Configuration::of_text(&format!("[database]\n{text}")).database().unwrap()
+    }
+
+    #[test]
+    fn what_python_left_is_looked_for_as_its_periodic_task_would() {
+        let told = |text: &str| {
+            let pool = Configuration::of_text(&format!("[DEFAULT]\n{text}")).pool();
+            (pool.adopt_every.map(|every| every.as_secs()), pool.adopt_new_after.as_secs())
+        };
+        assert_eq!(told(""), (Some(120), 60));
+        let set = "process_unfinished_notifications_interval = 30\n\
+                   retry_notification_new_status_interval = 10\n";
+        assert_eq!(told(set), (Some(30), 10));
+        assert_eq!(told("process_unfinished_notifications_interval = 0").0, Some(60));
+        assert_eq!(told("process_unfinished_notifications_interval = -1").0, None);
     }
 
     #[test]

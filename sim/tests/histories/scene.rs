@@ -44,6 +44,8 @@ pub(crate) struct Small {
     pub(crate) host_dies_ms: Option<u64>,
     /// When the VM's owner deletes it.
     pub(crate) deleted_ms: Option<u64>,
+    /// How long the first report had waited for an engine.
+    pub(crate) waited_ms: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,6 +160,7 @@ impl Scene {
                 .percent(40)
                 .then(|| (deaths + dice.below(120_000)).saturating_sub(40_000)),
             deleted_ms: dice.percent(10).then(|| deaths + dice.below(30_000)),
+            waited_ms: 0,
         });
         scene
     }

@@ -5,7 +5,7 @@ use crate::{
     crash_points::{ALL, PAUSE_MS, Points, crossings, undisturbed, whens},
     scene::{EngineScript, Of, Scene, Small},
     setting,
-    tale::{self, Stage, Told},
+    tale::{self, EXPIRY_MS, Stage, Told},
 };
 use recovery::{
     HostId, NotificationId, SegmentId,
@@ -68,7 +68,7 @@ async fn report(stage: &Stage, small: &Small, n: u64) {
             serde_json::json!({ "event": "STOPPED", "process_name": process }),
         ),
     };
-    let now = stage.clock.wall();
+    let now = stage.clock.wall().plus(-small.waited_ms);
     let new = NewNotification {
         uuid: NotificationId::new(format!("small-{n}")),
         kind,
@@ -184,7 +184,7 @@ fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
         within_segment: false,
         engines,
         faults: None,
-        small: Some(Small { of, reports: 1, host_dies_ms: None, deleted_ms: None }),
+        small: Some(Small { of, reports: 1, host_dies_ms: None, deleted_ms: None, waited_ms: 0 }),
     }
 }
 
@@ -290,6 +290,22 @@ fn a_vm_that_fails_again_and_again_is_not_restarted_for_ever() {
     let message = failed[0].message.as_deref().unwrap();
     assert!(message.contains(id.as_str()) && message.contains("restarted 5 times"), "{message}");
     assert_eq!(told.stage.world.actions(&id).len(), 10);
+}
+
+/// Engines that were away for a day do not act on yesterday's news.
+#[test]
+fn a_report_that_nobody_took_up_for_too_long_is_given_up() {
+    for (waited_ms, restarted) in [(EXPIRY_MS - 60_000, true), (EXPIRY_MS, false)] {
+        let mut scene = scene(ACTIVE, vec![undisturbed()]);
+        scene.small.as_mut().unwrap().waited_ms = waited_ms;
+        let told = tale::tell(scene);
+        let id = victim(&told.stage, told.stage.scene.small.as_ref().unwrap()).id;
+        assert_eq!(!told.stage.world.actions(&id).is_empty(), restarted, "{}", told.stage.story());
+        let [report] = small_ones(&told.stage).try_into().unwrap();
+        assert_eq!(report.status == NotificationStatus::Failed, !restarted);
+        let message = report.message.unwrap_or_default();
+        assert_eq!(message.contains("nobody took it up within 900 s"), !restarted, "{message}");
+    }
 }
 
 #[test]

@@ -31,6 +31,10 @@ pub struct SqlOptions {
     /// What else must be current on a node of Galera, by the bits of its `wsrep_sync_wait`; what is
     /// read always must.
     pub wsrep_sync_wait: u32,
+    /// How often notifications are looked for that Python accepted and did not finish; `None`: never.
+    pub adopt_every: Option<Duration>,
+    /// A `new` one may still be taken by a Python engine until it is so old.
+    pub adopt_new_after: Duration,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -44,6 +48,8 @@ impl SqlOptions {
             acquire_timeout: Duration::from_secs(5),
             connection_lifetime: None,
             wsrep_sync_wait: 0,
+            adopt_every: Some(Duration::from_secs(120)),
+            adopt_new_after: Duration::from_secs(60),
             clock,
             entropy,
         }

@@ -11,7 +11,6 @@ use super::{
     trouble::Trouble,
 };
 use crate::{OpenRecovery, rules};
-use ports::Boot;
 use recovery::{
     HostId, HostName, NotificationId, SegmentId, ServerId, lease::LeaseKey, nouns::NotificationType,
 };
@@ -22,14 +21,8 @@ use sea_orm::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::PoisonError,
-    time::Duration,
 };
 
-/// How often a process looks for what Python accepted: it may still run elsewhere while a cloud
-/// changes over.
-const ADOPT_EVERY: Duration = Duration::from_secs(30);
-/// Older ones are left alone, as Python gives them up (`notifications_expired_interval`).
-const ADOPT_WITHIN_MS: i64 = 86_400_000;
 /// At most so many in one go.
 const ADOPT_MAX: usize = 500;
 
@@ -143,38 +136,49 @@ pub(super) async fn in_use(
 }
 
 async fn adopt_now_and_then(sql: &Sql) -> Result<(), Trouble> {
+    let Some(every) = sql.adopt_every else { return Ok(()) };
     let now = sql.clock.boot();
-    let due = |last: Option<Boot>| last.is_none_or(|last| now.since(last) >= ADOPT_EVERY);
-    if due(*sql.adopted_at.lock().unwrap_or_else(PoisonError::into_inner)) {
-        adopt(sql).await?;
-        *sql.adopted_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    let due = *sql.adopt_at.lock().unwrap_or_else(PoisonError::into_inner) <= now;
+    if due {
+        let wait = if adopt_some(sql).await? { every.min(sql.adopt_new_after) } else { every };
+        let next = now.plus(wait);
+        *sql.adopt_at.lock().unwrap_or_else(PoisonError::into_inner) = next;
     }
     Ok(())
 }
 
 /// Opens recoveries for the notifications that Python accepted and did not finish.
 pub(super) async fn adopt(sql: &Sql) -> Result<(), Trouble> {
+    adopt_some(sql).await.map(|_| ())
+}
+
+/// The same; `true`: there are new ones that Python may take yet.
+async fn adopt_some(sql: &Sql) -> Result<bool, Trouble> {
     use notifications::Column as Noted;
     let types = NotificationType::ALL.iter().map(|kind| kind.as_str());
-    let since = sql.clock.wall().plus(-ADOPT_WITHIN_MS);
     let query = notifications::Entity::find()
         .filter(Noted::Deleted.eq(0))
         .filter(Noted::Status.is_in([Status::New, Status::Running, Status::Error]))
-        .filter(Noted::CreatedAt.gt(rows::naive(since)))
         .filter(Noted::Kind.is_in(types));
     let mut left = history::unsettled(&sql.db, query).await?;
     left.sort_by_key(|row| row.id);
     left.dedup_by_key(|row| row.id);
     if left.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let uuids = left.iter().map(|row| row.notification_uuid.as_str());
     let known = Entity::find().filter(Column::Notification.is_in(uuids)).all(&sql.db).await?;
     let known: BTreeSet<String> = known.into_iter().map(|row| row.notification).collect();
     left.retain(|row| !known.contains(&row.notification_uuid));
+    let new_after_ms = i64::try_from(sql.adopt_new_after.as_millis()).unwrap_or(i64::MAX);
+    let old = rows::naive(sql.clock.wall().plus(-new_after_ms));
+    let is_young =
+        |row: &notifications::Model| row.status == Status::New && row.created_at > Some(old);
+    let waits = left.iter().any(is_young) || left.len() > ADOPT_MAX;
+    left.retain(|row| !is_young(row));
     left.truncate(ADOPT_MAX);
     if left.is_empty() {
-        return Ok(());
+        return Ok(waits);
     }
     let host_uuids = left.iter().map(|row| row.source_host_uuid.clone()).collect();
     let segments = reports::segments_of(&sql.db, host_uuids).await?;
@@ -196,5 +200,6 @@ pub(super) async fn adopt(sql: &Sql) -> Result<(), Trouble> {
     let open = sql.begin().await?;
     // Another process may adopt them at the same moment: the key refuses ours, and we look again.
     Entity::insert_many(new).exec_without_returning(&*open).await?;
-    open.commit().await
+    open.commit().await?;
+    Ok(waits)
 }

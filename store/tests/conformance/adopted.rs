@@ -106,16 +106,18 @@ pub(crate) async fn what_python_did_not_finish_is_taken_over(doors: &Doors) {
     run(&db, &segment_and_hosts()).await;
     let left = [
         notification(10, "running", 30),
-        notification(11, "new", 20),
+        notification(11, "new", 70),
         notification(12, "error", 40),
         notification(13, "finished", 20),
         notification(14, "failed", 20),
         notification(15, "running", 2 * 86_400),
+        // The Python engine that was told of it may still take it.
+        notification(16, "new", 20),
     ];
     run(&db, &left).await;
     let open = doors.a.open_recoveries(10).await.unwrap();
     let uuids: Vec<&str> = open.iter().map(|open| open.notification.as_str()).collect();
-    assert_eq!(uuids, [uuid(12), uuid(10), uuid(11)], "oldest first");
+    assert_eq!(uuids, [uuid(15), uuid(11), uuid(12), uuid(10)], "oldest first");
     assert!(open.iter().all(|open| open.source_host == HostId::new(uuid(3))));
     assert!(open.iter().all(|open| open.host_name == Some(HostName::new("compute01"))));
     let segment = SegmentId::new(uuid(1));
