@@ -5,7 +5,7 @@
 //!
 //! | act | twice | late |
 //! |---|---|---|
-//! | `lock` | stays locked | a VM that was already settled is locked again, by the one call that was in flight when the engine stopped; its reason names the recovery, so that it can be found and undone |
+//! | `lock` | stays locked | a VM that was already settled is locked again, by the one call that was in flight when the engine stopped; its reason names the recovery, and `locks` finds and undoes it |
 //! | `reset to error` | stays in error | an evacuation that runs meanwhile loses its task state; the same chain sends nothing more because its lease is over, and nobody else resets what Nova is at work on |
 //! | `evacuate` | **not harmless**: Nova 34 accepts it for a VM that it is evacuating, and two hosts build it | refused once the VM is on its new host, which is up (400); before that as twice |
 //! | `stop` | refused or without effect | the VM is on its new host and was to be stopped anyway |
@@ -36,6 +36,9 @@ use std::time::Duration;
 
 /// An evacuation is sent so soon after its intent was written, or not at all.
 const SEND_WITHIN: Duration = Duration::from_secs(20);
+
+/// How the reason of each of our locks begins; the notification follows.
+pub(crate) const LOCK_REASON: &str = "masakari recovery:";
 
 /// A start is sent so soon after the look that showed its host up, or not at all.
 const START_WITHIN: Duration = Duration::from_secs(5);
@@ -101,6 +104,7 @@ impl Engine {
         let server = order.server();
         if lock {
             self.allowed(lease)?;
+            // The key of a recovery's own lease is `recovery:` and the notification.
             let reason = format!("masakari {}", lease.key);
             self.ports.nova.lock(server, &reason).await.map_err(ActFailed::Before)?;
         }

@@ -15,14 +15,15 @@
 //! * `claim`: which recoveries are ours. * `tenure`: how long we may act.
 //! * `turn`: the loop of a host's recovery. * `restart`, `process`: those of one server and one service, on
 //!   a `journal`. * `acts`: every call that changes the cloud.
-//! * `priorities`: who goes first. * `reasons`: why Nova did not do it. * `requests`: what persons ask for.
-//! * `reserve`: reserved hosts.
+//! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
+//!   it. * `requests`: what persons ask for. * `reserve`: reserved hosts.
 
 mod acts;
 mod claim;
 mod config;
 mod error;
 mod journal;
+mod locks;
 mod look;
 mod priorities;
 mod process;
@@ -140,6 +141,7 @@ impl Engine {
                 self.answer_requests(),
                 self.keep_tenures(),
                 self.greet_nova(),
+                self.undo_left_locks(),
             )
         });
         // The recoveries end after the shutdown, because the claims that feed them have; the

@@ -148,6 +148,15 @@ impl World {
         locked.map(|s| (s.id.clone(), s.locked_reason.clone())).collect()
     }
 
+    /// A lock that was on its way arrives.
+    pub fn lock(&self, server: &ServerId, reason: &str) {
+        let mut state = self.state();
+        if let Some(server) = state.servers.get_mut(server) {
+            server.locked = true;
+            server.locked_reason = Some(reason.into());
+        }
+    }
+
     /// What Nova took for the server, oldest first.
     #[must_use]
     pub fn actions(&self, server: &ServerId) -> Vec<&'static str> {

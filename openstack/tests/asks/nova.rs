@@ -187,6 +187,27 @@ async fn an_evacuation_names_its_target_only_when_there_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_locked_is_listed_with_its_reason_where_nova_keeps_it() {
+    let locked = |number, reason: Value| {
+        let mut server = server(number);
+        server["locked"] = json!(true);
+        server["locked_reason"] = reason;
+        server
+    };
+    let listed = async |newest| {
+        let cloud = one_host();
+        cloud.state().newest = newest;
+        cloud.state().servers = vec![server(1), locked(2, Value::Null), locked(3, json!("why"))];
+        let found = cloud.nova().locked().await.unwrap();
+        (found, cloud.asked().iter().map(|asked| asked.line.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(listed("2.72").await, (vec![], vec![]));
+    let asked = "GET /compute/v2.1/servers/detail?locked=true&all_tenants=1&limit=1000".to_owned();
+    let why = (ServerId::new("s3"), "why".to_owned());
+    assert_eq!(listed("2.73").await, (vec![why], vec![asked]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lock_gives_its_reason_where_nova_keeps_it() {
     for (newest, body) in
         [("2.72", Value::Null), ("2.73", json!({ "locked_reason": "recovery n1" }))]

@@ -93,6 +93,7 @@ impl State {
         // Whoever is no admin may not filter by these; Nova ignores them then.
         let of_admins = |key| q.query(key).filter(|_| admin);
         let project = q.query("project_id").or_else(|| q.query("tenant_id")).filter(|_| all);
+        let locked = q.query("locked").filter(|_| call.version.0 >= 73).map(|word| word == "true");
         let is = |wanted: Option<&str>, value: &str| wanted.is_none_or(|wanted| wanted == value);
         let wanted = |s: &&Instance| {
             (all || s.project == call.caller.project)
@@ -101,6 +102,7 @@ impl State {
                 && is(of_admins("node"), s.host.as_str())
                 && is(q.query("uuid"), s.id.as_str())
                 && is(project, &s.project)
+                && locked.is_none_or(|locked| s.locked == locked)
                 && q.query("name").is_none_or(|name| s.name.contains(name))
                 && (statuses.is_empty() || statuses.iter().any(|status| status == s.status()))
                 && since.is_none_or(|since| whole_second(s.updated) >= since)

@@ -46,6 +46,8 @@ pub(crate) struct Small {
     pub(crate) deleted_ms: Option<u64>,
     /// How long the first report had waited for an engine.
     pub(crate) waited_ms: i64,
+    /// When locks that engines, or others, had sent before arrive.
+    pub(crate) locked_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,6 +163,7 @@ impl Scene {
                 .then(|| (deaths + dice.below(120_000)).saturating_sub(40_000)),
             deleted_ms: dice.percent(10).then(|| deaths + dice.below(30_000)),
             waited_ms: 0,
+            locked_ms: None,
         });
         scene
     }

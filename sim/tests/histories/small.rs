@@ -45,8 +45,20 @@ pub(crate) async fn happens(stage: &Stage, small: &Small) {
             stage.world.delete(&victim(stage, small).id);
         }
     };
-    futures::join!(failing, dying, returning, deleting);
+    let locking = async {
+        if let Some(ms) = small.locked_ms {
+            stage.at(ms).await;
+            let servers = stage.world.servers();
+            for (server, reason) in servers.iter().zip(LOCKS) {
+                stage.world.lock(&server.id, reason);
+            }
+        }
+    };
+    futures::join!(failing, dying, returning, deleting, locking);
 }
+
+/// Of ours; of a recovery that another deployment may know; of an owner's.
+const LOCKS: [&str; 3] = ["masakari recovery:small-0", "masakari recovery:other", "for the audit"];
 
 /// The server of the first host that fails.
 fn victim(stage: &Stage, small: &Small) -> Server {
@@ -184,7 +196,14 @@ fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
         within_segment: false,
         engines,
         faults: None,
-        small: Some(Small { of, reports: 1, host_dies_ms: None, deleted_ms: None, waited_ms: 0 }),
+        small: Some(Small {
+            of,
+            reports: 1,
+            host_dies_ms: None,
+            deleted_ms: None,
+            waited_ms: 0,
+            locked_ms: None,
+        }),
     }
 }
 
@@ -306,6 +325,17 @@ fn a_report_that_nobody_took_up_for_too_long_is_given_up() {
         let message = report.message.unwrap_or_default();
         assert_eq!(message.contains("nobody took it up within 900 s"), !restarted, "{message}");
     }
+}
+
+#[test]
+fn a_lock_that_an_engine_has_left_is_undone() {
+    let mut scene = scene(ACTIVE, vec![undisturbed(), undisturbed()]);
+    scene.small.as_mut().unwrap().locked_ms = Some(60_000);
+    scene.watched_on_ms = 700_000;
+    let told = tale::tell(scene);
+    let left: Vec<Option<String>> =
+        told.stage.world.locked().into_iter().map(|(_, reason)| reason).collect();
+    assert_eq!(left, LOCKS[1..].iter().map(|reason| Some((*reason).into())).collect::<Vec<_>>());
 }
 
 #[test]
