@@ -114,6 +114,18 @@ class Reserved(ReservedHost):
         self.assert_reported(ids)
         self.assertEqual(self.where(ids), {self.spare})
         self.assert_kept()
+        evacuate = self.notification()["recovery_workflow_details"][-1]
+        told = [(float(d["progress"]), d["message"]) for d in evacuate["progress_details"]]
+        all_of_them = ",".join(sorted(ids))
+        self.assertEqual(told[0][0], 0.0)
+        self.assertTrue(told[0][1].startswith(
+            "Start evacuation of instances from failed host '%s', instance uuids are: '" % HOST))
+        self.assertEqual(told[1], (0.1, "Enabling reserved host: '%s'" % self.spare))
+        self.assertEqual(sorted(told[2:-2]), [
+            (0.5, "Evacuation of instance started: '%s'" % i) for i in sorted(ids)])
+        self.assertEqual(told[-2:], [
+            (0.7, "Successfully evacuate instances '%s' from host '%s'" % (all_of_them, HOST)),
+            (1.0, "Evacuation process completed!")])
 
     def test_by_rh_priority_all_servers_go_to_the_reserved_host_too(self):
         ids = self.recover("rh_priority", 3)

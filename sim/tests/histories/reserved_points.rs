@@ -12,7 +12,7 @@ use recovery::nouns::{NotificationStatus, RecoveryMethod};
 use sim::Shape;
 
 /// What was before is in the crash points of all recoveries.
-const RESERVES: Which = Which { since: "listing hosts", every: 4 };
+const RESERVES: Which = Which { since: "listing hosts", every: 7 };
 
 /// Two hosts are reserved, on each of which so many servers fit; four servers are to be moved.
 fn with_reserved(method: RecoveryMethod, fit: usize, engines: Vec<EngineScript>) -> Scene {
@@ -51,27 +51,27 @@ fn auto_priority(engines: Vec<EngineScript>) -> Scene {
 
 #[test]
 fn an_engine_that_dies_at_any_point_of_using_a_reserved_host_is_made_up_for() {
-    dies_everywhere(reserved_host, RESERVES, 30);
+    dies_everywhere(reserved_host, RESERVES, 18);
 }
 
 #[test]
 fn an_engine_that_dies_between_two_reserved_hosts_is_made_up_for() {
-    dies_everywhere(two_reserved_hosts, RESERVES, 30);
+    dies_everywhere(two_reserved_hosts, RESERVES, 18);
 }
 
 #[test]
 fn an_engine_that_dies_while_it_hands_reserved_hosts_back_is_made_up_for() {
-    dies_everywhere(rh_priority, RESERVES, 30);
+    dies_everywhere(rh_priority, RESERVES, 18);
 }
 
 #[test]
 fn an_engine_that_stands_still_at_any_point_of_using_a_reserved_host_is_made_up_for() {
-    pauses_everywhere(reserved_host, RESERVES, 30);
+    pauses_everywhere(reserved_host, RESERVES, 18);
 }
 
 #[test]
 fn an_engine_that_stands_still_while_it_hands_reserved_hosts_back_is_made_up_for() {
-    pauses_everywhere(rh_priority, RESERVES, 30);
+    pauses_everywhere(rh_priority, RESERVES, 18);
 }
 
 /// Where each server is, which hosts are reserved still, and how it ended.
