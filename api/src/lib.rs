@@ -33,6 +33,7 @@ mod hosts;
 mod json;
 mod microversion;
 mod notifications;
+mod patience;
 mod policy;
 mod printable;
 mod query;
@@ -53,7 +54,7 @@ pub use health::{HealthBackend, Healthcheck};
 pub use http::HeaderName;
 pub use ipnet::IpNet;
 pub use policy::RULES;
-pub use serve::{Peer, serve};
+pub use serve::{Listening, Peer, serve};
 pub use tls::{Tls, TlsError};
 
 use axum::{Router, middleware};

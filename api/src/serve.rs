@@ -1,6 +1,9 @@
 //! Serves the API on a socket until it shall stop.
 
-use crate::tls::{Tls, TlsListener};
+use crate::{
+    patience::Patient,
+    tls::{Tls, TlsListener},
+};
 use axum::{
     Router,
     extract::connect_info::Connected,
@@ -33,40 +36,62 @@ impl Connected<IncomingStream<'_, TlsListener>> for Peer {
     }
 }
 
+/// Where and how callers are listened to.
+#[derive(Debug)]
+pub struct Listening {
+    pub socket: TcpListener,
+    /// With this, callers speak TLS.
+    pub tls: Option<Tls>,
+    /// A connection on which nothing moves for so long is ended.
+    pub silence_most: Option<Duration>,
+}
+
+impl Listening {
+    /// Without TLS, and patiently.
+    #[must_use]
+    pub fn plainly(socket: TcpListener) -> Self {
+        Self { socket, tls: None, silence_most: None }
+    }
+}
+
 /// Accepts connections for answers.
-pub(crate) struct Sockets(TcpListener);
+pub(crate) struct Sockets {
+    socket: TcpListener,
+    clock: Arc<dyn Clock>,
+    silence_most: Option<Duration>,
+}
 
 impl Listener for Sockets {
-    type Io = TcpStream;
+    type Io = Patient<TcpStream>;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        let (connection, from) = Listener::accept(&mut self.0).await;
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        let (connection, from) = Listener::accept(&mut self.socket).await;
         // An answer's last piece is not to wait for the client's acknowledgement of the one before.
         if let Err(why) = connection.set_nodelay(true) {
             tracing::debug!(%why, "a connection keeps Nagle's delay");
         }
-        (connection, from)
+        (Patient::new(connection, Arc::clone(&self.clock), self.silence_most), from)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.socket.local_addr()
     }
 }
 
-/// Answers on `listener`, with TLS if there is one, until `shutdown` is there; answers that are under way
+/// Answers until `shutdown` is there; answers that are under way
 /// then are finished.
 ///
 /// # Errors
 /// When the socket fails.
 pub async fn serve(
-    listener: TcpListener,
-    tls: Option<Tls>,
+    listening: Listening,
     app: Router,
     clock: Arc<dyn Clock>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = Sockets(listener);
+    let Listening { socket, tls, silence_most } = listening;
+    let listener = Sockets { socket, clock: Arc::clone(&clock), silence_most };
     match tls {
         None => serve_on(listener, app, clock, shutdown).await,
         Some(tls) => serve_on(TlsListener { tcp: listener, tls }, app, clock, shutdown).await,

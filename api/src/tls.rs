@@ -1,6 +1,6 @@
 //! TLS for those who have no proxy that speaks it: `[DEFAULT] use_ssl`.
 
-use crate::serve::Sockets;
+use crate::{patience::Patient, serve::Sockets};
 use axum::serve::Listener;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -109,15 +109,17 @@ impl Listener for TlsListener {
     }
 }
 
+type Tunnel = TlsStream<Patient<TcpStream>>;
+
 /// A connection that shakes hands when it is first read: in its own task, so that a slow caller holds up
 /// nobody else.
 pub(crate) enum Shaking {
-    Hands(Box<Accept<TcpStream>>),
-    Done(Box<TlsStream<TcpStream>>),
+    Hands(Box<Accept<Patient<TcpStream>>>),
+    Done(Box<Tunnel>),
 }
 
 impl Shaking {
-    fn done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
+    fn done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Tunnel>>> {
         if let Self::Hands(accept) = self {
             let stream = ready!(Pin::new(accept.as_mut()).poll(cx))?;
             *self = Self::Done(Box::new(stream));

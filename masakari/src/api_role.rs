@@ -89,11 +89,12 @@ pub(crate) async fn serve(
         config: configuration.api()?,
         wake: nudge,
     };
-    let listener = tokio::net::TcpListener::bind(address)
+    let socket = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "API listens");
-    let serving = api::serve(listener, tls, api::app(state), machine.clock.clone(), stop);
+    let listening = api::Listening { socket, tls, silence_most: configuration.silence_most() };
+    let serving = api::serve(listening, api::app(state), machine.clock.clone(), stop);
     tokio::select! {
         served = serving => served.context("the API stopped"),
         () = policy::keep_current(files, seen, &policy, &*machine.clock) => Ok(()),

@@ -1,6 +1,7 @@
 //! Whatever is sent, nothing breaks: no answer is a 500, and none is missing.
 
 use crate::world::{Client, Settings, World};
+use api::Listening;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
@@ -352,9 +353,10 @@ async fn after_whatever_bytes_the_server_still_answers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = api::serve(listener, None, world.app.clone(), world.clock.clone(), async {
-        stopped.await.unwrap();
-    });
+    let server =
+        api::serve(Listening::plainly(listener), world.app.clone(), world.clock.clone(), async {
+            stopped.await.unwrap();
+        });
     let token = Client::Admin.token();
     let client = async {
         for bytes in [

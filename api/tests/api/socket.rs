@@ -1,12 +1,16 @@
 //! Serving on a real socket.
 
 use crate::world::{Settings, World};
-use api::Tls;
+use api::{Listening, Tls};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -27,9 +31,10 @@ async fn answers_go_out_over_a_socket_until_the_server_shall_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = api::serve(listener, None, world.app.clone(), world.clock.clone(), async {
-        stopped.await.unwrap();
-    });
+    let server =
+        api::serve(Listening::plainly(listener), world.app.clone(), world.clock.clone(), async {
+            stopped.await.unwrap();
+        });
     let client = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let ask = b"GET /healthcheck HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -53,8 +58,35 @@ async fn a_request_that_never_ends_does_not_hold_up_the_end() {
     stream.write_all(head).await.unwrap();
     let clock = world.clock.clone();
     let shutdown = async move { clock.sleep(Duration::from_secs(1)).await };
-    api::serve(listener, None, world.app.clone(), world.clock.clone(), shutdown).await.unwrap();
+    api::serve(Listening::plainly(listener), world.app.clone(), world.clock.clone(), shutdown)
+        .await
+        .unwrap();
     assert!(world.clock.boot().0 < 20_000, "{:?}", world.clock.boot());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_is_not_waited_for_for_ever() {
+    let half = "POST /v1/segments HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{";
+    // With TLS the silence is in the handshake.
+    for (said, tls) in [("", None), (half, None), ("", Some(tls()))] {
+        let world = World::new();
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let silence_most = Some(Duration::from_secs(9));
+        let listening = Listening { socket, tls, silence_most };
+        let never = std::future::pending();
+        let served = api::serve(listening, world.app.clone(), world.clock.clone(), never);
+        let mut answer = Vec::new();
+        tokio::select! {
+            _ = served => unreachable!("it serves on"),
+            () = world.clock.sleep(Duration::from_secs(100)) => {}
+            // Whether the connection is reset or closed does not matter.
+            _ = stream.read_to_end(&mut answer) => {}
+        }
+        let waited = world.clock.boot().0;
+        assert!((9_000..15_000).contains(&waited), "{said:?}: {waited} ms");
+    }
 }
 
 #[tokio::test]
@@ -65,17 +97,23 @@ async fn with_tls_only_those_are_spoken_with_who_show_a_certificate_of_the_autho
     assert_eq!(stranger, "");
 }
 
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+}
+
+fn tls() -> Tls {
+    Tls::read(&file("server.pem"), &file("server.key"), Some(&file("ca.pem"))).unwrap()
+}
+
 /// What a caller with or without a certificate reads.
 async fn over_tls(shows_certificate: bool) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
-    let file = |name: &str| folder.join(name);
     let authority = file("ca.pem");
-    let tls = Tls::read(&file("server.pem"), &file("server.key"), Some(&authority)).unwrap();
     let world = world();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = api::serve(listener, Some(tls), world.app.clone(), world.clock.clone(), async {
+    let listening = Listening { tls: Some(tls()), ..Listening::plainly(listener) };
+    let server = api::serve(listening, world.app.clone(), world.clock.clone(), async {
         stopped.await.unwrap();
     });
     let client = async {
@@ -112,8 +150,6 @@ async fn over_tls(shows_certificate: bool) -> String {
 
 #[test]
 fn what_is_wrong_with_a_certificate_is_told_with_its_file() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
-    let file = |name: &str| folder.join(name);
     let said =
         |cert: &str, key: &str| Tls::read(&file(cert), &file(key), None).unwrap_err().to_string();
     assert!(said("nope.pem", "server.key").contains("nope.pem cannot be used as a certificate"));

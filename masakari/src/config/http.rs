@@ -12,6 +12,7 @@ use oslo::config::{FromValue, Kind, Opt, Severity, Source, Values};
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 const HEALTHCHECK: &str = "app:healthcheck";
@@ -193,6 +194,12 @@ impl Configuration {
                  same (for a test without them: [DEFAULT] auth_strategy = noauth2)"
             );
         }
+    }
+
+    /// How long a connection may be silent; 0 is for ever.
+    pub(crate) fn silence_most(&self) -> Option<Duration> {
+        let seconds: i64 = self.values.get("wsgi", "client_socket_timeout");
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }
 
     /// The certificate and key of the API, if `use_ssl` says that it speaks TLS: `[wsgi] ssl_*` as Python

@@ -79,7 +79,7 @@ impl Service {
     ) -> anyhow::Result<()> {
         let forever = std::future::pending();
         tokio::select! {
-            served = api::serve(listener, None, self.api, clock, forever) => served?,
+            served = api::serve(api::Listening::plainly(listener), self.api, clock, forever) => served?,
             () = self.engine.run(std::future::pending()) => {}
         }
         Ok(())

@@ -28,7 +28,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("taskflow_driver_recovery_flows", "instance_failure_recovery_tasks", Kind::DictOfLists).default("pre:[stop_instance_task],main:[start_instance_task],post:[confirm_instance_active_task]").ignored(FLOWS),
     Opt::new("taskflow_driver_recovery_flows", "process_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_node_task],main:[confirm_compute_node_disabled_task],post:[]").ignored(FLOWS),
     Opt::new("wsgi", "api_paste_config", Kind::Str).default("api-paste.ini").help("Where the health check and what else stands before the API are set; the pipeline itself is fixed"),
-    Opt::new("wsgi", "client_socket_timeout", Kind::INT).default("900").ignored(EVENTLET),
+    Opt::new("wsgi", "client_socket_timeout", Kind::INT).default("900").help("Seconds after which a connection is ended on which nothing moves; 0: never"),
     Opt::new("wsgi", "default_pool_size", Kind::INT).default("1000").ignored(EVENTLET),
     Opt::new("wsgi", "keep_alive", Kind::Bool).default("true").ignored(EVENTLET),
     Opt::new("wsgi", "max_header_line", Kind::INT).default("16384").ignored(EVENTLET),
