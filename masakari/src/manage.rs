@@ -57,8 +57,12 @@ const DAY_MS: i64 = 86_400_000;
 
 /// What to purge, or what is wrong with the arguments, in Python's words.
 fn purge_of(age_in_days: i64, max_rows: i64, now: Millis) -> anyhow::Result<(Millis, Option<u64>)> {
-    anyhow::ensure!(max_rows >= -1, "max_rows must be >= -1");
-    anyhow::ensure!(max_rows <= i64::from(i32::MAX), "max_rows must be <= {}", i32::MAX);
+    anyhow::ensure!(max_rows >= -1, "Invalid input received: max_rows must be >= -1");
+    anyhow::ensure!(
+        max_rows <= i64::from(i32::MAX),
+        "Invalid input received: max_rows must be <= {}",
+        i32::MAX
+    );
     anyhow::ensure!(max_rows != 0, "Must supply value greater than 0 for max_rows.");
     anyhow::ensure!(age_in_days >= 0, "Must supply a non-negative value for age.");
     anyhow::ensure!(age_in_days < now.0 / DAY_MS, "Maximal age is count of days since epoch.");
@@ -131,8 +135,11 @@ mod tests {
     #[test]
     fn arguments_of_purge_are_refused_in_pythons_words() {
         assert_eq!(refused(30, 0), "Must supply value greater than 0 for max_rows.");
-        assert_eq!(refused(30, -2), "max_rows must be >= -1");
-        assert_eq!(refused(30, 2_147_483_648), "max_rows must be <= 2147483647");
+        assert_eq!(refused(30, -2), "Invalid input received: max_rows must be >= -1");
+        assert_eq!(
+            refused(30, 2_147_483_648),
+            "Invalid input received: max_rows must be <= 2147483647"
+        );
         assert_eq!(refused(-1, -1), "Must supply a non-negative value for age.");
         assert_eq!(refused(20_717, -1), "Maximal age is count of days since epoch.");
     }

@@ -18,13 +18,13 @@ use std::{
 
 /// Alembic's three, and the last two of sqlalchemy-migrate.
 const REVISIONS: [&str; 5] = ["8f848eb45d03", "8bdf5929c5a6", "13adff5efb9a", "7", "8"];
-const NEWEST: &str = "13adff5efb9a";
+pub(crate) const NEWEST: &str = "13adff5efb9a";
 /// A recovery of which Python kept the progress.
 const RECOVERED: &str = "00000000-0000-4000-8000-000000000100";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/databases/python_masakari.py");
 
 /// Python Masakari on a database: a process that answers.
-struct Python {
+pub(crate) struct Python {
     program: String,
     directory: PathBuf,
     process: Ended,
@@ -33,7 +33,7 @@ struct Python {
 }
 
 impl Python {
-    fn on(fresh: &Fresh) -> Option<Self> {
+    pub(crate) fn on(fresh: &Fresh) -> Option<Self> {
         let program = variable("MASAKARI_PYTHON")?;
         let directory = fresh.directory.path().join("python");
         std::fs::create_dir(&directory).unwrap();
@@ -60,7 +60,7 @@ impl Python {
         Some(Self { program, directory, process: Ended(process), asked, answers })
     }
 
-    fn ask(&mut self, line: &str) -> Value {
+    pub(crate) fn ask(&mut self, line: &str) -> Value {
         writeln!(self.asked, "{line}").unwrap();
         let answer = self
             .answers

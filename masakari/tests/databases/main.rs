@@ -7,5 +7,6 @@
 
 mod absent;
 mod adoption;
+mod commands;
 mod exactly_once;
 mod stage;

@@ -8,6 +8,7 @@
     rows             all rows
     progress UUID    what its API shows as recovery_workflow_details
     sync             its `db sync`; the revision
+    purge DAYS       its `db purge` of what is older; all rows
 
 DIR holds masakari.conf and api-paste.ini. An answer is a line: ANSWER and JSON.
 """
@@ -24,6 +25,7 @@ CONF = masakari.conf.CONF
 CONF(sys.argv[1:], project="masakari", default_config_files=[CONF_DIR + "/masakari.conf"])
 
 import sqlalchemy as sa  # noqa: E402
+from masakari import context  # noqa: E402
 from masakari.db import api as db_api  # noqa: E402
 from masakari.db.sqlalchemy import migration  # noqa: E402
 from masakari import objects  # noqa: E402
@@ -134,7 +136,6 @@ def leave(revision):
 
 
 def progress(notification):
-    from masakari import context
     from masakari.engine.drivers.taskflow import driver
     admin = context.get_admin_context()
     found = objects.Notification.get_by_uuid(admin, notification)
@@ -166,6 +167,9 @@ def answer(verb, *rest):
     if verb == "sync":
         migration.db_sync()
         return migration.db_version()
+    if verb == "purge":
+        db_api.purge_deleted_rows(context.get_admin_context(), int(rest[0]), -1)
+        return rows()
     assert verb == "rows", verb
     return rows()
 
