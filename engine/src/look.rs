@@ -12,16 +12,23 @@ use recovery::{
     seen::{ComputeService, Evacuation, Server},
     way::Ways,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use store::{HostFilter, Page, StoreError};
 
 /// How far off the time of a write of ours may look.
 const OWN_WRITE_MS: i64 = 2_500;
 
+/// A look at a host that took longer tells nothing of now.
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
+
 /// The host as it was a moment ago. Old ones are thrown away, not believed.
 #[derive(Debug)]
 pub(crate) struct HostView {
-    pub(crate) looked_at: Boot,
+    /// When Nova's answer was here: what it tells may be older by [`LOOK_WITHIN`] at most.
+    pub(crate) answered_at: Boot,
     pub(crate) service: Option<ComputeService>,
     pub(crate) evidence: Vec<Evidence>,
 }
@@ -33,6 +40,12 @@ pub(crate) enum LookFailed {
     Nova(#[from] AskError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "the look at host {host} took {took_ms} ms, too long to be believed (at most {} s); Nova or \
+         the database is too busy, and nothing is moved before they answer sooner",
+        LOOK_WITHIN.as_secs()
+    )]
+    Slow { host: HostName, took_ms: u128 },
 }
 
 /// The servers of a recovery as one look showed them.
@@ -78,7 +91,12 @@ impl Engine {
         let looked_at = self.ports.clock.boot();
         let evidence = self.ports.store.evidence(host).await?;
         let service = self.ports.nova.compute_service(host).await?;
-        Ok(HostView { looked_at, service, evidence })
+        let answered_at = self.ports.clock.boot();
+        let took = answered_at.since(looked_at);
+        if took > LOOK_WITHIN {
+            return Err(LookFailed::Slow { host: host.clone(), took_ms: took.as_millis() });
+        }
+        Ok(HostView { answered_at, service, evidence })
     }
 
     /// What is on the host, which evacuations away from it Nova has on record, and where it may go.

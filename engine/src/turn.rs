@@ -27,7 +27,7 @@ use recovery::{
 };
 use std::{collections::BTreeSet, time::Duration};
 
-/// A permit is computed from a look at the host that is at most this old.
+/// A permit is computed from a look at the host whose answer came at most so long ago.
 pub(crate) const VIEW_FRESH: Duration = Duration::from_millis(1_000);
 /// The least and the most time between two looks at the servers; in between it is a multiple of
 /// what the last look cost.
@@ -277,7 +277,7 @@ impl<'e> Turns<'e> {
 
     fn fresh_view(&self) -> Option<&HostView> {
         let now = self.boot();
-        self.view.as_ref().filter(|view| now.since(view.looked_at) <= VIEW_FRESH)
+        self.view.as_ref().filter(|view| now.since(view.answered_at) <= VIEW_FRESH)
     }
 
     /// The line for the log when the judgement of the host changed.

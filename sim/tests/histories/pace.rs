@@ -2,9 +2,14 @@
 
 use crate::{
     crash_points::{Word, scene, undisturbed},
+    scene::Faults,
     tale,
 };
-use recovery::nouns::NotificationStatus;
+use recovery::{
+    log::{Entry, Line},
+    nouns::NotificationStatus,
+};
+use sim::{Fault, Kind, Service};
 use std::collections::BTreeMap;
 
 const EACH: usize = 90;
@@ -41,4 +46,40 @@ fn two_hosts_that_die_together_are_recovered_at_one_pace() {
     }
     let (least, most) = (asked.values().min().unwrap(), asked.values().max().unwrap());
     assert!(asked.len() == 2 && least * 5 >= most * 3, "{asked:?}");
+}
+
+/// A permit is a matter of seconds; a busy Nova answers in seconds too.
+#[test]
+fn a_nova_that_takes_seconds_for_each_answer_is_waited_for() {
+    let mut scene = scene(Word::Person, vec![undisturbed()]);
+    scene.shape.pace.latency_ms = 1_000..=1_500;
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
+    let all = told.stage.memory.all_notifications();
+    assert!(all.iter().all(|n| n.status == NotificationStatus::Finished), "{all:?}");
+    assert!(!told.stage.world.evacuate_calls().is_empty());
+}
+
+/// What a look tells that took longer than ten seconds is not of now.
+#[test]
+fn a_nova_that_takes_too_long_to_be_believed_moves_nothing_until_it_is_quicker() {
+    let until_ms = 400_000;
+    let mut scene = scene(Word::Person, vec![undisturbed()]);
+    let slow = (Service::Compute, Kind::Reads, Fault::Slow { ms: 10_500 }, 1_000);
+    let (store_permille, build_fails_permille) = (0, 0);
+    let rules = vec![slow];
+    let faults = Faults { rules, from_ms: 0, until_ms, store_permille, build_fails_permille };
+    scene.faults = Some(faults);
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
+    let quicker = told.stage.began.plus(until_ms.try_into().unwrap());
+    let calls = told.stage.world.evacuate_calls();
+    assert!(!calls.is_empty() && calls.iter().all(|call| call.at >= quicker), "{calls:?}");
+    let all = told.stage.memory.all_notifications();
+    let lines = told.stage.memory.lines(&all[0].uuid);
+    let said = |line: &Line| match &line.entry {
+        Entry::Waiting { why } => why.contains("too long to be believed"),
+        _ => false,
+    };
+    assert!(lines.iter().any(said), "the details say why: {lines:?}");
 }
