@@ -52,7 +52,7 @@ pub(crate) enum Word {
 
 #[test]
 fn an_engine_that_dies_at_any_point_after_a_monitors_report_is_made_up_for() {
-    dies_everywhere(|engines| scene(Word::Monitor, engines), ALL, 165);
+    dies_everywhere(|engines| scene(Word::Monitor, engines), ALL, 150);
 }
 
 #[test]
