@@ -7,6 +7,7 @@ use crate::{
 };
 use recovery::{
     ServiceId,
+    fold::again_at,
     log::Entry,
     nouns::NotificationStatus,
     process::{self, Due, Event, State},
@@ -78,7 +79,8 @@ impl Engine {
         let event = match journal.act(act, stopping).await? {
             Outcome::Taken => Event::DisableTaken,
             Outcome::Refused { why } => {
-                let again_at = journal.state.again_at(&self.config().process_limits, self.now());
+                let retry_ms = self.config().process_limits.retry_ms;
+                let again_at = again_at(retry_ms, journal.state.attempts, self.now());
                 Event::DisableRefused { why, again_at }
             }
             Outcome::NotAsked { until } => Event::NotAsked { until },

@@ -10,7 +10,7 @@ use crate::{
 use ports::Boot;
 use recovery::{
     HostName, Millis, NotificationId, ServerId,
-    fold::Fold,
+    fold::{Fold, again_at},
     log::Entry,
     nouns::NotificationStatus,
     restart::{self, Due, Event, Look, Stage, State},
@@ -215,6 +215,6 @@ impl Engine {
     }
 
     fn again_at(&self, state: &State) -> Millis {
-        state.again_at(&self.config().restart_limits, self.now())
+        again_at(self.config().restart_limits.retry_ms, state.attempts, self.now())
     }
 }

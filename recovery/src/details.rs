@@ -4,6 +4,7 @@
 //! of Python Masakari know. What Python has no word for (what is missing, who is waited for,
 //! a second engine taking over) are further messages of the task that it delays.
 
+use crate::fold::Every;
 use crate::log::{Act, Entry, Line, Planned, Skipped};
 use crate::nouns::NotificationStatus;
 use crate::state::{Outcome, Stage, State};
@@ -135,23 +136,27 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
     }
 }
 
-/// The end of a recovery of one server or one service: the last task tells it.
-pub(crate) fn end_tasks(
-    tasks: &mut [Task],
-    at: Millis,
-    status: NotificationStatus,
-    message: Option<&String>,
-) {
+/// What happens in every recovery, in that of one server or one service: the last task tells it.
+pub(crate) fn tell_every(tasks: &mut [Task], at: Millis, entry: &Every<'_>) {
     let Some(last) = tasks.last_mut() else { return };
-    if let Some(message) = message {
-        last.say(at, 1.0, message.clone());
-    }
-    match status {
-        NotificationStatus::Finished | NotificationStatus::Ignored => last.succeed(),
-        NotificationStatus::Failed
-        | NotificationStatus::Error
-        | NotificationStatus::New
-        | NotificationStatus::Running => last.state = "FAILURE",
+    match entry {
+        Every::Claimed { owner, generation } if *generation > 1 => {
+            last.say(at, last.progress, format!("Taken over by engine {owner}"));
+        }
+        Every::Claimed { .. } => {}
+        Every::Waiting { why } => last.say(at, last.progress, format!("Waiting: {why}")),
+        Every::Ended { status, message } => {
+            if let Some(message) = message {
+                last.say(at, 1.0, (*message).clone());
+            }
+            match status {
+                NotificationStatus::Finished | NotificationStatus::Ignored => last.succeed(),
+                NotificationStatus::Failed
+                | NotificationStatus::Error
+                | NotificationStatus::New
+                | NotificationStatus::Running => last.state = "FAILURE",
+            }
+        }
     }
 }
 

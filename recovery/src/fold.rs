@@ -5,21 +5,100 @@ use crate::Millis;
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::state::{Illegal, Subject};
+use crate::{process, restart};
 use alloc::{string::String, vec::Vec};
+
+/// To whose log a line belongs.
+#[derive(Clone, Copy, Debug)]
+pub enum Of<'e> {
+    /// Every recovery has such lines.
+    Every(Every<'e>),
+    /// The recovery of a host, whose state is [`crate::state`]'s.
+    Host,
+    Restart(&'e restart::Event),
+    Process(&'e process::Event),
+}
+
+/// What happens in every recovery.
+#[derive(Clone, Copy, Debug)]
+pub enum Every<'e> {
+    Claimed { owner: &'e str, generation: u64 },
+    Waiting { why: &'e str },
+    Ended { status: NotificationStatus, message: Option<&'e String> },
+}
+
+impl Entry {
+    /// To whose log it belongs.
+    #[must_use]
+    pub fn of(&self) -> Of<'_> {
+        match self {
+            Self::Claimed { owner, generation } => {
+                Of::Every(Every::Claimed { owner, generation: *generation })
+            }
+            Self::Waiting { why } => Of::Every(Every::Waiting { why }),
+            Self::Ended { status, message } => {
+                Of::Every(Every::Ended { status: *status, message: message.as_ref() })
+            }
+            Self::Restart(event) => Of::Restart(event),
+            Self::Process(event) => Of::Process(event),
+            Self::Proven { .. }
+            | Self::Held { .. }
+            | Self::ForceDownIntended
+            | Self::ForcedDown
+            | Self::DisableIntended
+            | Self::Disabled
+            | Self::Planned { .. }
+            | Self::Intended { .. }
+            | Self::Did { .. }
+            | Self::Refused { .. }
+            | Self::Postponed { .. }
+            | Self::Arrived { .. }
+            | Self::NotMoved { .. }
+            | Self::Stopped { .. }
+            | Self::NotRestored { .. }
+            | Self::Gone { .. }
+            | Self::Confirmed { .. }
+            | Self::Way(_) => Of::Host,
+        }
+    }
+}
 
 /// A log folded up.
 pub trait Fold: Clone + Default {
+    /// What happens in this kind of recovery only.
+    type Event;
+
     /// What every log has.
     fn common(&self) -> &Common;
+
+    fn common_mut(&mut self) -> &mut Common;
+
+    /// The event of this kind that a line tells; `None`: it is another kind's.
+    fn own(of: Of<'_>) -> Option<&Self::Event>;
+
+    /// Folds what happened.
+    ///
+    /// # Errors
+    /// Why it does not follow from what happened before.
+    fn happen(&mut self, event: &Self::Event, at: Millis) -> Result<(), &'static str>;
+
+    /// What Masakari's own tables show after `lines`, which this state has folded last.
+    fn summaries(&self, before: &Self, lines: &[Line], of: &Subject) -> Vec<Summary>;
 
     /// Folds one more line; at start-up as in the normal run.
     ///
     /// # Errors
     /// [`Illegal`] when it does not follow from the lines before it; the state is not to be used then.
-    fn apply(&mut self, line: &Line) -> Result<(), Illegal>;
-
-    /// What Masakari's own tables show after `lines`, which this state has folded last.
-    fn summaries(&self, before: &Self, lines: &[Line], of: &Subject) -> Vec<Summary>;
+    fn apply(&mut self, line: &Line) -> Result<(), Illegal> {
+        let illegal = |what| Err(Illegal { seq: line.seq, what });
+        if self.common_mut().apply(line)? {
+            return Ok(());
+        }
+        let Some(event) = Self::own(line.entry.of()) else {
+            return illegal("it belongs to another kind of recovery");
+        };
+        self.happen(event, line.at).or_else(illegal)
+    }
 
     /// Folds a whole log.
     ///
@@ -32,6 +111,13 @@ pub trait Fold: Clone + Default {
         }
         Ok(state)
     }
+}
+
+/// When something that was tried `attempts` times is tried again: after `retry_ms`, doubled for each
+/// further attempt.
+#[must_use]
+pub fn again_at(retry_ms: i64, attempts: u32, now: Millis) -> Millis {
+    now.plus(retry_ms << attempts.saturating_sub(1).min(10))
 }
 
 /// What every log has.
@@ -56,44 +142,27 @@ impl Common {
         if self.ended.is_some() {
             return illegal("the recovery had ended");
         }
-        let common = match &line.entry {
-            Entry::Claimed { .. } => {
-                self.began = self.began.or(Some(line.at));
+        let common = match line.entry.of() {
+            Of::Every(entry) => {
+                self.happen(&entry, line.at);
                 true
             }
-            Entry::Waiting { why } => {
-                self.waiting = Some(why.clone());
-                true
-            }
-            Entry::Ended { status, message } => {
-                self.ended = Some((*status, message.clone()));
-                true
-            }
-            Entry::Restart(_) | Entry::Process(_) => {
+            Of::Restart(_) | Of::Process(_) => {
                 self.waiting = None;
                 false
             }
-            Entry::Proven { .. }
-            | Entry::Held { .. }
-            | Entry::ForceDownIntended
-            | Entry::ForcedDown
-            | Entry::DisableIntended
-            | Entry::Disabled
-            | Entry::Planned { .. }
-            | Entry::Intended { .. }
-            | Entry::Did { .. }
-            | Entry::Refused { .. }
-            | Entry::Postponed { .. }
-            | Entry::Arrived { .. }
-            | Entry::NotMoved { .. }
-            | Entry::Stopped { .. }
-            | Entry::NotRestored { .. }
-            | Entry::Gone { .. }
-            | Entry::Confirmed { .. }
-            | Entry::Way(_) => return illegal("it belongs to the recovery of a host"),
+            Of::Host => return illegal("it belongs to the recovery of a host"),
         };
         self.last_seq = line.seq;
         Ok(common)
+    }
+
+    fn happen(&mut self, entry: &Every<'_>, at: Millis) {
+        match entry {
+            Every::Claimed { .. } => self.began = self.began.or(Some(at)),
+            Every::Waiting { why } => self.waiting = Some((*why).into()),
+            Every::Ended { status, message } => self.ended = Some((*status, message.cloned())),
+        }
     }
 
     /// The status of the notification, as the API shows it.

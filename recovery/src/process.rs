@@ -8,11 +8,11 @@ mod details;
 
 pub use details::details;
 
-use crate::fold::{Common, Fold};
+use crate::fold::{Common, Fold, Of};
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::seen::ComputeService;
-use crate::state::{Illegal, Subject};
+use crate::state::Subject;
 use crate::{HostName, Millis, ServiceId};
 use alloc::{format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -182,12 +182,6 @@ fn ended(status: NotificationStatus, message: Option<String>) -> Due {
 }
 
 impl State {
-    /// When it is asked for again.
-    #[must_use]
-    pub fn again_at(&self, limits: &Limits, now: Millis) -> Millis {
-        now.plus(limits.retry_ms << self.attempts.saturating_sub(1).min(10))
-    }
-
     fn after(&self, event: &Event, at: Millis) -> Result<Stage, &'static str> {
         Ok(match (event, self.stage) {
             (Event::Stopped { .. }, Stage::Reported) => Stage::ToDisable { not_before: at },
@@ -214,22 +208,25 @@ impl State {
 }
 
 impl Fold for State {
+    type Event = Event;
+
     fn common(&self) -> &Common {
         &self.common
     }
 
-    fn apply(&mut self, line: &Line) -> Result<(), Illegal> {
-        if self.common.apply(line)? {
-            return Ok(());
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn own(of: Of<'_>) -> Option<&Event> {
+        match of {
+            Of::Process(event) => Some(event),
+            Of::Every(_) | Of::Host | Of::Restart(_) => None,
         }
-        let illegal = |what| Err(Illegal { seq: line.seq, what });
-        let Entry::Process(event) = &line.entry else {
-            return illegal("it belongs to another kind of recovery");
-        };
-        match self.after(event, line.at) {
-            Ok(stage) => self.stage = stage,
-            Err(what) => return illegal(what),
-        }
+    }
+
+    fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
+        self.stage = self.after(event, at)?;
         match event {
             Event::DisableIntended => self.attempts += 1,
             Event::NotAsked { .. } => self.attempts = self.attempts.saturating_sub(1),

@@ -24,10 +24,10 @@ mod judge;
 pub use details::details;
 pub use judge::{Due, Look, judge};
 
-use crate::fold::{Common, Fold};
-use crate::log::{Entry, Line, Summary};
+use crate::fold::{Common, Fold, Of};
+use crate::log::{Line, Summary};
 use crate::seen::VmState;
-use crate::state::{Illegal, Subject};
+use crate::state::Subject;
 use crate::{HostName, Millis, ServerId};
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -183,60 +183,6 @@ pub struct State {
 }
 
 impl State {
-    /// When the present act is asked for again.
-    #[must_use]
-    pub fn again_at(&self, limits: &Limits, now: Millis) -> Millis {
-        now.plus(limits.retry_ms << self.attempts.saturating_sub(1).min(10))
-    }
-
-    fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
-        match event {
-            Event::Blocked { why } => {
-                let since = self.blocked.as_ref().map_or(at, |(since, _)| *since);
-                self.blocked = Some((since, why.clone()));
-                return Ok(());
-            }
-            Event::Freed => {
-                self.stage_since = self.stage_since.map(|_| at);
-                self.blocked = None;
-                return Ok(());
-            }
-            Event::Chosen { .. }
-            | Event::StopIntended { .. }
-            | Event::StopTaken
-            | Event::StopRefused { .. }
-            | Event::Stopped
-            | Event::StartIntended
-            | Event::StartTaken
-            | Event::StartRefused { .. }
-            | Event::NotAsked { .. }
-            | Event::Active => {}
-        }
-        self.stage = self.after(event, at)?;
-        match event {
-            Event::Chosen { server, host, .. } => {
-                self.chosen = Some((server.clone(), host.clone()));
-            }
-            Event::StopIntended { .. } | Event::StartIntended => {
-                self.attempts += 1;
-                self.stage_since = self.stage_since.or(Some(at));
-            }
-            Event::Stopped => (self.attempts, self.stage_since) = (0, None),
-            Event::NotAsked { .. } => {
-                self.attempts = self.attempts.saturating_sub(1);
-                self.stage_since = None;
-            }
-            Event::StopTaken
-            | Event::StopRefused { .. }
-            | Event::StartTaken
-            | Event::StartRefused { .. }
-            | Event::Active
-            | Event::Blocked { .. }
-            | Event::Freed => {}
-        }
-        Ok(())
-    }
-
     /// The stage after an event that changes it.
     fn after(&self, event: &Event, at: Millis) -> Result<Stage, &'static str> {
         Ok(match (event, self.stage) {
@@ -290,19 +236,69 @@ impl State {
 }
 
 impl Fold for State {
+    type Event = Event;
+
     fn common(&self) -> &Common {
         &self.common
     }
 
-    fn apply(&mut self, line: &Line) -> Result<(), Illegal> {
-        if self.common.apply(line)? {
-            return Ok(());
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn own(of: Of<'_>) -> Option<&Event> {
+        match of {
+            Of::Restart(event) => Some(event),
+            Of::Every(_) | Of::Host | Of::Process(_) => None,
         }
-        let illegal = |what| Err(Illegal { seq: line.seq, what });
-        let Entry::Restart(event) = &line.entry else {
-            return illegal("it belongs to another kind of recovery");
-        };
-        self.happen(event, line.at).or_else(illegal)
+    }
+
+    fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
+        match event {
+            Event::Blocked { why } => {
+                let since = self.blocked.as_ref().map_or(at, |(since, _)| *since);
+                self.blocked = Some((since, why.clone()));
+                return Ok(());
+            }
+            Event::Freed => {
+                self.stage_since = self.stage_since.map(|_| at);
+                self.blocked = None;
+                return Ok(());
+            }
+            Event::Chosen { .. }
+            | Event::StopIntended { .. }
+            | Event::StopTaken
+            | Event::StopRefused { .. }
+            | Event::Stopped
+            | Event::StartIntended
+            | Event::StartTaken
+            | Event::StartRefused { .. }
+            | Event::NotAsked { .. }
+            | Event::Active => {}
+        }
+        self.stage = self.after(event, at)?;
+        match event {
+            Event::Chosen { server, host, .. } => {
+                self.chosen = Some((server.clone(), host.clone()));
+            }
+            Event::StopIntended { .. } | Event::StartIntended => {
+                self.attempts += 1;
+                self.stage_since = self.stage_since.or(Some(at));
+            }
+            Event::Stopped => (self.attempts, self.stage_since) = (0, None),
+            Event::NotAsked { .. } => {
+                self.attempts = self.attempts.saturating_sub(1);
+                self.stage_since = None;
+            }
+            Event::StopTaken
+            | Event::StopRefused { .. }
+            | Event::StartTaken
+            | Event::StartRefused { .. }
+            | Event::Active
+            | Event::Blocked { .. }
+            | Event::Freed => {}
+        }
+        Ok(())
     }
 
     fn summaries(&self, before: &Self, _lines: &[Line], _of: &Subject) -> Vec<Summary> {

@@ -2,8 +2,9 @@
 //! clients of Python Masakari know.
 
 use super::{Event, NOVA_COMPUTE};
-use crate::details::{Task, end_tasks};
-use crate::log::{Entry, Line};
+use crate::details::{Task, tell_every};
+use crate::fold::Of;
+use crate::log::Line;
 use crate::{HostName, Millis};
 use alloc::{format, vec::Vec};
 
@@ -18,40 +19,10 @@ pub fn details(lines: &[Line], host: &HostName) -> Vec<Task> {
 }
 
 fn tell(tasks: &mut Vec<Task>, line: &Line, host: &HostName) {
-    let at = line.at;
-    match &line.entry {
-        Entry::Process(event) => happened(tasks, at, event, host),
-        Entry::Waiting { why } => {
-            if let Some(task) = tasks.last_mut() {
-                task.say(at, task.progress, format!("Waiting: {why}"));
-            }
-        }
-        Entry::Claimed { owner, generation } if *generation > 1 => {
-            if let Some(task) = tasks.last_mut() {
-                task.say(at, task.progress, format!("Taken over by engine {owner}"));
-            }
-        }
-        Entry::Ended { status, message } => end_tasks(tasks, at, *status, message.as_ref()),
-        Entry::Claimed { .. }
-        | Entry::Restart(_)
-        | Entry::Proven { .. }
-        | Entry::Held { .. }
-        | Entry::ForceDownIntended
-        | Entry::ForcedDown
-        | Entry::DisableIntended
-        | Entry::Disabled
-        | Entry::Planned { .. }
-        | Entry::Intended { .. }
-        | Entry::Did { .. }
-        | Entry::Refused { .. }
-        | Entry::Postponed { .. }
-        | Entry::Arrived { .. }
-        | Entry::NotMoved { .. }
-        | Entry::Stopped { .. }
-        | Entry::NotRestored { .. }
-        | Entry::Gone { .. }
-        | Entry::Confirmed { .. }
-        | Entry::Way(_) => {}
+    match line.entry.of() {
+        Of::Process(event) => happened(tasks, line.at, event, host),
+        Of::Every(entry) => tell_every(tasks, line.at, &entry),
+        Of::Host | Of::Restart(_) => {}
     }
 }
 

@@ -3,8 +3,9 @@
 
 use super::Event;
 use crate::ServerId;
-use crate::details::{Task, end_tasks};
-use crate::log::{Entry, Line};
+use crate::details::{Task, tell_every};
+use crate::fold::{Every, Of};
+use crate::log::Line;
 use alloc::{format, string::String, vec::Vec};
 
 const STOP: &str = "StopInstanceTask";
@@ -31,49 +32,21 @@ fn task<'t>(tasks: &'t mut Vec<Task>, name: &'static str) -> &'t mut Task {
 }
 
 fn tell(tasks: &mut Vec<Task>, line: &Line, server: &ServerId) {
-    let at = line.at;
-    let (event, last) = match &line.entry {
-        Entry::Restart(event) => (event, tasks.last().map_or(STOP, |t| t.name)),
-        Entry::Waiting { why } => {
+    match line.entry.of() {
+        Of::Restart(event) => {
             let last = tasks.last().map_or(STOP, |t| t.name);
-            let task = task(tasks, last);
-            task.say(at, task.progress, format!("Waiting: {why}"));
-            return;
+            happened(tasks, last, line.at, event, server);
         }
-        Entry::Claimed { owner, generation } if *generation > 1 => {
-            if let Some(task) = tasks.last_mut() {
-                task.say(at, task.progress, format!("Taken over by engine {owner}"));
-            }
-            return;
-        }
-        Entry::Ended { status, message } => {
-            if let (true, Some(_)) = (tasks.is_empty(), message) {
+        Of::Every(entry) => {
+            let says =
+                matches!(entry, Every::Waiting { .. } | Every::Ended { message: Some(_), .. });
+            if says && tasks.is_empty() {
                 tasks.push(Task::begin(STOP));
             }
-            return end_tasks(tasks, at, *status, message.as_ref());
+            tell_every(tasks, line.at, &entry);
         }
-        Entry::Claimed { .. }
-        | Entry::Process(_)
-        | Entry::Proven { .. }
-        | Entry::Held { .. }
-        | Entry::ForceDownIntended
-        | Entry::ForcedDown
-        | Entry::DisableIntended
-        | Entry::Disabled
-        | Entry::Planned { .. }
-        | Entry::Intended { .. }
-        | Entry::Did { .. }
-        | Entry::Refused { .. }
-        | Entry::Postponed { .. }
-        | Entry::Arrived { .. }
-        | Entry::NotMoved { .. }
-        | Entry::Stopped { .. }
-        | Entry::NotRestored { .. }
-        | Entry::Gone { .. }
-        | Entry::Confirmed { .. }
-        | Entry::Way(_) => return,
-    };
-    happened(tasks, last, at, event, server);
+        Of::Host | Of::Process(_) => {}
+    }
 }
 
 fn happened(

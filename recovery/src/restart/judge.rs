@@ -1,7 +1,7 @@
 //! What one look at the server means, and what may be done to it now.
 
 use super::{Event, Limits, Rules, Stage, State};
-use crate::fold::Fold;
+use crate::fold::{Fold, again_at};
 use crate::log::Entry;
 use crate::nouns::NotificationStatus;
 use crate::plan::means_true;
@@ -118,7 +118,7 @@ impl Sees<'_> {
     }
 
     fn again_at(&self) -> Millis {
-        self.state.again_at(self.limits, self.now)
+        again_at(self.limits.retry_ms, self.state.attempts, self.now)
     }
 
     fn soon(&self) -> Due {

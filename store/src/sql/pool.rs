@@ -148,24 +148,34 @@ fn make_directory(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sy
     }
 }
 
+/// A connection that may have broken is tested before it is used.
+#[cfg(any(feature = "mysql", feature = "postgresql"))]
+fn tested<D: sea_orm::sqlx::Database>(
+    pool: sea_orm::sqlx::pool::PoolOptions<D>,
+    clock: &Arc<dyn Clock>,
+    breaks: &Arc<Breaks>,
+) -> sea_orm::sqlx::pool::PoolOptions<D> {
+    let (clock, breaks) = (Arc::clone(clock), Arc::clone(breaks));
+    pool.before_acquire(move |connection, about| {
+        let test = breaks.ask_for_a_test(clock.boot(), about.idle_for);
+        Box::pin(async move {
+            if test {
+                sea_orm::sqlx::Connection::ping(connection).await?;
+            }
+            Ok(true)
+        })
+    })
+}
+
 #[cfg(feature = "mysql")]
 fn mysql(connect: &mut ConnectOptions, options: &SqlOptions, breaks: &Arc<Breaks>) {
-    use sea_orm::sqlx::{Connection, Executor};
+    use sea_orm::sqlx::Executor;
     let (clock, breaks) = (Arc::clone(&options.clock), Arc::clone(breaks));
     // A Galera node may be behind another one. What is read must hold what was written anywhere, or an
     // engine would go on with a log that lacks its last lines.
     let current = format!("SET SESSION wsrep_sync_wait = {}", options.wsrep_sync_wait | 1);
     connect.map_sqlx_mysql_pool_opts(move |pool| {
-        let (clock, breaks) = (Arc::clone(&clock), Arc::clone(&breaks));
-        let pool = pool.before_acquire(move |connection, about| {
-            let test = breaks.ask_for_a_test(clock.boot(), about.idle_for);
-            Box::pin(async move {
-                if test {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        });
+        let pool = tested(pool, &clock, &breaks);
         let current = current.clone();
         pool.after_connect(move |connection, _| {
             let current = current.clone();
@@ -187,19 +197,10 @@ fn mysql(connect: &mut ConnectOptions, options: &SqlOptions, breaks: &Arc<Breaks
 
 #[cfg(feature = "postgresql")]
 fn postgresql(connect: &mut ConnectOptions, options: &SqlOptions, breaks: &Arc<Breaks>) {
-    use sea_orm::sqlx::{Connection, Executor};
+    use sea_orm::sqlx::Executor;
     let (clock, breaks) = (Arc::clone(&options.clock), Arc::clone(breaks));
     connect.map_sqlx_postgres_pool_opts(move |pool| {
-        let (clock, breaks) = (Arc::clone(&clock), Arc::clone(&breaks));
-        let pool = pool.before_acquire(move |connection, about| {
-            let test = breaks.ask_for_a_test(clock.boot(), about.idle_for);
-            Box::pin(async move {
-                if test {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        });
+        let pool = tested(pool, &clock, &breaks);
         pool.after_connect(|connection, _| {
             Box::pin(async move {
                 let isolation =
