@@ -7,7 +7,7 @@ use crate::{
     route::Action,
     schema::{Need, Rule, Schema, is_uuid},
     segments,
-    timestamp::iso,
+    timestamp::{Iso, iso},
 };
 use http::StatusCode;
 use recovery::{
@@ -174,8 +174,8 @@ struct View<'a> {
     reserved: bool,
     control_attributes: &'a str,
     on_maintenance: bool,
-    created_at: Option<String>,
-    updated_at: Option<String>,
+    created_at: Option<Iso>,
+    updated_at: Option<Iso>,
     deleted_at: (),
     deleted: bool,
 }

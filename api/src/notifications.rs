@@ -8,7 +8,7 @@ use crate::{
     query::Query,
     route::Action,
     schema::{Brackets, Need, Rule, Schema, is_uuid},
-    timestamp::{self, iso},
+    timestamp::{self, Iso, iso},
 };
 use http::StatusCode;
 use recovery::{
@@ -251,7 +251,7 @@ struct Many<'a> {
 struct View<'a> {
     id: i64,
     notification_uuid: &'a str,
-    generated_time: String,
+    generated_time: Iso,
     source_host_uuid: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -262,8 +262,8 @@ struct View<'a> {
     recovery_workflow_details: Option<Vec<TaskView>>,
     failover_segment_uuid: &'a str,
     message: Option<&'a str>,
-    created_at: Option<String>,
-    updated_at: Option<String>,
+    created_at: Option<Iso>,
+    updated_at: Option<Iso>,
     deleted_at: (),
     deleted: bool,
 }

@@ -8,7 +8,7 @@ use crate::{
     query::NoSuchWord,
     route::Action,
     schema::{Brackets, Need, Rule, Schema, is_uuid},
-    timestamp::iso,
+    timestamp::{Iso, iso},
 };
 use http::StatusCode;
 use recovery::{
@@ -159,8 +159,8 @@ pub(crate) struct View<'a> {
     enabled: bool,
     description: Option<&'a str>,
     recovery_method: &'static str,
-    created_at: Option<String>,
-    updated_at: Option<String>,
+    created_at: Option<Iso>,
+    updated_at: Option<Iso>,
     deleted_at: (),
     deleted: bool,
 }

@@ -6,7 +6,7 @@ use crate::{
     notifications,
     route::Action,
     schema::is_uuid,
-    timestamp::iso,
+    timestamp::{Iso, iso},
 };
 use recovery::{
     NotificationId, VMoveId,
@@ -86,14 +86,14 @@ struct View<'a> {
     instance_name: &'a str,
     source_host: &'a str,
     dest_host: Option<&'a str>,
-    start_time: Option<String>,
-    end_time: Option<String>,
+    start_time: Option<Iso>,
+    end_time: Option<Iso>,
     #[serde(rename = "type")]
     kind: &'static str,
     status: &'static str,
     message: Option<&'a str>,
-    created_at: Option<String>,
-    updated_at: Option<String>,
+    created_at: Option<Iso>,
+    updated_at: Option<Iso>,
     deleted_at: (),
     deleted: bool,
 }
