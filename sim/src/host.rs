@@ -2,7 +2,7 @@
 //! Nova's database ([`crate::nova`]) may say otherwise; that is what the histories are about.
 
 use crate::life::Event;
-use crate::nova::{Instance, PowerAction, PowerState, TaskState, VmState};
+use crate::nova::{PowerAction, PowerState, TaskState, VmState};
 use crate::state::State;
 use recovery::{HostName, Millis, ServerId, ServiceId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -268,8 +268,7 @@ impl State {
     }
 
     fn servers_on(&self, name: &HostName) -> impl Iterator<Item = ServerId> {
-        let ours = move |s: &&Instance| s.host == *name && !s.is_deleted();
-        self.servers.values().filter(ours).map(|s| s.id.clone())
+        self.rows_on(name).filter(|s| !s.is_deleted()).map(|s| s.id.clone())
     }
 
     fn init_instance(&mut self, name: &HostName, id: &ServerId) {

@@ -22,6 +22,7 @@ mod clock;
 mod fault;
 mod host;
 mod http;
+mod keys;
 mod keystone;
 mod life;
 mod nova;

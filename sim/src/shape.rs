@@ -13,6 +13,8 @@ pub struct Shape {
     /// Host aggregates of which every host is that is not reserved.
     pub aggregates: usize,
     pub vms_per_host: usize,
+    /// So many hosts, the first ones, have servers; `None`: all of them.
+    pub populated: Option<usize>,
     /// How many servers fit on a host, as far as the scheduler is concerned.
     pub vms_per_host_max: usize,
     /// Servers with the metadata `HA_Enabled=True`.
@@ -69,6 +71,7 @@ impl Default for Shape {
             reserved_max: 100,
             aggregates: 0,
             vms_per_host: 4,
+            populated: None,
             vms_per_host_max: 100,
             ha_enabled_every: 2,
             stopped_every: 4,

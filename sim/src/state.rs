@@ -3,6 +3,7 @@
 
 use crate::fault::Plan;
 use crate::host::{Host, Records};
+use crate::keys::Keys;
 use crate::keystone::Keystone;
 use crate::life::Event;
 use crate::nova::{Aggregate, Instance, Job, Migration};
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) jobs: BTreeMap<u64, Job>,
     /// In the order of their ids, which begin at 1.
     pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) keys: Keys,
     pub(crate) keystone: Keystone,
     pub(crate) records: Records,
     /// What is to happen, in order; the number keeps two events of one moment in theirs.
@@ -48,6 +50,7 @@ impl State {
             servers: BTreeMap::new(),
             migrations: Vec::new(),
             jobs: BTreeMap::new(),
+            keys: Keys::default(),
             aggregates: Vec::new(),
             records: Records::default(),
             events: BTreeMap::new(),
@@ -68,7 +71,7 @@ impl State {
             let reserved = number > self.shape.hosts.saturating_sub(self.shape.reserved);
             let host = if reserved { host.reserved(self.shape.reserved_max) } else { host };
             self.hosts.insert(name.clone(), host);
-            if reserved {
+            if reserved || self.shape.populated.is_some_and(|populated| number > populated) {
                 continue;
             }
             for _ in 0..self.shape.vms_per_host {
@@ -77,7 +80,7 @@ impl State {
                 if instance.runs() {
                     self.start_guest(&name, &instance.id);
                 }
-                self.servers.insert(instance.id.clone(), instance);
+                self.insert_server(instance);
             }
         }
         self.aggregates = Aggregate::of_all(self.shape.aggregates, &self.hosts);

@@ -155,15 +155,15 @@ impl State {
             user: call.caller.user.clone(),
             project: call.caller.project.clone(),
         };
-        self.migrations.push(migration);
+        self.insert_migration(migration);
         let wait_ms = self.between(&self.shape.pace.schedule_ms);
         self.after(wait_ms, Event::Schedule { server: id.clone(), target, end_stopped });
     }
 
     /// The conductor's part: a destination, or the server ends in `error`.
     pub(crate) fn schedule(&mut self, id: &ServerId, target: Option<&HostName>, end_stopped: bool) {
-        let accepted = |m: &&Migration| m.server == *id && m.status == MigrationStatus::Accepted;
-        let migration = self.migrations.iter().find(accepted).map(|m| m.id);
+        let accepted = |m: &&Migration| m.status == MigrationStatus::Accepted;
+        let migration = self.migrations_of(id).find(accepted).map(|m| m.id);
         let Some(dest) = self.choose(id, target) else {
             self.set_status(migration, MigrationStatus::Error);
             self.error_out(id, "No valid host was found. There are not enough hosts available.");
@@ -187,22 +187,16 @@ impl State {
     fn choose(&self, id: &ServerId, target: Option<&HostName>) -> Option<HostName> {
         let server = self.servers.get(id).filter(|server| !server.is_deleted())?;
         let old = server.host.clone();
-        let load = |name: &HostName| {
-            self.servers.values().filter(|s| s.host == *name && !s.is_deleted()).count()
-                + self.jobs.values().filter(|job| job.dest == *name).count()
-        };
-        let fits = |name: &&HostName| {
-            self.hosts.get(*name).is_some_and(|host| !host.disabled && self.is_up(host))
-                && **name != old
-                && target.is_none_or(|target| target == *name)
-                && load(name)
-                    < self
-                        .hosts
-                        .get(*name)
-                        .and_then(|h| h.fits)
-                        .unwrap_or(self.shape.vms_per_host_max)
-        };
-        self.hosts.keys().filter(fits).min_by_key(|name| load(name)).cloned()
+        let fitting = self.hosts.iter().filter_map(|(name, host)| {
+            let load = self.count_on(name) + host.waiting.len() + host.building.len();
+            let fits = !host.disabled
+                && self.is_up(host)
+                && *name != old
+                && target.is_none_or(|target| target == name)
+                && load < host.fits.unwrap_or(self.shape.vms_per_host_max);
+            fits.then_some((load, name))
+        });
+        fitting.min_by_key(|(load, _)| *load).map(|(_, name)| name.clone())
     }
 
     /// Lets a destination begin as many builds as it may do at once.
@@ -323,9 +317,9 @@ impl State {
         } else {
             server.started();
         }
-        server.host = job.dest.clone();
         server.updated = now;
         server.fault = None;
+        self.move_server(&job.server, &job.dest);
         self.set_status(job.migration, MigrationStatus::Done);
         self.tell(format!("{} is evacuated to {}", job.server, job.dest));
     }

@@ -57,7 +57,7 @@ impl State {
     }
 
     pub(super) fn has_done_evacuations_from(&self, host: &HostName) -> bool {
-        self.migrations.iter().any(|m| m.source == *host && m.status == MigrationStatus::Done)
+        self.migrations_from(host).any(|m| m.status == MigrationStatus::Done)
     }
 
     /// What a compute service does when it starts: whatever was evacuated from it, or is being, is
@@ -97,7 +97,10 @@ impl State {
                 && host.is_none_or(|host| host == m.source.as_str() || host == dest)
                 && since.and_then(parse_time).is_none_or(|at| m.updated.unwrap_or(m.created) >= at)
         };
-        let mut found: Vec<&Migration> = self.migrations.iter().filter(wanted).collect();
+        let mut found: Vec<&Migration> = match call.q.query("source_compute") {
+            Some(host) => self.migrations_from(&HostName::new(host)).filter(wanted).collect(),
+            None => self.migrations.iter().filter(wanted).collect(),
+        };
         if call.version.0 < 59 {
             let all: Vec<Value> = found.iter().map(|m| migration_json(call, m)).collect();
             return Ok(Reply::json(200, json!({ "migrations": all })));

@@ -4,7 +4,7 @@ use super::{Call, Instance, TaskState, VmState, flavors, refuse};
 use crate::http::{Answered, Reply, iso, parse_time, whole_second};
 use crate::keystone::Standing;
 use crate::state::State;
-use recovery::ServerId;
+use recovery::{HostName, ServerId};
 use serde_json::{Value, json};
 
 /// How much of each server a list shows.
@@ -107,7 +107,10 @@ impl State {
                 && (statuses.is_empty() || statuses.iter().any(|status| status == s.status()))
                 && since.is_none_or(|since| whole_second(s.updated) >= since)
         };
-        Ok(self.servers.values().filter(wanted).collect())
+        Ok(match of_admins("host") {
+            Some(host) => self.rows_on(&HostName::new(host)).filter(wanted).collect(),
+            None => self.servers.values().filter(wanted).collect(),
+        })
     }
 
     pub(super) fn show_server(&self, call: &Call<'_>, id: &str) -> Answered {
@@ -129,10 +132,11 @@ impl State {
         let now = self.now;
         let Some(host) = self.servers.get(id).map(|server| server.host.clone()) else { return };
         self.stop_guest(&host, id);
-        if let Some(server) = self.servers.get_mut(id) {
+        if let Some(server) = self.servers.get_mut(id).filter(|server| !server.is_deleted()) {
             server.stopped();
             server.vm_state = VmState::Deleted;
             server.updated = now;
+            self.count_deleted(&host);
         }
     }
 
