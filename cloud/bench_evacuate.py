@@ -1,14 +1,15 @@
-"""How long until the servers of a failed host are back?
+"""How long until the servers of failed hosts are back?
 
 Each pair is one run of Nova alone and one of ours, on the same cloud, one right after the other. In
-all runs the host is killed and Nova knows that it is down before the clock starts.
+all runs the hosts are killed and Nova knows that they are down before the clock starts.
 
-  nova    all evacuations are POSTed at once, K at a time: the limit that Nova itself sets
-  ours    the notification of a host monitor is POSTed to our API
+  nova    all evacuations are POSTed at once: the limit that Nova itself sets
+  ours    the notification of a host monitor is POSTed to our API, one for each host
   py-*    the same to Python Masakari, as released and tuned (--python; once each)
 
 Seconds, from the first POST: `first` until nova-api got the first evacuation (its request log),
-`active` until all servers are ACTIVE on other hosts, `end` until the notification says so. Where the
+`active` until all servers are ACTIVE on other hosts (`by_host`: those of each), `end` until the
+notifications say so. Calls to Nova and logins are counted in the request logs of Nova and Keystone. Where the
 servers are is read in Nova's database, alike in all runs: Nova is asked for nothing meanwhile but by
 whoever recovers. `cpu` is the time that each of the cloud's services used until then.
 """
@@ -24,11 +25,9 @@ import time
 
 import cloud
 
-HOST = "compute01"
 TERMINAL = ("finished", "failed", "ignored", "error")
 LOOK_EVERY_S = 0.1
-CLOUD = ("nova-api", "nova-conductor", "nova-scheduler", "compute02", "compute03", "compute04",
-         "placement", "keystone", "glance", "neutron-stub", "mariadb", "rabbit")
+CLOUD = ("nova-api", "nova-conductor", "nova-scheduler", "compute02", "compute03", "compute04", "placement", "keystone", "glance", "neutron-stub", "mariadb", "rabbit")
 RUN_S_MAX = 1200
 
 
@@ -36,25 +35,29 @@ def say(text):
     print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
 
 
-def host_with(client, vms):
-    """That many servers on a host that Nova has just found down."""
+def hosts_with(client, hosts, vms):
+    """That many servers on each of these hosts, which Nova has just found down: by host, their ids."""
     client.delete_all_servers()
-    cloud.revive(client, HOST)
-    ids = client.boot(vms, HOST)
-    cloud.kill(HOST)
-    cloud.wait_until_down(client, HOST)
-    return ids
+    for host in hosts:
+        cloud.revive(client, host)
+    on = {host: client.boot(vms, host) for host in hosts}
+    for host in hosts:
+        cloud.kill(host)
+    for host in hosts:
+        cloud.wait_until_down(client, host)
+    return on
 
 
 class Watch:
     """When all the servers were back, seen from beside; and what that cost the cloud."""
 
-    def __init__(self, ids):
-        self._ids, self._instances = ids, cloud.NovaInstances()
+    def __init__(self, on):
+        self._on, self._instances = on, cloud.NovaInstances()
         self._cpu = self._cpu_now()
+        self.nova, self.keystone = cloud.NovaRequests(), cloud.KeystoneRequests()
         self.start = time.time()
         self._thread = threading.Thread(target=self._look, daemon=True)
-        self.seen = {}
+        self.seen = {"by_host": {}}
         self._thread.start()
 
     @staticmethod
@@ -63,8 +66,12 @@ class Watch:
 
     def _look(self):
         while time.time() - self.start < RUN_S_MAX:
-            if self._instances.active_elsewhere(self._ids, HOST) == len(self._ids):
-                self.seen["active"] = round(time.time() - self.start, 1)
+            back = self.seen["by_host"]
+            for host, ids in self._on.items():
+                if host not in back and self._instances.active_elsewhere(ids, self._on) == len(ids):
+                    back[host] = round(time.time() - self.start, 1)
+            if len(back) == len(self._on):
+                self.seen["active"] = max(back.values())
                 used = {n: round(c - self._cpu[n], 1) for n, c in self._cpu_now().items()}
                 self.seen["cpu"] = dict(used, all=round(sum(used.values()), 1))
                 return
@@ -75,26 +82,29 @@ class Watch:
         return self.seen
 
 
-def outcome(client, ids, requests, start):
-    """What is common to all runs: when Nova was first asked, and where the servers are."""
-    ids = set(ids)
-    placed = collections.Counter("moved" if s["OS-EXT-SRV-ATTR:host"] != HOST else "left"
+def outcome(client, on, watch):
+    """What is common to all runs: what Nova was asked, and where the servers are."""
+    # Before this asks Nova itself.
+    calls, logins = len(list(watch.nova)), len(watch.keystone.logins())
+    ids = {i for ids in on.values() for i in ids}
+    placed = collections.Counter("moved" if s["OS-EXT-SRV-ATTR:host"] not in on else "left"
                                  for s in client.servers(detail=True)
                                  if s["id"] in ids and s["status"] == "ACTIVE")
-    asked = collections.Counter(server for _, server in requests.evacuations())
-    first = requests.evacuations()[0][0] - start if asked else None
-    return {"first": first and round(first, 3), "moved": placed["moved"],
-            "asked_twice": sum(n > 1 for n in asked.values()), "loadavg": os.getloadavg()[0]}
+    evacuations = watch.nova.evacuations()
+    asked = collections.Counter(server for _, server in evacuations)
+    first = evacuations[0][0] - watch.start if asked else None
+    return {"first": first and round(first, 3), "moved": placed["moved"], "logins": logins,
+            "calls_per_vm": round(calls / len(ids), 2), "asked_twice": sum(n > 1 for n in asked.values()), "loadavg": os.getloadavg()[0]}
 
 
-def nova_alone(client, vms):
-    ids = host_with(client, vms)
-    requests = cloud.NovaRequests()
-    watch = Watch(ids)
-    with concurrent.futures.ThreadPoolExecutor(vms) as pool:
+def nova_alone(client, hosts, vms):
+    on = hosts_with(client, hosts, vms)
+    watch = Watch(on)
+    ids = [i for ids in on.values() for i in ids]
+    with concurrent.futures.ThreadPoolExecutor(len(ids)) as pool:
         list(pool.map(lambda i: client.action(i, "evacuate", {}, mv="2.53"), ids))
     seen = watch.wait()
-    return dict(outcome(client, ids, requests, watch.start), **seen)
+    return dict(outcome(client, on, watch), **seen)
 
 
 def fresh_segment(client):
@@ -106,42 +116,43 @@ def fresh_segment(client):
             "name": s["host"], "type": "COMPUTE", "control_attributes": "SSH"}})
 
 
-def masakari(client, vms, up, down, processes):
+def masakari(client, hosts, vms, up, down, processes):
     """One recovery by the Masakari that `up` starts, and what its processes used for it."""
     cloud.script(*down)     # what an interrupted run left
     cloud.script(*up)
     try:
         fresh_segment(client)
-        ids = host_with(client, vms)
+        on = hosts_with(client, hosts, vms)
         cpu = {p: cloud.cpu_seconds(cloud.group_pids(p)) for p in processes}
-        requests = cloud.NovaRequests()
-        watch = Watch(ids)
-        run = until_over(client, post(client), watch)
-        run.update(outcome(client, ids, requests, watch.start))
+        watch = Watch(on)
+        run = until_over(client, [post(client, host) for host in hosts], watch)
+        run.update(outcome(client, on, watch))
         for p in processes:
             pids = cloud.group_pids(p)
             run[p] = {"rss_mib": round(cloud.rss_mib(pids), 1),
-                      "cpu_s_per_100_vms": round((cloud.cpu_seconds(pids) - cpu[p]) * 100 / vms, 2)}
+                      "cpu_s_per_100_vms": round((cloud.cpu_seconds(pids) - cpu[p]) * 100
+                                                / vms / len(hosts), 2)}
         return run
     finally:
         cloud.script(*down)
 
 
-def post(client):
+def post(client, host):
     now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
     answer = client.masakari("POST", "/notifications", {"notification": {
-        "type": "COMPUTE_HOST", "hostname": HOST, "generated_time": now.isoformat(),
+        "type": "COMPUTE_HOST", "hostname": host, "generated_time": now.isoformat(),
         "payload": {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}}})
     return answer.json()["notification"]["notification_uuid"]
 
 
-def until_over(client, notification, watch):
-    """Until both Nova and the notification say that it is over; the latter may be wrong for a while."""
+def until_over(client, notifications, watch):
+    """Until both Nova and the notifications say that it is over; the latter may be wrong for a while."""
     seen = {}
     while time.time() - watch.start < RUN_S_MAX:
-        seen["status"] = client.masakari("GET", "/notifications/" + notification
-                                         ).json()["notification"]["status"]
-        if seen["status"] in TERMINAL:
+        statuses = {client.masakari("GET", "/notifications/" + n).json()["notification"]["status"]
+                    for n in notifications}
+        seen["status"] = " and ".join(sorted(statuses))
+        if statuses <= set(TERMINAL):
             seen["end"] = round(time.time() - watch.start, 1)
             break
         time.sleep(0.5)
@@ -177,7 +188,8 @@ def summary(runs):
 def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--vms", type=int, default=100)
+    p.add_argument("--vms", type=int, default=100, help="on each host")
+    p.add_argument("--hosts", type=int, default=1, help="so many fail together")
     p.add_argument("--pairs", type=int, default=5)
     p.add_argument("--python", action="store_true")
     p.add_argument("--only", choices=["nova", "ours"], help="that half of each pair alone")
@@ -188,15 +200,16 @@ def main():
     turns = [w for w in ("nova", "ours") if a.only in (None, w)] * a.pairs
     if a.python:
         turns += ["py-tuned", "py-default"]
+    hosts = ["compute%02d" % (n + 1) for n in range(a.hosts)]
     runs = []
     for who in turns:
-        run = {"nova": lambda: nova_alone(client, a.vms),
-               "ours": lambda: masakari(client, a.vms, *OURS),
-               "py-tuned": lambda: masakari(client, a.vms, *python("tuned")),
-               "py-default": lambda: masakari(client, a.vms, *python("default"))}[who]()
+        run = {"nova": lambda: nova_alone(client, hosts, a.vms),
+               "ours": lambda: masakari(client, hosts, a.vms, *OURS),
+               "py-tuned": lambda: masakari(client, hosts, a.vms, *python("tuned")),
+               "py-default": lambda: masakari(client, hosts, a.vms, *python("default"))}[who]()
         runs.append(dict(run, who=who))
         say("%-10s %s" % (who, json.dumps(run)))
-        result = {"bench": "evacuate", "vms": a.vms, "commit": a.commit, "summary": summary(runs),
+        result = {"bench": "evacuate", "vms": a.vms, "hosts": a.hosts, "commit": a.commit, "summary": summary(runs),
                   "cpus": os.cpu_count(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                   "runs": runs}
         if a.out:
@@ -205,7 +218,8 @@ def main():
                 f.write("\n")
     say(json.dumps(result["summary"]))
     client.delete_all_servers()
-    cloud.revive(client, HOST)
+    for host in hosts:
+        cloud.revive(client, host)
 
 
 if __name__ == "__main__":

@@ -269,11 +269,11 @@ _REQUEST = re.compile(r"^(\d{13}) (\S+) (\S+) (\d{3}) (\d+)$")
 _ACTION = re.compile(r"/servers/([0-9a-f-]{36})/action")
 
 
-class NovaRequests:
-    """What nova-api was asked since this was made, by its own request log, to the millisecond."""
+class Requests:
+    """What a service was asked since this was made, by its own request log, to the millisecond."""
 
-    def __init__(self):
-        self._path = os.path.join(CLOUD_DIR, "log", "nova-api.log")
+    def __init__(self, service):
+        self._path = os.path.join(CLOUD_DIR, "log", service + ".log")
         self._from = os.path.getsize(self._path)
 
     def __iter__(self):
@@ -284,6 +284,21 @@ class NovaRequests:
                 m = _REQUEST.match(line)
                 if m:
                     yield int(m[1]) / 1000, m[2], m[3], int(m[4])
+
+
+class KeystoneRequests(Requests):
+    def __init__(self):
+        super().__init__("keystone")
+
+    def logins(self):
+        """When somebody logged in."""
+        return [at for at, method, path, _ in self
+                if method == "POST" and path.endswith("/auth/tokens")]
+
+
+class NovaRequests(Requests):
+    def __init__(self):
+        super().__init__("nova-api")
 
     def evacuations(self):
         """(time, server) of each accepted evacuation, in order. Of all the actions that a recovery
@@ -302,11 +317,12 @@ class NovaInstances:
         self._db = pymysql.connect(host=ADDR, port=int(CFG["PORT_MYSQL"]), user="openstack",
                                    password=CFG["CLOUD_PASSWORD"], database="nova", autocommit=True)
 
-    def active_elsewhere(self, ids, host):
-        """How many of the servers are ACTIVE on another host than that, with nothing under way."""
+    def active_elsewhere(self, ids, hosts):
+        """How many of the servers are ACTIVE on others than these hosts, with nothing under way."""
         with self._db.cursor() as c:
             c.execute("SELECT COUNT(*) FROM instances WHERE deleted = 0 AND vm_state = 'active' AND "
-                      "task_state IS NULL AND host != %s AND uuid IN %s", (host, tuple(ids)))
+                      "task_state IS NULL AND host NOT IN %s AND uuid IN %s",
+                      (tuple(hosts), tuple(ids)))
             return c.fetchone()[0]
 
 

@@ -155,6 +155,8 @@ wait_http() { # wait_http URL SECONDS WHAT: any HTTP answer below 500 will do
     die "$3 does not answer at $1 after $2 s (see $LOG)"
 }
 
+# The line of each request to a service: the millisecond it began at, and how many it took.
+REQUEST_LINE='%(tmsecs) %(method) %(uri) %(status) %(msecs)'
 # uwsgi_app NAME PORT MODULE PROCESSES THREADS [ENV=VALUE...]. PYARGV becomes the application's
 # command line, LOG_FORMAT the line written of each request, which is none without it.
 uwsgi_app() {
@@ -220,9 +222,9 @@ E
 }
 
 start_nova_api() {
-    # A line per request with the millisecond it began at: Nova's own records know whole seconds
-    # only. A POST to /servers/ID/action answered with 200 is an evacuation (a lock, a stop: 202).
-    LOG_FORMAT='%(tmsecs) %(method) %(uri) %(status) %(msecs)' \
+    # Nova's own records know whole seconds only. A POST to /servers/ID/action answered with 200 is an
+    # evacuation (a lock, a stop: 202).
+    LOG_FORMAT=$REQUEST_LINE \
     uwsgi_app nova-api "$PORT_NOVA" nova.wsgi.osapi_compute "$CLOUD_WORKERS" 4 \
         OS_NOVA_CONFIG_DIR="$ETC/nova"
     wait_http "http://$CLOUD_ADDR:$PORT_NOVA/" 90 nova-api

@@ -24,9 +24,12 @@ pub(crate) struct Arguments {
 enum What {
     /// From the report of a dead host until all its servers are back
     Evacuate {
-        /// Servers on the host
+        /// Servers on each host
         #[arg(long, default_value_t = 100)]
         vms: u32,
+        /// So many hosts fail together
+        #[arg(long, default_value_t = 1)]
+        hosts: u32,
         /// How often each is measured, in turn: Nova alone, ours
         #[arg(long, default_value_t = 5)]
         pairs: u32,
@@ -43,6 +46,8 @@ enum What {
         #[arg(long, default_value_t = 4)]
         seconds: u32,
     },
+    /// Many simulated hosts fail within a minute: CPU and memory of the engine for each server
+    Scale,
     /// A page of 1000 notifications among a million and among ten thousand, and `db purge`
     History,
 }
@@ -54,14 +59,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let build = Program::new("cargo build --release -p masakari");
     let programs = match &arguments.what {
-        What::Evacuate { vms, pairs, python } => {
+        What::Evacuate { vms, hosts, pairs, python } => {
             let bench = cloud::script("bench").and(["--vms", &vms.to_string()]);
+            let bench = bench.and(["--hosts", &hosts.to_string()]);
             let bench = bench.and(["--pairs", &pairs.to_string(), "--commit", &commit]);
-            let bench = bench.and(["--out", &out("evacuate")?]);
+            let bench = bench.and(["--out", &out(&format!("evacuate-{hosts}x{vms}"))?]);
             let bench = if *python { bench.and(["--python"]) } else { bench };
             [build, cloud::script("up"), bench]
         }
         What::History => return history(),
+        What::Scale => {
+            let bench = Program::new("store/tests/on-databases.sh mariadb -- python3");
+            let bench = bench.and(["sim/bench_scale.py", "--commit", &commit]);
+            let cloud = Program::new("cargo build --release -p sim --example failing_cloud");
+            [build, cloud, bench.and(["--out", &out("scale")?])]
+        }
         What::Api { pairs, seconds } => {
             let bench = cloud::script("bench-api").and(["--pairs", &pairs.to_string()]);
             let bench = bench.and(["--seconds", &seconds.to_string(), "--commit", &commit]);
