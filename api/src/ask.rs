@@ -62,6 +62,11 @@ impl Ask {
         Ok((query, page))
     }
 
+    /// The caller's name and id, for what is kept with them.
+    pub(crate) fn who(&self) -> String {
+        format!("{} ({})", self.caller.user_name, self.caller.user_id)
+    }
+
     pub(crate) fn now(&self) -> Millis {
         self.api.clock.wall()
     }

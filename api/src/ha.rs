@@ -7,6 +7,7 @@ use crate::{
     ApiState,
     ask::{self, Ask, Reply, given},
     fault::Fault,
+    hand,
     microversion::Version,
     query::can_be_kept,
     schema::{Need, Rule, Schema, is_uuid},
@@ -38,6 +39,9 @@ const CONFIRM_DEAD: Schema =
 pub(crate) fn router() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/hosts/{host}/confirm-dead", post(confirm_dead))
+        .route("/hosts/{host}/recover", post(hand::recover))
+        .route("/notifications/{id}/retry", post(hand::retry))
+        .route("/notifications/{id}/cancel", post(hand::cancel))
         .route("/requests/{id}", get(show_request))
         .fallback(async || Fault::not_found("There is no such resource under /ha/v1"))
         .method_not_allowed_fallback(async || {
@@ -60,10 +64,16 @@ async fn confirm_dead(
         return Err(Fault::bad("'reason' must say why the host is dead for certain"));
     }
     let host = find_host(&ask, &host).await?;
+    let asked = Asked::ConfirmDead { host: host.name, reason: reason.to_owned() };
+    show(&file(&ask, asked).await?)
+}
+
+/// Files a request and waits for an engine's answer a little.
+pub(crate) async fn file(ask: &Ask, asked: Asked) -> Result<request::Request, Fault> {
     let filed = request::Request {
         id: ask.api.entropy.uuid().to_string(),
-        asked: Asked::ConfirmDead { host: host.name, reason: reason.to_owned() },
-        who: format!("{} ({})", ask.caller.user_name, ask.caller.user_id),
+        asked,
+        who: ask.who(),
         created_at: ask.now(),
         deadline: ask.now().plus(REQUEST_DEADLINE_MS),
         state: RequestState::Open,
@@ -71,7 +81,7 @@ async fn confirm_dead(
     };
     ask.api.store.file_request(&filed).await?;
     (ask.api.wake)();
-    show(&answered(&ask, filed).await?)
+    answered(ask, filed).await
 }
 
 async fn show_request(
@@ -89,7 +99,7 @@ async fn show_request(
     Ok(Reply::ok(&view(&found))?.into_response())
 }
 
-async fn enter(api: Arc<ApiState>, request: Request) -> Result<Ask, Fault> {
+pub(crate) async fn enter(api: Arc<ApiState>, request: Request) -> Result<Ask, Fault> {
     let (head, body) = request.into_parts();
     let body = ask::read(&api, &head.headers, body).await?;
     let caller = api.auth.caller(&head.headers, &api.config).await?;
@@ -99,7 +109,7 @@ async fn enter(api: Arc<ApiState>, request: Request) -> Result<Ask, Fault> {
 }
 
 /// By its name, or by its id in Masakari.
-async fn find_host(ask: &Ask, host: &str) -> Result<Host, Fault> {
+pub(crate) async fn find_host(ask: &Ask, host: &str) -> Result<Host, Fault> {
     let missing = || Fault::not_found(format!("No host named {host} is in any segment."));
     if !can_be_kept(host) {
         return Err(missing());
@@ -124,7 +134,7 @@ async fn answered(ask: &Ask, filed: request::Request) -> Result<request::Request
     Ok(last)
 }
 
-fn show(request: &request::Request) -> Result<Response, Fault> {
+pub(crate) fn show(request: &request::Request) -> Result<Response, Fault> {
     let status = match request.state {
         RequestState::Open => StatusCode::ACCEPTED,
         RequestState::Done | RequestState::Refused => StatusCode::OK,

@@ -27,6 +27,7 @@ mod envelope;
 mod extensions;
 mod fault;
 mod ha;
+mod hand;
 mod health;
 mod healthcheck;
 mod hosts;

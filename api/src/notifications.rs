@@ -142,8 +142,7 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
     match ask.api.store.accept(new).await? {
         Accepted::New(notification) => {
             (ask.api.wake)();
-            let view = View::of(&notification, None);
-            Reply::with(StatusCode::ACCEPTED, &One { notification: view })
+            accepted(&notification)
         }
         Accepted::Duplicate(first) => {
             let message =
@@ -151,6 +150,11 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
             Err(Fault::conflict(message).because(format!("it repeats {first}")))
         }
     }
+}
+
+/// The answer to a report that was accepted.
+pub(crate) fn accepted(notification: &Notification) -> Result<Reply, Fault> {
+    Reply::with(StatusCode::ACCEPTED, &One { notification: View::of(notification, None) })
 }
 
 /// Whether a report is accepted of a host on maintenance: that of its own death, when it is there only

@@ -46,6 +46,9 @@ pub const RULES: &[RuleDefault] = &[
         "POST /ha/v1/hosts/{host}/confirm-dead: whoever may attest a death can have a live host's VMs \
          started a second time",
     ),
+    rule("ha:hosts:recover", ADMIN, "POST /ha/v1/hosts/{host}/recover: reports its failure"),
+    rule("ha:notifications:retry", ADMIN, "POST /ha/v1/notifications/{notification}/retry"),
+    rule("ha:notifications:cancel", ADMIN, "POST /ha/v1/notifications/{notification}/cancel"),
     rule("ha:requests:detail", ADMIN, "GET /ha/v1/requests/{request}"),
 ];
 

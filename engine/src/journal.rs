@@ -79,6 +79,14 @@ impl<'e, S: Fold> Journal<'e, S> {
         Ok(())
     }
 
+    /// What a person's wish to cancel it asks to write now: the wish, or the end when Nova has nothing to
+    /// do for it any more.
+    pub(crate) fn heed(&self, end: impl FnOnce(&S) -> Option<Entry>) -> Option<Vec<Entry>> {
+        let asked = self.engine.cancel_of(&self.subject.notification);
+        let asked = asked.filter(|_| self.state.common().hand.cancelled.is_none());
+        asked.or_else(|| end(&self.state)).map(|entry| vec![entry])
+    }
+
     /// An error when the lease is over.
     pub(crate) fn still_ours(&self) -> Result<(), Stop> {
         let now = self.engine.ports.clock.boot();

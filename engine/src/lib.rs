@@ -16,12 +16,13 @@
 //! * `turn`: the loop of a host's recovery. * `restart`, `process`: those of one server and one service, on
 //!   a `journal`. * `acts`: every call that changes the cloud.
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
-//!   it. * `requests`: what persons ask for. * `reserve`: reserved hosts.
+//!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts.
 
 mod acts;
 mod claim;
 mod config;
 mod error;
+mod hand;
 mod journal;
 mod locks;
 mod look;
@@ -46,10 +47,11 @@ use recovery::{
     HostName, Millis, NotificationId,
     lease::{Owner, Watch},
     pace::{Fair, Pace},
+    request::Request,
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
     sync::Arc,
 };
@@ -82,6 +84,10 @@ pub struct Engine {
     reserving: RefCell<BTreeSet<HostName>>,
     /// Leases of reserved hosts, as we saw them.
     reserves_seen: RefCell<Watch>,
+    /// Recoveries that a person wants cancelled.
+    cancels: RefCell<BTreeMap<NotificationId, Request>>,
+    /// Leases of the recoveries of which persons ask something, as we saw them.
+    recoveries_seen: RefCell<Watch>,
     /// The wall clock when we started, and the boot clock then: see [`Engine::now`].
     anchor: (Millis, ports::Boot),
 }
@@ -100,6 +106,8 @@ impl Engine {
             fair: RefCell::default(),
             reserving: RefCell::default(),
             reserves_seen: RefCell::default(),
+            cancels: RefCell::default(),
+            recoveries_seen: RefCell::default(),
             ports,
             config: RefCell::new(Rc::new(config)),
             wake,

@@ -8,6 +8,7 @@ use crate::{
 use recovery::{
     ServiceId,
     fold::again_at,
+    hand,
     log::Entry,
     nouns::NotificationStatus,
     process::{self, Due, Event, State},
@@ -28,6 +29,10 @@ impl Engine {
                 return Ok(status);
             }
             journal.still_ours()?;
+            if let Some(end) = journal.heed(hand::end_of_process) {
+                journal.record(end).await?;
+                continue;
+            }
             let Some(due) = self.due_after(&mut journal, process, stopping.as_mut()).await? else {
                 continue;
             };

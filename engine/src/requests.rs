@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use recovery::{
+    HostName,
     evidence::{Evidence, Kind},
     request::{Asked, Request, RequestState},
 };
@@ -22,38 +23,57 @@ impl Engine {
     }
 
     async fn answer_open_requests(&self) -> Result<(), StoreError> {
-        for request in self.ports.store.open_requests(REQUESTS_MOST).await? {
+        let open = self.ports.store.open_requests(REQUESTS_MOST).await?;
+        self.note_cancels(&open);
+        for request in open {
             self.answer(&request).await?;
         }
         Ok(())
     }
 
     async fn answer(&self, request: &Request) -> Result<(), StoreError> {
-        let now = self.ports.clock.wall();
-        let (state, answer, evidence) = if request.deadline < now {
-            (RequestState::Refused, "no engine answered in time; ask again".to_owned(), None)
-        } else {
-            match &request.asked {
-                Asked::ConfirmDead { host, reason } => {
-                    let evidence = Evidence {
-                        host: host.clone(),
-                        kind: Kind::OperatorConfirmed,
-                        at: now,
-                        source: request.who.clone(),
-                        raw: reason.clone(),
-                    };
-                    let text = format!(
-                        "host {host} is confirmed dead by {}: its recovery may go on until it \
-                         shows a sign of life",
-                        request.who
-                    );
-                    (RequestState::Done, text, Some(evidence))
-                }
+        if request.deadline < self.ports.clock.wall() {
+            let why = "no engine answered in time; ask again";
+            return self.answered(request, RequestState::Refused, why, None).await;
+        }
+        match &request.asked {
+            Asked::ConfirmDead { host, reason } => self.confirm_dead(request, host, reason).await,
+            Asked::Retry { notification, .. } | Asked::Cancel { notification, .. } => {
+                self.answer_by_hand(request, notification).await
             }
+        }
+    }
+
+    async fn confirm_dead(
+        &self,
+        request: &Request,
+        host: &HostName,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let evidence = Evidence {
+            host: host.clone(),
+            kind: Kind::OperatorConfirmed,
+            at: self.ports.clock.wall(),
+            source: request.who.clone(),
+            raw: reason.to_owned(),
         };
-        let answered =
-            self.ports.store.answer_request(&request.id, state, &answer, evidence.as_ref()).await?;
-        if answered {
+        let answer = format!(
+            "host {host} is confirmed dead by {}: its recovery may go on until it shows a sign of life",
+            request.who
+        );
+        self.answered(request, RequestState::Done, &answer, Some(&evidence)).await
+    }
+
+    /// Answers it, unless somebody has.
+    pub(crate) async fn answered(
+        &self,
+        request: &Request,
+        state: RequestState,
+        answer: &str,
+        evidence: Option<&Evidence>,
+    ) -> Result<(), StoreError> {
+        let store = &self.ports.store;
+        if store.answer_request(&request.id, state, answer, evidence).await? {
             tracing::warn!(request = %request.id, who = %request.who, "{answer}");
             self.wake.nudge();
         }

@@ -11,6 +11,7 @@ use ports::Boot;
 use recovery::{
     HostName, Millis, NotificationId, ServerId,
     fold::{Fold, again_at},
+    hand,
     log::Entry,
     nouns::NotificationStatus,
     restart::{self, Due, Event, Look, Stage, State},
@@ -47,6 +48,10 @@ impl Engine {
                 return Ok(status);
             }
             journal.still_ours()?;
+            if let Some(end) = journal.heed(hand::end_of_restart) {
+                journal.record(end).await?;
+                continue;
+            }
             let looked_at = self.ports.clock.boot();
             if view.as_ref().is_none_or(|v| looked_at.since(v.looked_at) > VIEW_FRESH) {
                 view = self.fresh_view(&mut journal, server, stopping.as_mut()).await?;

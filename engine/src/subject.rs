@@ -3,6 +3,7 @@
 use crate::{Engine, error::Stop};
 use recovery::{
     NotificationId, SegmentId, ServerId,
+    hand::{self, HandEntry},
     lease::Lease,
     log::{Entry, Line, Summary},
     nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType, RecoveryMethod},
@@ -28,6 +29,8 @@ pub(crate) enum Task {
 pub(crate) struct Mission {
     pub(crate) subject: Subject,
     pub(crate) segment: SegmentId,
+    /// Who reported it, when that was a person.
+    pub(crate) asked: Option<HandEntry>,
     /// As it is now; the log has the one that counts.
     pub(crate) method: RecoveryMethod,
 }
@@ -87,7 +90,11 @@ fn read(notification: &Notification, host: &Host, method: RecoveryMethod) -> Tas
     match notification.kind {
         NotificationType::ComputeHost => {
             let segment = notification.segment.clone();
-            of_host(Mission { subject, segment, method }, event, word("host_status"))
+            let asked = word(hand::ASKED_BY).map(|by| HandEntry::Asked {
+                by: by.to_owned(),
+                why: word(hand::REASON).map(ToOwned::to_owned),
+            });
+            of_host(Mission { subject, segment, asked, method }, event, word("host_status"))
         }
         NotificationType::Process => of_process(subject, event, word("process_name")),
         NotificationType::Vm => of_server(subject, event, &payload),

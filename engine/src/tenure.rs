@@ -59,6 +59,11 @@ impl Tenures {
         self.held.borrow().values().map(|(lease, _)| lease.clone()).collect()
     }
 
+    /// Whether this engine has a lease of that key.
+    pub(crate) fn has(&self, key: &LeaseKey) -> bool {
+        self.held.borrow().contains_key(key)
+    }
+
     /// Whether an act under `lease` may be sent now.
     pub(crate) fn allows(&self, lease: &Lease, now: Boot) -> bool {
         let held = self.held.borrow();

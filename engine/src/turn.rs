@@ -149,8 +149,9 @@ impl Engine {
                 return self.close(lease, id, &lines, claim, (status, message)).await;
             }
         };
+        let asked = mission.asked.clone().filter(|_| lines.is_empty()).map(Entry::Hand);
         let mut turns = Turns::new(self, lease.clone(), mission, State::fold(&lines)?);
-        turns.record(vec![claim]).await?;
+        turns.record([claim].into_iter().chain(asked).collect()).await?;
         let result = turns.run(stopping).await;
         // What is in flight ends here; a reserved host that it was about to take is free.
         turns.in_flight.clear();
@@ -191,6 +192,9 @@ impl<'e> Turns<'e> {
             if self.engine.tenures.is_over(&self.lease, self.boot()) {
                 return Err(Stop::LeaseLost { key: self.lease.key.clone() });
             }
+            if let Some(word) = self.cancel_asked() {
+                self.record(vec![word]).await?;
+            }
             if self.start_what_is_due().await? {
                 continue;
             }
@@ -199,6 +203,12 @@ impl<'e> Turns<'e> {
             self.record(entries).await?;
         }
         Ok(())
+    }
+
+    /// The line that cancels it, when a person has just asked for that.
+    fn cancel_asked(&self) -> Option<Entry> {
+        let asked = self.engine.cancel_of(&self.mission.subject.notification);
+        asked.filter(|_| self.state.hand.cancelled.is_none())
     }
 
     /// The method goes into the log, and the reserved hosts that the log has are held again.
@@ -237,7 +247,11 @@ impl<'e> Turns<'e> {
         // While the host is held there is nothing to look at more often than once a nap.
         let held = matches!(judged, Some(Err(_)));
         let steps = due::due(&self.state, &engine.config().limits, &scene);
-        let notes: Vec<Entry> = steps.iter().filter_map(note).collect();
+        let mut notes: Vec<Entry> = steps.iter().filter_map(note).collect();
+        // What was sent before it was cancelled is followed to its end.
+        if self.state.hand.cancelled.is_some() && !self.in_flight.is_empty() {
+            notes.retain(|entry| !matches!(entry, Entry::Ended { .. }));
+        }
         if !notes.is_empty() {
             self.record(notes).await?;
             return Ok(true);

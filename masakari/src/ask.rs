@@ -5,10 +5,11 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use openstack::{
     AuthConfig, Interface, Session,
-    instance_ha::{Client, RequestState},
+    instance_ha::{Client, RequestAnswer, RequestState},
 };
 use oslo::Secret;
 use ports::{HttpClient, HttpClientConfig};
+use recovery::{HostName, NotificationId};
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 /// Who asks, in the words of every OpenStack client.
@@ -64,6 +65,14 @@ impl Cloud {
         let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
         Ok(Client::new(Session::new(auth, Arc::new(http), clock, entropy)))
     }
+
+    /// What that Masakari says to one question.
+    fn ask<T>(&self, question: impl AsyncFnOnce(Client) -> T) -> anyhow::Result<T> {
+        let machine = Machine::new()?;
+        let client = self.client(&machine)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(question(client)))
+    }
 }
 
 #[derive(Args, Debug)]
@@ -79,29 +88,96 @@ pub(crate) struct ConfirmDead {
 
 impl ConfirmDead {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let machine = Machine::new()?;
-        let client = self.cloud.client(&machine)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let request = runtime
-            .block_on(client.confirm_dead(&recovery::HostName::new(&self.host), &self.reason))
-            .with_context(|| format!("host {} was not confirmed dead", self.host))?;
-        let answer = request.answer.unwrap_or_default();
-        Ok(match request.state {
-            RequestState::Done => {
-                output::say(&answer);
-                ExitCode::SUCCESS
-            }
-            RequestState::Refused => {
-                output::say(&format!("refused: {answer}"));
-                ExitCode::FAILURE
-            }
-            RequestState::Pending => {
-                let id = request.id;
-                output::say(&format!(
-                    "no engine has answered yet (is one running?); request {id} is kept for a minute"
-                ));
-                ExitCode::FAILURE
-            }
-        })
+        let host = HostName::new(&self.host);
+        let answer =
+            self.cloud.ask(async |client| client.confirm_dead(&host, &self.reason).await)?;
+        let answer = answer.with_context(|| format!("host {host} was not confirmed dead"))?;
+        Ok(told(answer))
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Recover {
+    /// The host, as Nova's compute service is called
+    host: String,
+    #[command(flatten)]
+    word: Word,
+}
+
+impl Recover {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let host = HostName::new(&self.host);
+        let reason = self.word.reason.as_deref();
+        let accepted = self.word.cloud.ask(async |client| client.recover(&host, reason).await)?;
+        let notification = accepted.with_context(|| format!("host {host} is not recovered"))?;
+        let id = notification.notification_uuid;
+        output::say(&format!(
+            "the failure of host {host} is reported; notification {id} tells how far its recovery is"
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Retry {
+    /// The notification whose recovery failed
+    notification: String,
+    #[command(flatten)]
+    word: Word,
+}
+
+impl Retry {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let (id, reason) = (NotificationId::new(&self.notification), self.word.reason.as_deref());
+        let answer = self.word.cloud.ask(async |client| client.retry(&id, reason).await)?;
+        Ok(told(answer.with_context(|| format!("notification {id} is not tried again"))?))
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Cancel {
+    /// The notification whose recovery shall stop
+    notification: String,
+    #[command(flatten)]
+    word: Word,
+}
+
+impl Cancel {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let (id, reason) = (NotificationId::new(&self.notification), self.word.reason.as_deref());
+        let answer = self.word.cloud.ask(async |client| client.cancel(&id, reason).await)?;
+        Ok(told(answer.with_context(|| format!("notification {id} is not cancelled"))?))
+    }
+}
+
+/// What every request by hand is made with.
+#[derive(Args, Debug)]
+struct Word {
+    /// Why; it is kept with your name, and stands in the notification's details
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    cloud: Cloud,
+}
+
+/// Says what the engine said.
+fn told(request: RequestAnswer) -> ExitCode {
+    let answer = request.answer.unwrap_or_default();
+    match request.state {
+        RequestState::Done => {
+            output::say(&answer);
+            ExitCode::SUCCESS
+        }
+        RequestState::Refused => {
+            output::say(&format!("refused: {answer}"));
+            ExitCode::FAILURE
+        }
+        RequestState::Pending => {
+            let id = request.id;
+            output::say(&format!(
+                "no engine has answered yet (is one running?); request {id} is kept for a minute"
+            ));
+            ExitCode::FAILURE
+        }
     }
 }

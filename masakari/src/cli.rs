@@ -35,6 +35,12 @@ pub(crate) enum Role {
     Policy(policy::Policy),
     /// Tell the engine that a host is dead, by your name, so that its VMs may be brought back
     ConfirmDead(Box<ask::ConfirmDead>),
+    /// Report that a host failed, by your name: its VMs are brought back once it is proven dead
+    Recover(Box<ask::Recover>),
+    /// Try again what failed in the recovery of a notification, and nothing else
+    Retry(Box<ask::Retry>),
+    /// Stop the recovery of a notification: nothing more is begun
+    Cancel(Box<ask::Cancel>),
     /// A cloud in memory, the real API and engine, and a host that dies
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
@@ -61,6 +67,9 @@ impl Role {
             Self::Config(configure) => configure.run(),
             Self::Policy(policy) => policy.run(),
             Self::ConfirmDead(confirm) => confirm.run(),
+            Self::Recover(recover) => recover.run(),
+            Self::Retry(retry) => retry.run(),
+            Self::Cancel(cancel) => cancel.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),
         }
@@ -79,6 +88,13 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_done_by_hand_needs_no_reason() {
+        assert!(matches!(role("masakari recover compute01"), Role::Recover(_)));
+        assert!(matches!(role("masakari retry n1 --reason room"), Role::Retry(_)));
+        assert!(matches!(role("masakari cancel n1"), Role::Cancel(_)));
     }
 
     #[test]

@@ -100,11 +100,48 @@ impl Client {
         host: &HostName,
         reason: &str,
     ) -> Result<RequestAnswer, AskError> {
-        let path = ["ha", "v1", "hosts", host.as_str(), "confirm-dead"];
-        let body = json!({ "reason": reason });
+        self.ask_ours(["hosts", host.as_str(), "confirm-dead"], Some(reason), "request").await
+    }
+
+    /// Reports, as a person, that `host` failed.
+    pub async fn recover(
+        &self,
+        host: &HostName,
+        reason: Option<&str>,
+    ) -> Result<Notification, AskError> {
+        self.ask_ours(["hosts", host.as_str(), "recover"], reason, "notification").await
+    }
+
+    /// Has what failed in a recovery tried again. A [`AskError::Conflict`] says why it cannot be.
+    pub async fn retry(
+        &self,
+        id: &NotificationId,
+        reason: Option<&str>,
+    ) -> Result<RequestAnswer, AskError> {
+        self.ask_ours(["notifications", id.as_str(), "retry"], reason, "request").await
+    }
+
+    /// Has a recovery begin nothing more. A [`AskError::Conflict`] says why it cannot be.
+    pub async fn cancel(
+        &self,
+        id: &NotificationId,
+        reason: Option<&str>,
+    ) -> Result<RequestAnswer, AskError> {
+        self.ask_ours(["notifications", id.as_str(), "cancel"], reason, "request").await
+    }
+
+    /// A question under `/ha/v1`.
+    async fn ask_ours<T: DeserializeOwned>(
+        &self,
+        [nouns, of, what]: [&str; 3],
+        reason: Option<&str>,
+        name: &'static str,
+    ) -> Result<T, AskError> {
+        let path = ["ha", "v1", nouns, of, what];
+        let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
         let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
         let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
-        reply.read_under("request")
+        reply.read_under(name)
     }
 
     async fn get<T: DeserializeOwned>(

@@ -5,6 +5,7 @@
 //! a second engine taking over) are further messages of the task that it delays.
 
 use crate::fold::Every;
+use crate::hand;
 use crate::log::{Act, Entry, Line, Planned, Skipped};
 use crate::nouns::NotificationStatus;
 use crate::state::{Outcome, Stage, State};
@@ -98,6 +99,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
             planned_later(task, at, so_far, host, moves)
         }
         Entry::Way(entry) => way(task, at, so_far, entry),
+        Entry::Hand(word) => word.tell(task, at),
         Entry::Planned { on_host, moves, skipped } => {
             tasks.extend(prepared(at, host, *on_host, moves, skipped));
         }
@@ -145,11 +147,14 @@ pub(crate) fn tell_every(tasks: &mut [Task], at: Millis, entry: &Every<'_>) {
         }
         Every::Claimed { .. } => {}
         Every::Waiting { why } => last.say(at, last.progress, format!("Waiting: {why}")),
+        Every::Hand(word) => word.tell(last, at),
         Every::Ended { status, message } => {
             if let Some(message) = message {
                 last.say(at, 1.0, (*message).clone());
             }
+            let cancelled = message.is_some_and(|message| hand::was_cancelled(message));
             match status {
+                NotificationStatus::Ignored if cancelled => last.state = "FAILURE",
                 NotificationStatus::Finished | NotificationStatus::Ignored => last.succeed(),
                 NotificationStatus::Failed
                 | NotificationStatus::Error
@@ -199,6 +204,10 @@ fn prepared(
 
 /// What a way left behind, as Python's next attempt tells it; or what was found later.
 fn planned_later(task: &mut Task, at: Millis, so_far: &[Line], host: &HostName, moves: &[Planned]) {
+    // A retry lists the host anew, and may find nothing new there.
+    if moves.is_empty() {
+        return;
+    }
     let before = so_far.split_last().map_or(&[][..], |(_, before)| before);
     let again: Vec<&str> = State::fold(before).map_or(Vec::new(), |state| {
         let known = moves.iter().filter(|m| state.moves.contains_key(&m.server));
@@ -263,6 +272,10 @@ fn ended(
         say_who_moved(task, at, lines, host);
     }
     match (status, message) {
+        (NotificationStatus::Ignored, Some(message)) if hand::was_cancelled(message) => {
+            task.state = "FAILURE";
+            task.say(at, task.progress, message.clone());
+        }
         (NotificationStatus::Finished | NotificationStatus::Ignored, _) => {
             if task.name == EVACUATE {
                 task.say(at, 1.0, "Evacuation process completed!".into());

@@ -3,6 +3,7 @@
 //! Pure: [`due`] is asked again after every line of the log, [`judge`] after every look. Neither
 //! remembers anything; what is in flight in this process is told by the caller.
 
+use crate::hand;
 use crate::log::{Act, Aftermath, Entry, Reset};
 pub use crate::look::{Look, judge};
 use crate::nouns::NotificationStatus;
@@ -111,7 +112,9 @@ pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
         return Vec::new();
     }
     let mut steps = after_the_move(state, limits, scene);
-    if let Err(why) = state.ways.now() {
+    if let Some(why) = &state.hand.cancelled {
+        steps.extend(given_up(state, scene, why));
+    } else if let Err(why) = state.ways.now() {
         steps.extend(given_up(state, scene, why));
     } else if expired(state, limits, scene.now) {
         let why = state.held.as_deref().unwrap_or("the recovery took too long");
@@ -139,11 +142,11 @@ pub fn wake_at(state: &State, limits: &Limits) -> Option<Millis> {
         Stage::Stopping { .. } => m.stop_since.map(|s| s.plus(limits.stop_ms)),
         Stage::Ended { .. } => None,
     });
-    moves.chain(state.began.map(|b| b.plus(limits.expiry_ms))).min()
+    moves.chain(state.since().map(|b| b.plus(limits.expiry_ms))).min()
 }
 
 fn expired(state: &State, limits: &Limits, now: Millis) -> bool {
-    state.began.is_some_and(|began| now.since(began) >= limits.expiry_ms)
+    state.since().is_some_and(|since| now.since(since) >= limits.expiry_ms)
 }
 
 /// Whether something is left that only a permit allows.
@@ -336,6 +339,9 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
         return None;
     }
     let expired = expired(state, limits, scene.now);
+    if let Some(why) = &state.hand.cancelled {
+        return hand::last_of_host(state, why, scene, expired);
+    }
     let planned_enough = state.confirmed || state.plans >= plans_most(state, limits);
     if let Some((reserve, _)) = state.ways.reserve().filter(|_| expired || planned_enough) {
         let (host, used) = (reserve.host.clone(), may_have_been_used(state));
@@ -367,7 +373,7 @@ fn plans_most(state: &State, limits: &Limits) -> u32 {
 
 /// Whether Nova may have been asked to send something to the reserved host of this moment. (The
 /// fresh list tells for certain; this is for when there is none.)
-fn may_have_been_used(state: &State) -> bool {
+pub(crate) fn may_have_been_used(state: &State) -> bool {
     state.moves.values().any(|m| m.started_at.is_some())
 }
 

@@ -2,6 +2,7 @@
 //! folded. The log of a host's recovery has a state of its own ([`crate::state`]).
 
 use crate::Millis;
+use crate::hand::{Hand, HandEntry};
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::state::{Illegal, Subject};
@@ -24,6 +25,7 @@ pub enum Of<'e> {
 pub enum Every<'e> {
     Claimed { owner: &'e str, generation: u64 },
     Waiting { why: &'e str },
+    Hand(&'e HandEntry),
     Ended { status: NotificationStatus, message: Option<&'e String> },
 }
 
@@ -36,6 +38,7 @@ impl Entry {
                 Of::Every(Every::Claimed { owner, generation: *generation })
             }
             Self::Waiting { why } => Of::Every(Every::Waiting { why }),
+            Self::Hand(word) => Of::Every(Every::Hand(word)),
             Self::Ended { status, message } => {
                 Of::Every(Every::Ended { status: *status, message: message.as_ref() })
             }
@@ -91,7 +94,14 @@ pub trait Fold: Clone + Default {
     /// [`Illegal`] when it does not follow from the lines before it; the state is not to be used then.
     fn apply(&mut self, line: &Line) -> Result<(), Illegal> {
         let illegal = |what| Err(Illegal { seq: line.seq, what });
-        if self.common_mut().apply(line)? {
+        let every = self.common_mut().apply(line)?;
+        if line.entry.is_retry() {
+            // From the beginning: a look tells how far it is.
+            let common = core::mem::take(self.common_mut());
+            *self = Self::default();
+            *self.common_mut() = common;
+        }
+        if every {
             return Ok(());
         }
         let Some(event) = Self::own(line.entry.of()) else {
@@ -129,6 +139,7 @@ pub struct Common {
     pub began: Option<Millis>,
     /// What outside did not answer, when that was written last.
     pub waiting: Option<String>,
+    pub hand: Hand,
     pub ended: Option<(NotificationStatus, Option<String>)>,
 }
 
@@ -139,12 +150,15 @@ impl Common {
         if line.seq != self.last_seq + 1 {
             return illegal("its number is not the next one");
         }
-        if self.ended.is_some() {
-            return illegal("the recovery had ended");
+        match (&self.ended, line.entry.is_retry()) {
+            (Some(_), false) => return illegal("the recovery had ended"),
+            (None, true) => return illegal("it was tried again before it had ended"),
+            (Some(_), true) | (None, false) => {}
         }
         let common = match line.entry.of() {
             Of::Every(entry) => {
-                self.happen(&entry, line.at);
+                let illegal = |what| Illegal { seq: line.seq, what };
+                self.happen(&entry, line.at).map_err(illegal)?;
                 true
             }
             Of::Restart(_) | Of::Process(_) => {
@@ -157,12 +171,19 @@ impl Common {
         Ok(common)
     }
 
-    fn happen(&mut self, entry: &Every<'_>, at: Millis) {
+    fn happen(&mut self, entry: &Every<'_>, at: Millis) -> Result<(), &'static str> {
         match entry {
             Every::Claimed { .. } => self.began = self.began.or(Some(at)),
             Every::Waiting { why } => self.waiting = Some((*why).into()),
             Every::Ended { status, message } => self.ended = Some((*status, message.cloned())),
+            Every::Hand(word) => {
+                self.hand.apply(word, at)?;
+                if let HandEntry::Retried { .. } = word {
+                    (self.ended, self.waiting) = (None, None);
+                }
+            }
         }
+        Ok(())
     }
 
     /// The status of the notification, as the API shows it.
@@ -172,6 +193,14 @@ impl Common {
             None if begun => NotificationStatus::Running,
             None => NotificationStatus::New,
         }
+    }
+
+    /// What a person's word comes to in Masakari's tables.
+    pub(crate) fn hand_summaries(lines: &[Line]) -> impl Iterator<Item = Summary> {
+        let words = lines
+            .iter()
+            .filter_map(|line| if let Entry::Hand(word) = &line.entry { Some(word) } else { None });
+        words.flat_map(HandEntry::summaries)
     }
 
     /// The line for Masakari's table when the status has changed.
@@ -187,7 +216,8 @@ impl Common {
     /// Whether it is so old that it is given up.
     #[must_use]
     pub fn expired(&self, expiry_ms: i64, now: Millis) -> bool {
-        self.began.is_some_and(|began| now.since(began) >= expiry_ms)
+        let since = self.hand.retried_at.or(self.began);
+        since.is_some_and(|since| now.since(since) >= expiry_ms)
     }
 
     /// The end of a recovery that is too old.

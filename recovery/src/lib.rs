@@ -23,6 +23,7 @@ pub mod details;
 pub mod due;
 pub mod evidence;
 pub mod fold;
+pub mod hand;
 pub mod lease;
 pub mod log;
 mod look;

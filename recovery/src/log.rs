@@ -6,6 +6,7 @@
 //! entry too. Entries name many servers at once, because hundreds move at once.
 
 use crate::evidence::{Evidence, Kind, Sighting};
+use crate::hand::HandEntry;
 use crate::nouns::{NotificationStatus, VMove};
 use crate::seen::{Power, VmState};
 use crate::way::WayEntry;
@@ -110,6 +111,8 @@ pub enum Entry {
     Confirmed {
         on_host: u32,
     },
+    /// What a person asked of the recovery.
+    Hand(HandEntry),
     /// In the restart of one server.
     Restart(crate::restart::Event),
     /// After a process of a host failed.
@@ -151,6 +154,7 @@ impl Entry {
             | Self::Gone { .. }
             | Self::Confirmed { .. }
             | Self::Way(_)
+            | Self::Hand(_)
             | Self::Ended { .. } => false,
         }
     }
@@ -247,6 +251,10 @@ pub enum Summary {
     /// A process of the host failed: it goes on maintenance, unless a person has put it there; the report
     /// of its death is still accepted.
     OnMaintenanceForProcess(HostId),
+    /// The recovery is tried again: it is open, whatever closed it.
+    Reopened,
+    /// The request of a person is granted. Refused, and the lines with it, when it was answered before.
+    Answered { request: String, answer: String },
     /// The server of this recovery is being restarted, which counts.
     Restarted { server: ServerId },
 }

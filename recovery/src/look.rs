@@ -45,7 +45,10 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
         let server = look.servers.get(id);
         let overdue = state.progress_at.is_none_or(|p| now.since(p) >= limits.arrival_ms);
         let lingers = match m.stage {
-            Stage::Asking { since, refused } => !refused && now.since(since) < limits.linger_ms,
+            // A record of an earlier attempt says nothing of this one.
+            Stage::Asking { since, refused } => {
+                !refused && now.since(since) < limits.linger_ms && records(m, look) < m.sent
+            }
             Stage::Waiting { .. }
             | Stage::Moving { .. }
             | Stage::Arrived { .. }
@@ -106,6 +109,12 @@ fn attempts_most(state: &State, limits: &Limits, by_nova: bool) -> u32 {
 
 /// How often Nova is asked where there is another way, or may be another reserved host.
 const ATTEMPTS_BEFORE_THE_NEXT: u32 = 2;
+
+/// How many of the calls for it have left a record.
+fn records(m: &Move, look: &Look<'_>) -> u32 {
+    let ours = |e: &&Evacuation| e.server == m.planned.server && e.id > m.planned.last_evacuation;
+    u32::try_from(look.evacuations.iter().filter(ours).count()).unwrap_or(u32::MAX)
+}
 
 fn again(m: &Move, limits: &Limits, now: Millis) -> Millis {
     now.plus(limits.retry_ms << m.attempts.saturating_sub(1).min(10))
@@ -214,7 +223,7 @@ fn judge_shown(
         }),
         // The record says done and the server's host is not yet written: look again.
         None if done && !times.overdue => Finding::Nothing,
-        None if times.lingers && evacuation.is_none() => Finding::Nothing,
+        None if times.lingers => Finding::Nothing,
         None => Finding::NotMoved {
             why: why_not(m, server, evacuation, look),
             reset: reset_for(server),

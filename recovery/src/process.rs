@@ -239,9 +239,9 @@ impl Fold for State {
         Ok(())
     }
 
-    fn summaries(&self, before: &Self, _lines: &[Line], of: &Subject) -> Vec<Summary> {
+    fn summaries(&self, before: &Self, lines: &[Line], of: &Subject) -> Vec<Summary> {
         let begun = |s: &Self| s.stage != Stage::Reported;
-        let mut summaries = Vec::new();
+        let mut summaries: Vec<Summary> = Common::hand_summaries(lines).collect();
         if begun(self) && !begun(before) {
             summaries.push(Summary::OnMaintenanceForProcess(of.host_id.clone()));
         }

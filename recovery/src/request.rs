@@ -1,6 +1,6 @@
 //! What a person asks of the engine by way of our own API: the API writes a row, an engine answers.
 
-use crate::{HostName, Millis};
+use crate::{HostName, Millis, NotificationId};
 use alloc::string::String;
 
 /// What is asked.
@@ -8,6 +8,10 @@ use alloc::string::String;
 pub enum Asked {
     /// "This host is dead": becomes evidence of the kind `OperatorConfirmed`.
     ConfirmDead { host: HostName, reason: String },
+    /// What failed in this recovery is tried again.
+    Retry { notification: NotificationId, reason: Option<String> },
+    /// This recovery begins nothing more.
+    Cancel { notification: NotificationId, reason: Option<String> },
 }
 
 /// Where a request stands.

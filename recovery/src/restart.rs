@@ -180,6 +180,8 @@ pub struct State {
     pub stage_since: Option<Millis>,
     /// How often the present act was asked for.
     pub attempts: u32,
+    /// Nova was asked for something, or may have been.
+    pub acted: bool,
 }
 
 impl State {
@@ -282,6 +284,7 @@ impl Fold for State {
                 self.chosen = Some((server.clone(), host.clone()));
             }
             Event::StopIntended { .. } | Event::StartIntended => {
+                self.acted = true;
                 self.attempts += 1;
                 self.stage_since = self.stage_since.or(Some(at));
             }
@@ -301,8 +304,8 @@ impl Fold for State {
         Ok(())
     }
 
-    fn summaries(&self, before: &Self, _lines: &[Line], _of: &Subject) -> Vec<Summary> {
-        let mut summaries = Vec::new();
+    fn summaries(&self, before: &Self, lines: &[Line], _of: &Subject) -> Vec<Summary> {
+        let mut summaries: Vec<Summary> = Common::hand_summaries(lines).collect();
         if let (Some((server, _)), None) = (&self.chosen, &before.chosen) {
             summaries.push(Summary::Restarted { server: server.clone() });
         }

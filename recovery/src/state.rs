@@ -12,14 +12,18 @@
 //! `Asking` without an act in flight means: we do not know whether Nova took it. Nothing is asked
 //! again before a look at the server has told.
 
+mod about;
+mod retry;
 mod row;
 
 use crate::evidence::Kind;
+use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::NotificationStatus;
 use crate::seen::VmState;
 use crate::way::Ways;
 use crate::{HostId, HostName, Millis, NotificationId, ServerId};
+use about::{matters_to_nova, servers_of};
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
@@ -78,6 +82,8 @@ pub struct Move {
     pub stage: Stage,
     /// How often Nova was asked, not counting when it was away.
     pub attempts: u32,
+    /// How many calls may have reached Nova, ever: each that did leaves a record.
+    pub sent: u32,
     /// Whether the state must be reset before Nova is asked next.
     pub reset: Reset,
     /// Why Nova refused it last.
@@ -119,6 +125,7 @@ pub struct State {
     /// How many plans were made; a later one adds what was found later.
     pub plans: u32,
     pub ways: Ways,
+    pub hand: Hand,
     /// The servers that were found on the host, by the last plan; one that a way left behind is
     /// planned again.
     pub moves: BTreeMap<ServerId, Move>,
@@ -162,8 +169,10 @@ impl State {
         if line.seq != self.last_seq + 1 {
             return illegal("its number is not the next one");
         }
-        if self.ended.is_some() {
-            return illegal("the recovery had ended");
+        match (&self.ended, line.entry.is_retry()) {
+            (Some(_), false) => return illegal("the recovery had ended"),
+            (None, true) => return illegal("it was tried again before it had ended"),
+            (Some(_), true) | (None, false) => {}
         }
         self.apply_entry(&line.entry, line.at).or_else(illegal)?;
         self.last_seq = line.seq;
@@ -204,6 +213,12 @@ impl State {
                 self.each([server], |m| m.end(outcome.clone(), at))?;
             }
             Entry::Way(entry) => self.ways.apply(entry)?,
+            Entry::Hand(word) => {
+                self.hand.apply(word, at)?;
+                if entry.is_retry() {
+                    self.retry(at);
+                }
+            }
             Entry::Confirmed { .. } => self.confirmed = true,
             Entry::Restart(_) | Entry::Process(_) => {
                 return Err("it belongs to another kind of recovery");
@@ -257,6 +272,12 @@ impl State {
         self.moves.values().filter(|m| m.is_on_its_way()).map(known).collect()
     }
 
+    /// Since when its time counts: the claim, or the last retry.
+    #[must_use]
+    pub fn since(&self) -> Option<Millis> {
+        self.hand.retried_at.or(self.began)
+    }
+
     /// The status of the notification, as the API shows it.
     #[must_use]
     pub fn status(&self) -> NotificationStatus {
@@ -278,9 +299,14 @@ impl State {
             if let Entry::Way(entry) = &line.entry {
                 summaries.extend(self.ways.summary(entry));
             }
+            if let Entry::Hand(word) = &line.entry {
+                summaries.extend(word.summaries());
+            }
         }
-        let touched: BTreeSet<&ServerId> =
-            lines.iter().flat_map(|l| servers_of(&l.entry)).collect();
+        let touched: BTreeSet<&ServerId> = match lines.iter().any(|l| l.entry.is_retry()) {
+            true => self.moves.keys().collect(),
+            false => lines.iter().flat_map(|l| servers_of(&l.entry)).collect(),
+        };
         for server in touched {
             let after = self.moves.get(server);
             if let Some(moved) = after.filter(|m| before.moves.get(server) != Some(*m)) {
@@ -335,6 +361,7 @@ impl Move {
             planned,
             stage,
             attempts: 0,
+            sent: 0,
             refusal: None,
             doubted: false,
             locked_by_us: false,
@@ -348,6 +375,7 @@ impl Move {
         self.stage = match (act, &self.stage) {
             (Act::Evacuate, Stage::Waiting { .. }) => {
                 self.attempts += 1;
+                self.sent += 1;
                 self.refusal = None;
                 self.locked_by_us = self.is_to_be_locked();
                 self.started_at = self.started_at.or(Some(at));
@@ -396,7 +424,10 @@ impl Move {
     /// A look at the server comes before anything else: it may be on its way already.
     fn refused(&mut self, why: &str) -> Result<(), &'static str> {
         match &mut self.stage {
-            Stage::Asking { refused, .. } => *refused = true,
+            Stage::Asking { refused, .. } => {
+                *refused = true;
+                self.sent = self.sent.saturating_sub(1);
+            }
             Stage::Stopping { .. } | Stage::Settling { .. } => self.doubted = true,
             Stage::Waiting { .. }
             | Stage::Moving { .. }
@@ -429,6 +460,7 @@ impl Move {
         self.stage = match (act, &self.stage) {
             (Act::Evacuate, Stage::Asking { .. }) => {
                 self.attempts = self.attempts.saturating_sub(1);
+                self.sent = self.sent.saturating_sub(1);
                 Stage::Waiting { not_before: until }
             }
             (Act::Stop, Stage::Stopping { host, .. }) => {
@@ -525,63 +557,5 @@ impl Move {
         self.ended_at = Some(at);
         self.stage = Stage::Ended { outcome };
         Ok(())
-    }
-}
-
-/// The servers that an entry names.
-fn servers_of(entry: &Entry) -> Vec<&ServerId> {
-    match entry {
-        Entry::Claimed { .. }
-        | Entry::Proven { .. }
-        | Entry::Held { .. }
-        | Entry::Waiting { .. }
-        | Entry::ForceDownIntended
-        | Entry::ForcedDown
-        | Entry::DisableIntended
-        | Entry::Disabled
-        | Entry::Way(_)
-        | Entry::Confirmed { .. }
-        | Entry::Restart(_)
-        | Entry::Process(_)
-        | Entry::Ended { .. } => Vec::new(),
-        Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
-        Entry::Intended { servers, .. }
-        | Entry::Did { servers, .. }
-        | Entry::Postponed { servers, .. }
-        | Entry::Stopped { servers } => servers.iter().collect(),
-        Entry::Arrived { servers } => servers.iter().map(|a| &a.server).collect(),
-        Entry::Refused { server, .. }
-        | Entry::NotMoved { server, .. }
-        | Entry::NotRestored { server, .. }
-        | Entry::Gone { server } => Vec::from([server]),
-    }
-}
-
-/// Whether the entry shows that Nova works for us.
-fn matters_to_nova(entry: &Entry) -> bool {
-    match entry {
-        Entry::Planned { .. }
-        | Entry::Did { .. }
-        | Entry::Arrived { .. }
-        | Entry::NotMoved { .. }
-        | Entry::Stopped { .. }
-        | Entry::Gone { .. }
-        | Entry::Disabled
-        | Entry::ForcedDown
-        | Entry::Way(_)
-        | Entry::Confirmed { .. } => true,
-        Entry::Claimed { .. }
-        | Entry::Proven { .. }
-        | Entry::Held { .. }
-        | Entry::Waiting { .. }
-        | Entry::ForceDownIntended
-        | Entry::DisableIntended
-        | Entry::Intended { .. }
-        | Entry::Refused { .. }
-        | Entry::Postponed { .. }
-        | Entry::NotRestored { .. }
-        | Entry::Restart(_)
-        | Entry::Process(_)
-        | Entry::Ended { .. } => false,
     }
 }

@@ -8,6 +8,8 @@
 //! command that repeats it.
 #![cfg(test)]
 
+#[path = "histories/by_hand.rs"]
+mod by_hand;
 #[path = "histories/checks.rs"]
 mod checks;
 #[path = "histories/crash_points.rs"]

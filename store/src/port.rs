@@ -108,7 +108,8 @@ pub trait Store: Send + Sync + Debug {
     async fn log(&self, recovery: &NotificationId) -> Result<Vec<Line>, StoreError>;
     /// Appends `lines` and writes the summaries that follow from them, all or nothing, if `lease`
     /// (of this recovery) is still ours; else `LeaseLost`. A `Summary::Status` that is terminal closes
-    /// the recovery. A `Summary::Taken` of a host that is not reserved any more refuses all (`InUse`).
+    /// the recovery, until a `Summary::Reopened`. A `Summary::Taken` of a host that is not reserved any more, and
+    /// a `Summary::Answered` of a request that is not open, refuse all (`InUse`).
     /// Without lines it only renews the lease. The same lines again are written once;
     /// lines that are not the next ones are refused (`Unreadable`: the caller's copy of the log is
     /// not the log).

@@ -67,8 +67,20 @@ pub(crate) fn taken_by(summary: &Summary) -> Option<&HostId> {
         | Summary::OnMaintenance(_)
         | Summary::OnMaintenanceForProcess(_)
         | Summary::Restarted { .. }
+        | Summary::Reopened
+        | Summary::Answered { .. }
         | Summary::HandedBack(_) => None,
     }
+}
+
+/// The request that this summary answers.
+pub(crate) fn answered_by(summary: &Summary) -> Option<&str> {
+    if let Summary::Answered { request, .. } = summary { Some(request) } else { None }
+}
+
+/// It was answered before.
+pub(crate) fn not_open(request: &str) -> StoreError {
+    StoreError::InUse { noun: "request", id: request.into() }
 }
 
 /// Somebody else took it.

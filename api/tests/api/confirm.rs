@@ -12,9 +12,9 @@ use std::time::Duration;
 use store::{NewHost, NewSegment, Store};
 
 const PATH: &str = "/ha/v1/hosts/compute01/confirm-dead";
-const HOST: &str = "33333333-0000-4000-8000-000000000001";
+pub(crate) const HOST: &str = "33333333-0000-4000-8000-000000000001";
 
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let world = World::new();
     let segment = SegmentId::new("44444444-0000-4000-8000-000000000001");
     let now = recovery::Millis(0);

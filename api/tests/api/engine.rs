@@ -61,7 +61,7 @@ pub(crate) async fn retire_host(store: &dyn Store, id: &NotificationId) {
         .unwrap();
 }
 
-async fn write(store: &dyn Store, id: &NotificationId, entries: Vec<Entry>) {
+pub(crate) async fn write(store: &dyn Store, id: &NotificationId, entries: Vec<Entry>) {
     let lease = take(store, id).await;
     let before_lines = store.log(id).await.unwrap();
     let before = State::fold(&before_lines).unwrap();
@@ -88,7 +88,7 @@ fn lines(after: u64, entries: Vec<Entry>) -> Vec<Line> {
     (after + 1..).zip(entries).map(|(seq, entry)| Line { seq, at, entry }).collect()
 }
 
-fn claimed() -> Entry {
+pub(crate) fn claimed() -> Entry {
     Entry::Claimed { owner: "test".into(), generation: 1 }
 }
 

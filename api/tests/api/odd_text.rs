@@ -97,6 +97,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         AtOddIds("PUT", "/v1/segments/{segment}/hosts/{one}"),
         AtOddIds("GET", "/v1/notifications/{one}/vmoves/{other}"),
         AtOddIds("POST", "/ha/v1/hosts/{one}-/confirm-dead"),
+        AtOddIds("POST", "/ha/v1/hosts/{one}-/recover"),
+        AtOddIds("POST", "/ha/v1/notifications/{one}/retry"),
+        AtOddIds("POST", "/ha/v1/notifications/{one}/cancel"),
     ];
     prop_oneof![
         select(deeds),

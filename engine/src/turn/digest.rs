@@ -14,8 +14,8 @@ use recovery::{
     log::{Act, Entry, Planned},
     plan,
     seen::{Evacuation, Server},
-    state::{Outcome, Stage},
-    way::{Way, WayEntry, Ways},
+    state::{Move, Outcome, Stage},
+    way::{Standing, Way, WayEntry, Ways},
 };
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ impl<'e> Turns<'e> {
                 let single =
                     if let Entry::Way(_) = done { Single::Reserve } else { Single::Switch };
                 self.singles.remove(&single);
+                if matches!(done, Entry::Way(WayEntry::Ready { .. })) && !self.makes_ready() {
+                    return Vec::new();
+                }
                 match result {
                     Ok(()) => vec![done],
                     Err(ActFailed::NoTenure { .. } | ActFailed::Late { .. }) => Vec::new(),
@@ -136,7 +139,19 @@ impl<'e> Turns<'e> {
         }
     }
 
+    /// Whether the reserved host of this moment is still to be made ready: a recovery that is cancelled
+    /// leaves it meanwhile.
+    fn makes_ready(&self) -> bool {
+        matches!(self.state.ways.reserve(), Some((_, Standing::Taken)))
+    }
+
     fn found(&mut self, found: Found<'e>) -> Vec<Entry> {
+        if self.state.hand.cancelled.is_some() {
+            if let Found::Free(_, hold) = found {
+                self.holds.push(hold);
+            }
+            return Vec::new();
+        }
         let entry = match found {
             Found::Free(reserve, hold) => {
                 tracing::info!(host = %reserve.host, "reserved host: taken");
@@ -160,6 +175,11 @@ impl<'e> Turns<'e> {
     fn plan(&mut self, list: &HostList) -> Vec<Entry> {
         let engine = self.engine;
         let HostList { servers, evacuations, .. } = list;
+        if self.state.hand.cancelled.is_some() {
+            let over = |m: &Move| matches!(m.stage, Stage::Ended { .. });
+            let all_over = self.busy.is_empty() && self.state.moves.values().all(over);
+            return self.leaves_reserve(evacuations).filter(|_| all_over).into_iter().collect();
+        }
         let first = self.state.plans == 0;
         let mut entries = Vec::new();
         // Nothing was asked of Nova before this list: what it does not show has yet to change.

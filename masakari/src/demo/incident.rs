@@ -206,6 +206,7 @@ impl Incident {
             | Entry::Postponed { .. }
             | Entry::Arrived { .. }
             | Entry::Restart(_)
+            | Entry::Hand(_)
             | Entry::Process(_)
             | Entry::Stopped { .. } => None,
         }

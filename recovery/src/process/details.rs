@@ -28,7 +28,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, host: &HostName) {
 
 fn happened(tasks: &mut Vec<Task>, at: Millis, event: &Event, host: &HostName) {
     if let Event::Stopped { process } = event {
-        if process == NOVA_COMPUTE {
+        if process == NOVA_COMPUTE && tasks.is_empty() {
             let mut disable = Task::begin("DisableComputeNodeTask");
             disable.say(at, 0.0, format!("Disabling compute service on host: '{host}'"));
             tasks.push(disable);

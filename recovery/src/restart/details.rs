@@ -38,8 +38,10 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, server: &ServerId) {
             happened(tasks, last, line.at, event, server);
         }
         Of::Every(entry) => {
-            let says =
-                matches!(entry, Every::Waiting { .. } | Every::Ended { message: Some(_), .. });
+            let says = matches!(
+                entry,
+                Every::Waiting { .. } | Every::Hand(_) | Every::Ended { message: Some(_), .. }
+            );
             if says && tasks.is_empty() {
                 tasks.push(Task::begin(STOP));
             }

@@ -66,7 +66,7 @@ pub fn judge(state: &State, rules: &Rules, limits: &Limits, look: &Look<'_>, now
         return end;
     }
     if state.stage == Stage::Choosing
-        && let Some(end) = not_wanted(server, rules, look)
+        && let Some(end) = not_wanted(state, server, rules, look)
     {
         return end;
     }
@@ -266,7 +266,7 @@ fn may_be_our_doing(state: &State) -> bool {
 }
 
 /// Whether it is not to be restarted, and how that ends.
-fn not_wanted(server: &Server, rules: &Rules, look: &Look<'_>) -> Option<Due> {
+fn not_wanted(state: &State, server: &Server, rules: &Rules, look: &Look<'_>) -> Option<Due> {
     let id = &server.id;
     let ha_enabled = server.metadata.get(&rules.ha_key).is_some_and(|v| means_true(v));
     if !rules.all && !ha_enabled {
@@ -279,7 +279,9 @@ fn not_wanted(server: &Server, rules: &Rules, look: &Look<'_>) -> Option<Due> {
             "Recovery of instance '{id}' is ignored as it is in '{state}' state."
         )));
     }
-    if rules.restarts_most > 0 && look.restarts >= rules.restarts_most {
+    // A person who has it tried again knows of the others.
+    let by_hand = state.common().hand.retried_at.is_some();
+    if rules.restarts_most > 0 && look.restarts >= rules.restarts_most && !by_hand {
         return Some(failed(format!(
             "instance '{id}' ({}) was restarted {} times within {} s and fails again: it is not \
              restarted any more until some of that time has passed",

@@ -1,6 +1,6 @@
 //! What a look at Nova means, as sentences.
 
-use crate::words::{Log, Seen, id, planned, planned_stopped, shown, still_there, words};
+use crate::words::{Log, Seen, id, not_moved, planned, planned_stopped, shown, still_there, words};
 use recovery::{
     due::Limits,
     log::{Act, Entry, Reset},
@@ -214,4 +214,21 @@ fn a_stop_that_was_lost_with_its_engine_is_asked_for_again() {
     }
     let at = crate::words::At::without_permit(60_000);
     assert!(log.due(&at).contains(&"stop a".to_owned()), "due: {:?}", log.due(&at));
+}
+
+/// Its record is written when the call reaches Nova, which may be later than the look.
+#[test]
+fn the_record_of_an_earlier_attempt_does_not_tell_what_became_of_a_lost_call() {
+    let second = Log::asked(0).did(1, Act::Evacuate, "a").says(2, not_moved("a", Some(10)));
+    let second = second.intends(10, Act::Evacuate, "a");
+    let seen = |at| Seen::whole(at, vec![still_there("a")]);
+    let one = |at| seen(at).record(1, "a", EvacuationStatus::Failed);
+    assert_eq!(words(&second.looks(20_000, &one(20_000))), nothing());
+    let both = one(20_000).record(2, "a", EvacuationStatus::Failed);
+    assert_eq!(words(&second.looks(20_000, &both)), ["not moved a, at 30000"], "it has arrived");
+    assert_eq!(
+        words(&second.looks(90_010, &one(90_010))),
+        ["not moved a, at 100010"],
+        "it never will"
+    );
 }

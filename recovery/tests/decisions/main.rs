@@ -5,6 +5,7 @@
 mod details;
 mod due;
 mod folding;
+mod hand;
 mod look;
 mod moves;
 mod priorities;

@@ -1,6 +1,6 @@
 //! What must be true at every step, and at the end.
 
-use crate::{reserves, tale::Stage};
+use crate::{by_hand, reserves, tale::Stage};
 use recovery::{
     HostName, ServerId,
     evidence::Kind,
@@ -37,6 +37,7 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
         }
     }
     reserves::at_every_step(stage)?;
+    by_hand::at_every_step(stage)?;
     acts_follow_the_law(stage)
 }
 
@@ -55,6 +56,7 @@ fn acts_follow_the_law(stage: &Stage) -> Result<(), String> {
                 Entry::Claimed { generation, .. } => claimed = *generation,
                 Entry::Proven { .. } => permitted = Some(line),
                 Entry::Held { .. } => permitted = None,
+                entry if entry.is_retry() => permitted = None,
                 Entry::Intended { act: Act::Evacuate, .. }
                 | Entry::ForceDownIntended
                 | Entry::DisableIntended => {
@@ -124,11 +126,16 @@ pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     for notification in stage.memory.all_notifications() {
         let lines = stage.memory.lines(&notification.uuid);
         let ends = lines.iter().filter(|l| matches!(l.entry, Entry::Ended { .. })).count();
-        if ends != 1 {
+        let retries = lines.iter().filter(|l| l.entry.is_retry()).count();
+        if ends != 1 + retries {
             return Err(format!("{} ended {ends} times", notification.uuid));
         }
     }
+    by_hand::at_the_end(stage).await?;
     if let Some(small) = &stage.scene.small {
+        if by_hand::may_be_undone(stage) {
+            return Ok(());
+        }
         return crate::small::at_the_end(stage, small);
     }
     let troubled = stage.scene.faults.as_ref().is_some_and(|f| f.build_fails_permille > 0);
@@ -138,7 +145,12 @@ pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     if !refused {
         reserves::at_the_end(stage).await?;
     }
-    if troubled || refused || stage.scene.false_alarm || stage.scene.revived_after_ms.is_some() {
+    if by_hand::may_be_undone(stage)
+        || troubled
+        || refused
+        || stage.scene.false_alarm
+        || stage.scene.revived_after_ms.is_some()
+    {
         return Ok(());
     }
     all_brought_back(stage)

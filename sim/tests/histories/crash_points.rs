@@ -3,6 +3,7 @@
 //! beside it. Nothing else fails, so the outcome must be the one that it always is.
 
 use crate::{
+    by_hand::ByHand,
     scene::{EngineScript, Scene},
     tale::{self, Stage, Told},
 };
@@ -259,6 +260,7 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
             Word::Monitor => 14_000,
             Word::Person => 5_000,
         },
+        by_hand: ByHand::default(),
         false_alarm: false,
         confirmed: word == Word::Person,
         revived_after_ms: None,

@@ -2,6 +2,7 @@
 //! a recovery: it waits, says why, goes on when the fault is over, and loses nothing.
 
 use crate::{
+    by_hand::ByHand,
     scene::{EngineScript, Faults, Scene},
     tale::{self, Told},
 };
@@ -34,6 +35,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
         shape: Shape { vms_per_host: 4, service_down_time_ms: 20_000, ..Shape::default() },
         dies_at_ms: 1_000,
         reported_after_ms: 14_000,
+        by_hand: ByHand::default(),
         false_alarm: false,
         confirmed: false,
         revived_after_ms: None,

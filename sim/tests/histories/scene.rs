@@ -1,5 +1,6 @@
 //! What one seed means: the cloud, who dies when, and what fails.
 
+use crate::by_hand::{Ask, ByHand, What};
 use ports::{Entropy, SeededEntropy};
 use recovery::{nouns::RecoveryMethod, seen::VmState};
 use sim::{Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
@@ -30,6 +31,8 @@ pub(crate) struct Scene {
     pub(crate) within_segment: bool,
     pub(crate) engines: Vec<EngineScript>,
     pub(crate) faults: Option<Faults>,
+    /// What persons ask meanwhile.
+    pub(crate) by_hand: ByHand,
     /// Instead of the host's death: a VM or a process of it fails.
     pub(crate) small: Option<Small>,
 }
@@ -113,6 +116,7 @@ impl Scene {
             method: RecoveryMethod::Auto,
             within_segment: false,
             faults: dice.percent(60).then(|| faults(&dice)),
+            by_hand: ByHand::default(),
             small: None,
         };
         // Drawn last, so that what the seeds meant before stays.
@@ -124,6 +128,20 @@ impl Scene {
             scene.within_segment = dice.percent(20);
         }
         scene
+    }
+
+    /// The same trouble, and persons who cancel and retry.
+    pub(crate) fn by_hand_from_seed(seed: u64) -> Self {
+        let scene = Self::from_seed(seed);
+        let from_ms = scene.dies_at_ms + scene.reported_after_ms;
+        Self { by_hand: words(seed, from_ms), ..scene }
+    }
+
+    /// The same, around a small failure.
+    pub(crate) fn small_by_hand_from_seed(seed: u64) -> Self {
+        let scene = Self::small_from_seed(seed);
+        let from_ms = scene.dies_at_ms + scene.reported_after_ms;
+        Self { by_hand: words(seed, from_ms), ..scene }
     }
 
     /// Whether the `n`-th host of the world, from 0, is a reserved one.
@@ -167,6 +185,18 @@ impl Scene {
         });
         scene
     }
+}
+
+/// One to five words, most of them soon after the report.
+fn words(seed: u64, from_ms: u64) -> ByHand {
+    let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x9E6C_63D0_876A_68EE)));
+    let mut at_ms = from_ms;
+    let words = (0..dice.between(1, 5)).map(|_| {
+        at_ms += if dice.percent(60) { dice.below(20_000) } else { dice.below(200_000) };
+        let what = if dice.percent(50) { What::Cancel } else { What::Retry };
+        Ask { at_ms, what, twice: dice.percent(30) }
+    });
+    ByHand { words: words.collect(), insists: false }
 }
 
 fn shape(dice: &Dice) -> Shape {

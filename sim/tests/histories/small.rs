@@ -2,6 +2,7 @@
 //! one start, and never on a host that may be dead; a host is disabled and on maintenance.
 
 use crate::{
+    by_hand::ByHand,
     crash_points::{ALL, PAUSE_MS, Points, crossings, undisturbed, whens},
     scene::{EngineScript, Of, Scene, Small},
     setting,
@@ -186,6 +187,7 @@ fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
         },
         dies_at_ms: 1_000,
         reported_after_ms: 1_000,
+        by_hand: ByHand::default(),
         false_alarm: false,
         confirmed: false,
         revived_after_ms: None,

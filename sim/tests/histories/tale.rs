@@ -1,7 +1,7 @@
 //! Tells one history: runs the engines against the world, and lets the scene happen.
 
 use crate::{
-    checks,
+    by_hand, checks,
     scene::{EngineScript, Scene},
 };
 use async_trait::async_trait;
@@ -136,7 +136,8 @@ impl Stage {
             self.clock.sleep(LOOK_EVERY).await;
             checks::at_every_step(self)?;
             let now_ms = self.clock.wall().since(self.began);
-            if now_ms > self.last_trouble_ms() && checks::all_over(self) {
+            let over = checks::all_over(self) && by_hand::all_said(self).await;
+            if now_ms > self.last_trouble_ms() && over {
                 // What was on its way to Nova still lands.
                 self.clock.sleep(Duration::from_millis(self.scene.watched_on_ms)).await;
                 checks::at_every_step(self)?;
@@ -159,7 +160,8 @@ impl Stage {
             let reports = s.dies_at_ms + s.reported_after_ms + small.reports * 20_000;
             reports.max(small.host_dies_ms.unwrap_or(0) + 31_000).max(small.deleted_ms.unwrap_or(0))
         });
-        i64::try_from(last.max(small) + 1_000).unwrap()
+        let said = s.by_hand.words.last().map_or(0, |ask| ask.at_ms);
+        i64::try_from(last.max(small).max(said) + 1_000).unwrap()
     }
 
     async fn build_segment(&self) {
@@ -197,7 +199,7 @@ impl Stage {
     async fn events(&self) {
         let s = &self.scene;
         if let Some(small) = &s.small {
-            crate::small::happens(self, small).await;
+            futures::join!(crate::small::happens(self, small), by_hand::happens(self));
             std::future::pending::<()>().await;
         }
         let first = self.one_host(0, s.dies_at_ms);
@@ -212,7 +214,7 @@ impl Stage {
                 self.world.revive_host(&self.host(0));
             }
         };
-        futures::join!(first, second, revived);
+        futures::join!(first, second, revived, by_hand::happens(self));
         std::future::pending::<()>().await;
     }
 

@@ -146,6 +146,11 @@ impl Data {
                 return Err(rules::not_reserved(taken));
             }
         }
+        for request in summaries.iter().filter_map(rules::answered_by) {
+            if self.requests.get(request).is_none_or(|r| r.state != RequestState::Open) {
+                return Err(rules::not_open(request));
+            }
+        }
         let log = self.logs.entry(recovery.clone()).or_default();
         let generation = lease.generation;
         log.extend(lines.iter().map(|line| Logged { generation, line: line.clone() }));
@@ -173,6 +178,14 @@ impl Data {
                 self.for_process.remove(host);
             }
             Summary::OnMaintenanceForProcess(host) => self.put_on_maintenance_for_process(host, at),
+            Summary::Reopened => {
+                if let Some(recovery) = self.recoveries.get_mut(recovery) {
+                    (recovery.closed_at, recovery.held) = (None, false);
+                }
+            }
+            Summary::Answered { request, answer } => {
+                self.answer(request, RequestState::Done, answer, None);
+            }
             Summary::Restarted { server } => {
                 self.restarts.insert(recovery.clone(), (server.clone(), at));
                 self.restarts.retain(|_, (_, then)| at.since(*then) < rules::RESTARTS_KEPT_MS);

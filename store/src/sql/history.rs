@@ -2,9 +2,9 @@
 //!
 //! Masakari's `notifications` has no key for the order in which it is shown, nor for any filter, and
 //! may not be given one. So `ha_history` has a row for each notification up to some id, its
-//! *watermark*, with such keys. A row with a status stands for one that has ended and never changes
-//! again; one without a status is looked up in `notifications` itself, as is everything above the
-//! watermark. Whatever Python writes is seen: what it adds is above, what it changes has no status
+//! *watermark*, with such keys. A row with a status stands for one that has ended; one without a
+//! status is looked up in `notifications` itself, as is everything above the watermark. Only a
+//! retry opens one again, and takes the status away in the same transaction. Whatever Python writes is seen: what it adds is above, what it changes has no status
 //! yet, what it removes is not joined.
 //!
 //! The watermark follows from time to time, over rows that are at least [`SETTLED_AFTER_MS`] old: an id is
@@ -22,6 +22,7 @@ use super::{
 use crate::{NotificationFilter, Order, Page, rules};
 use chrono::{Datelike, NaiveDateTime};
 use ports::Boot;
+use recovery::NotificationId;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, QueryFilter, QueryOrder,
     QuerySelect, Select, Statement, Value, sea_query::Expr,
@@ -129,9 +130,28 @@ async fn settle(db: &impl ConnectionTrait) -> Result<(), Trouble> {
     }
     for (status, ids) in by_status {
         let ids = ids.join(", ");
-        let settle = format!("UPDATE ha_history SET status = '{status}' WHERE id IN ({ids})");
+        // Unless it was opened again since.
+        let settle = format!(
+            "UPDATE ha_history SET status = '{status}' WHERE id IN ({ids}) AND EXISTS \
+             (SELECT 1 FROM notifications n WHERE n.id = ha_history.id AND n.status = '{status}')"
+        );
         db.execute_unprepared(&settle).await?;
     }
+    Ok(())
+}
+
+/// A notification that had ended has not any more.
+pub(super) async fn unsettle(
+    db: &impl ConnectionTrait,
+    notification: &NotificationId,
+) -> Result<(), Trouble> {
+    let row = Entity::find().filter(Column::NotificationUuid.eq(notification.as_str()));
+    let Some(row) = row.one(db).await? else { return Ok(()) };
+    history::Entity::update_many()
+        .filter(history::Column::Id.eq(row.id))
+        .col_expr(history::Column::Status, Expr::value(None::<String>))
+        .exec(db)
+        .await?;
     Ok(())
 }
 
@@ -140,8 +160,8 @@ pub(super) async fn unsettled(
     db: &impl ConnectionTrait,
     query: Select<Entity>,
 ) -> Result<Vec<Model>, Trouble> {
-    // In this order, and what has ended last: a row goes from the first to the second to the third
-    // and never back, so that none is missed on its way. It may be found twice.
+    // In this order, and what has ended last: a row goes from the first to the second to the third,
+    // so that none is missed on its way. It may be found twice.
     let above = above(db).await?;
     let mut found = listed(db, query.clone().filter(Expr::cust(above))).await?;
     found.extend(listed(db, query.filter(Expr::cust(OPEN))).await?);

@@ -1,9 +1,9 @@
 //! Logs, and the summaries of them in Masakari's tables.
 
 use super::{
-    Sql, leases,
+    Sql, history, leases,
     ours::{log, recoveries},
-    rows, small, stored,
+    requests, rows, small, stored,
     theirs::{hosts, notifications, vmoves},
     trouble::Trouble,
 };
@@ -142,6 +142,12 @@ async fn summarize(
             Summary::OnMaintenanceForProcess(host) => {
                 small::put_on_maintenance_for_process(db, recovery, host, at).await?;
             }
+            Summary::Reopened => reopen(db, recovery).await?,
+            Summary::Answered { request, answer } => {
+                if !requests::grant(db, request, answer).await? {
+                    return Err(rules::not_open(request).into());
+                }
+            }
             Summary::Restarted { server } => small::restarted(db, recovery, server, at).await?,
         }
     }
@@ -172,6 +178,18 @@ async fn set_status(
             .await?;
     }
     Ok(())
+}
+
+/// Opens a recovery that had ended.
+async fn reopen(db: &impl ConnectionTrait, recovery: &NotificationId) -> Result<(), Trouble> {
+    use recoveries::{Column, Entity};
+    Entity::update_many()
+        .filter(Column::Notification.eq(recovery.as_str()))
+        .col_expr(Column::ClosedMs, Expr::value(None::<i64>))
+        .col_expr(Column::Held, Expr::value(false))
+        .exec(db)
+        .await?;
+    history::unsettle(db, recovery).await
 }
 
 /// Writes new moves and changes the others, many in one statement.

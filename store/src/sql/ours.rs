@@ -99,6 +99,7 @@ pub(crate) mod requests {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: String,
         pub asked: String,
+        /// The host, or the notification, that it is about.
         pub host: String,
         pub reason: String,
         pub who: String,

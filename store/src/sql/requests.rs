@@ -16,8 +16,8 @@ use recovery::{
     request::{Request, RequestState},
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Expr,
 };
 
 pub(super) async fn evidence_of(sql: &Sql, host: &HostName) -> Result<Vec<Evidence>, Trouble> {
@@ -56,6 +56,31 @@ pub(super) async fn open_requests(sql: &Sql, limit: u32) -> Result<Vec<Request>,
     open.into_iter().map(rows::request).collect()
 }
 
+/// Answers an open request that its act grants; `false`: it is not open.
+pub(super) async fn grant(
+    db: &impl ConnectionTrait,
+    id: &str,
+    answer: &str,
+) -> Result<bool, Trouble> {
+    set_answer(db, id, RequestState::Done, answer).await
+}
+
+async fn set_answer(
+    db: &impl ConnectionTrait,
+    id: &str,
+    state: RequestState,
+    answer: &str,
+) -> Result<bool, Trouble> {
+    let answered = Entity::update_many()
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(rows::state_word(RequestState::Open)))
+        .col_expr(Column::State, Expr::value(rows::state_word(state)))
+        .col_expr(Column::Answer, Expr::value(answer))
+        .exec(db)
+        .await?;
+    Ok(answered.rows_affected > 0)
+}
+
 pub(super) async fn answer(
     sql: &Sql,
     id: &str,
@@ -65,14 +90,7 @@ pub(super) async fn answer(
     past: Past,
 ) -> Result<bool, Trouble> {
     let open = sql.begin().await?;
-    let answered = Entity::update_many()
-        .filter(Column::Id.eq(id))
-        .filter(Column::State.eq(rows::state_word(RequestState::Open)))
-        .col_expr(Column::State, Expr::value(rows::state_word(state)))
-        .col_expr(Column::Answer, Expr::value(answer))
-        .exec(&*open)
-        .await?;
-    if answered.rows_affected == 0 {
+    if !set_answer(&*open, id, state, answer).await? {
         let there = Entity::find_by_id(id).one(&*open).await?;
         // The answer that stands there may be the one that we could not tell was written.
         let ours = |row: &super::ours::requests::Model| {

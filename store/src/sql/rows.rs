@@ -189,6 +189,8 @@ pub(super) fn new_evidence(evidence: &Evidence) -> ours::evidence::ActiveModel {
 }
 
 const CONFIRM_DEAD: &str = "confirm_dead";
+const RETRY: &str = "retry";
+const CANCEL: &str = "cancel";
 
 pub(super) fn state_word(state: RequestState) -> &'static str {
     match state {
@@ -207,6 +209,12 @@ fn state(text: &str) -> Option<RequestState> {
 pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
     let asked = match row.asked.as_str() {
         CONFIRM_DEAD => Asked::ConfirmDead { host: HostName::new(row.host), reason: row.reason },
+        RETRY => {
+            Asked::Retry { notification: NotificationId::new(row.host), reason: given(row.reason) }
+        }
+        CANCEL => {
+            Asked::Cancel { notification: NotificationId::new(row.host), reason: given(row.reason) }
+        }
         other => return Err(unreadable(format!("a request for '{other}'"))),
     };
     Ok(Request {
@@ -220,15 +228,22 @@ pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
     })
 }
 
+/// Nobody gives an empty reason.
+fn given(reason: String) -> Option<String> {
+    Some(reason).filter(|reason| !reason.is_empty())
+}
+
 pub(super) fn new_request(request: &Request) -> ours::requests::Model {
-    let (asked, host, reason) = match &request.asked {
-        Asked::ConfirmDead { host, reason } => (CONFIRM_DEAD, host, reason),
+    let (asked, of, reason) = match &request.asked {
+        Asked::ConfirmDead { host, reason } => (CONFIRM_DEAD, host.as_str(), Some(reason)),
+        Asked::Retry { notification, reason } => (RETRY, notification.as_str(), reason.as_ref()),
+        Asked::Cancel { notification, reason } => (CANCEL, notification.as_str(), reason.as_ref()),
     };
     ours::requests::Model {
         id: request.id.clone(),
         asked: asked.into(),
-        host: host.as_str().into(),
-        reason: reason.clone(),
+        host: of.into(),
+        reason: reason.cloned().unwrap_or_default(),
         who: request.who.clone(),
         created_ms: request.created_at.0,
         deadline_ms: request.deadline.0,

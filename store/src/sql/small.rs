@@ -12,7 +12,8 @@ use crate::rules;
 use recovery::{HostId, Millis, NotificationId, ServerId};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, sea_query::Expr,
+    QueryFilter,
+    sea_query::{Expr, OnConflict},
 };
 
 pub(super) async fn restarts(
@@ -49,7 +50,12 @@ pub(super) async fn restarted(
         server: server.as_str().into(),
         at_ms: at.0,
     };
-    Entity::insert(row.into_active_model()).exec_without_returning(db).await?;
+    // One that is tried again counts once, at its last time.
+    let again = OnConflict::column(Column::Notification)
+        .update_columns([Column::Server, Column::AtMs])
+        .to_owned();
+    let row = Entity::insert(row.into_active_model()).on_conflict(again);
+    row.exec_without_returning(db).await?;
     Ok(())
 }
 

@@ -6,7 +6,9 @@ use crate::{
     fixtures::*,
 };
 use recovery::{
-    HostId,
+    HostId, NotificationId,
+    lease::LeaseKey,
+    log::Summary,
     nouns::{Notification, NotificationStatus, NotificationType},
 };
 use sea_orm::ConnectionTrait;
@@ -141,5 +143,21 @@ pub(crate) async fn what_python_removes_leaves_no_short_page(doors: &Doors) {
     let page = Page { limit: Some(40), ..Page::default() };
     let found = doors.a.notifications(&NotificationFilter::default(), &page).await.unwrap();
     assert_eq!(found.len(), 40);
+    every_list_is_whole(doors).await;
+}
+
+pub(crate) async fn what_is_tried_again_is_listed_as_what_it_is(doors: &Doors) {
+    sixty(doors).await;
+    indexed(doors).await;
+    // The second is an old one that failed.
+    let id = NotificationId::new(uuid(101));
+    let lease = take(&*doors.a, LeaseKey::recovery(&id), &owner("one")).await;
+    let reopened = [Summary::Reopened, status(NotificationStatus::New)];
+    doors.a.append(&lease, &id, &[held(1)], &reopened).await.unwrap();
+    every_list_is_whole(doors).await;
+    let finished = [status(NotificationStatus::Finished)];
+    doors.a.append(&lease, &id, &[ended(2)], &finished).await.unwrap();
+    every_list_is_whole(doors).await;
+    indexed(doors).await;
     every_list_is_whole(doors).await;
 }

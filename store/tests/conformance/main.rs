@@ -6,6 +6,7 @@ mod contention;
 mod doors;
 mod faults;
 mod fixtures;
+mod hand;
 mod history;
 mod leases;
 mod logs;
@@ -95,6 +96,11 @@ macro_rules! every_store {
                 a_request_is_filed_and_listed_oldest_first
                 a_request_is_answered_once
                 a_request_that_nobody_filed_cannot_be_answered;
+            hand:
+                what_is_asked_of_a_recovery_reads_back
+                a_recovery_that_ended_is_opened_with_the_answer_and_the_line
+                a_request_that_was_answered_lets_no_line_in
+                a_restart_that_is_tried_again_counts_once;
         }
     };
 }
@@ -117,7 +123,8 @@ macro_rules! every_database {
             history:
                 old_notifications_are_listed_as_new_ones
                 what_python_changes_later_is_seen
-                what_python_removes_leaves_no_short_page;
+                what_python_removes_leaves_no_short_page
+                what_is_tried_again_is_listed_as_what_it_is;
             purged:
                 what_is_old_goes_and_what_has_not_ended_stays
                 no_more_rows_go_than_were_allowed

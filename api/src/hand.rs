@@ -1,0 +1,161 @@
+//! `/ha/v1`: a recovery by hand. A host is reported by a person, what failed is tried again, what runs is
+//! cancelled.
+//!
+//! What cannot be done is refused at once, with 409; an engine looks again, because it may have
+//! changed meanwhile, and its refusal is a 409 too.
+
+use crate::{
+    ApiState,
+    ask::Ask,
+    fault::Fault,
+    ha::{enter, file, find_host, show},
+    json::Json,
+    notifications::{accepted, find},
+    schema::{Need, Rule, Schema},
+};
+use axum::{
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+};
+use recovery::{
+    NotificationId,
+    evidence::{Evidence, Kind},
+    hand::{self, Unfit},
+    log::Line,
+    nouns::{Host, NotificationStatus, NotificationType},
+    request::{Asked, RequestState},
+};
+use std::sync::Arc;
+use store::{Accepted, NewNotification};
+
+const WORD: Schema =
+    Schema { key: None, fields: &[("reason", Rule::Text(1000))], need: Need::All(&[]) };
+
+/// What failed in a recovery is tried again.
+pub(crate) async fn retry(
+    State(api): State<Arc<ApiState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    let reason = reason(&ask)?;
+    ask.can("ha:notifications:retry")?;
+    let notification = may(&ask, id, hand::may_retry).await?;
+    let id = notification.clone();
+    answer(&ask, &id, Asked::Retry { notification, reason }).await
+}
+
+/// A recovery begins nothing more.
+pub(crate) async fn cancel(
+    State(api): State<Arc<ApiState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    let reason = reason(&ask)?;
+    ask.can("ha:notifications:cancel")?;
+    let notification = may(&ask, id, hand::may_cancel).await?;
+    let id = notification.clone();
+    answer(&ask, &id, Asked::Cancel { notification, reason }).await
+}
+
+/// A person reports that a host failed. No stronger proof than a monitor's report; maintenance does not
+/// mute it.
+pub(crate) async fn recover(
+    State(api): State<Arc<ApiState>>,
+    Path(host): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    let reason = reason(&ask)?;
+    ask.can("ha:hosts:recover")?;
+    let host = find_host(&ask, &host).await?;
+    let name = host.name.clone();
+    if let Some(open) = ask.api.store.open_host_recovery(&name).await? {
+        let message = format!("Host {name} is being recovered already, by notification {open}.");
+        return Err(Fault::conflict(message));
+    }
+    match ask.api.store.accept(report(&ask, host, reason)).await? {
+        Accepted::New(notification) => {
+            (ask.api.wake)();
+            Ok(accepted(&notification)?.into_response())
+        }
+        Accepted::Duplicate(first) => {
+            let message = format!(
+                "Host {name} was reported by hand just now: see notification {first}, and `retry` if it \
+                 failed."
+            );
+            Err(Fault::conflict(message))
+        }
+    }
+}
+
+/// What a monitor would send, and who sends it instead.
+fn report(ask: &Ask, host: Host, reason: Option<String>) -> NewNotification {
+    let word = |key: &str, word: &str| (key.to_owned(), Json::Text(word.to_owned()));
+    let mut fields = vec![
+        word("event", "STOPPED"),
+        word("cluster_status", "OFFLINE"),
+        word("host_status", "NORMAL"),
+        word(hand::ASKED_BY, &ask.who()),
+    ];
+    fields.extend(reason.as_deref().map(|reason| word(hand::REASON, reason)));
+    let payload = Json::Object(fields);
+    let (uuid, now) = (NotificationId::new(ask.api.entropy.uuid().to_string()), ask.now());
+    let evidence = Evidence {
+        host: host.name,
+        kind: Kind::MonitorSaid,
+        at: now,
+        source: format!("report {uuid} by {}", ask.who()),
+        raw: payload.compact(),
+    };
+    NewNotification {
+        uuid,
+        kind: NotificationType::ComputeHost,
+        generated_time: now,
+        payload: payload.as_python_dumps(),
+        // Whoever says it, for whatever reason: one recovery.
+        fingerprint: format!("{} by hand", host.uuid),
+        source_host: host.uuid,
+        segment: host.segment,
+        window_ms: i64::from(ask.api.config.duplicate_notification_detection_interval_s) * 1000,
+        evidence: Some(evidence),
+        now,
+    }
+}
+
+/// Why; nothing when the body is empty or says nothing.
+fn reason(ask: &Ask) -> Result<Option<String>, Fault> {
+    if ask.body.is_empty() {
+        return Ok(None);
+    }
+    let body = ask.body(&WORD)?;
+    let reason = body.text("reason").map(str::trim).filter(|reason| !reason.is_empty());
+    // PostgreSQL has no NUL.
+    Ok(reason.map(|reason| reason.replace('\0', "\u{fffd}")))
+}
+
+/// The notification, of which that may be asked now.
+async fn may(
+    ask: &Ask,
+    id: String,
+    fits: fn(NotificationStatus, &[Line]) -> Result<(), Unfit>,
+) -> Result<NotificationId, Fault> {
+    let notification = find(ask, &NotificationId::new(id)).await?;
+    let log = ask.api.store.log(&notification.uuid).await?;
+    fits(notification.status, &log)
+        .map_err(|unfit| refused(&notification.uuid, &unfit.to_string()))?;
+    Ok(notification.uuid)
+}
+
+async fn answer(ask: &Ask, id: &NotificationId, asked: Asked) -> Result<Response, Fault> {
+    let answered = file(ask, asked).await?;
+    match answered.state {
+        RequestState::Open | RequestState::Done => show(&answered),
+        RequestState::Refused => Err(refused(id, answered.answer.as_deref().unwrap_or_default())),
+    }
+}
+
+fn refused(id: &NotificationId, why: &str) -> Fault {
+    Fault::conflict(format!("Notification {id}: {why}."))
+}
