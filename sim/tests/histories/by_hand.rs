@@ -169,7 +169,8 @@ pub(crate) fn may_be_undone(stage: &Stage) -> bool {
     !stage.scene.by_hand.words.is_empty() && !finished
 }
 
-const EVERY: Which = Which { since: "taking leases", every: 3 };
+const DEATHS: Which = Which { since: "taking leases", every: 4 };
+const PAUSES: Which = Which { since: "taking leases", every: 1 };
 
 /// Cancelled amidst its evacuations, and tried again until it is finished.
 fn cancelled(at_ms: u64, engines: Vec<EngineScript>) -> Scene {
@@ -195,13 +196,13 @@ fn cancelled_amidst(engines: Vec<EngineScript>) -> Scene {
 
 #[test]
 fn an_engine_that_dies_at_any_point_of_a_cancel_or_a_retry_is_made_up_for() {
-    dies_everywhere(cancelled_early, EVERY, 60);
-    dies_everywhere(cancelled_amidst, EVERY, 60);
+    dies_everywhere(cancelled_early, DEATHS, 45);
+    dies_everywhere(cancelled_amidst, DEATHS, 45);
 }
 
 #[test]
 fn an_engine_that_stands_still_at_any_point_of_a_cancel_or_a_retry_is_made_up_for() {
-    pauses_everywhere(cancelled_amidst, EVERY, 50);
+    pauses_everywhere(cancelled_amidst, PAUSES, 50);
 }
 
 #[test]
@@ -306,7 +307,7 @@ fn every_history_with_persons_in_it_ends_well() {
          failed",
         failed.len()
     );
-    assert!(count < 40 || cancels > count / 2 && retries > count / 2, "hardly a word counted");
+    assert!(count < 40 || cancels > count / 2 && retries > count / 4, "hardly a word counted");
     assert!(
         failed.is_empty(),
         "failed: {failed:?}; repeat one: SIM_FROM={} SIM_SEEDS=1",
