@@ -10,7 +10,7 @@
 //! | `evacuate` | **not harmless**: Nova 34 accepts it for a VM that it is evacuating, and two hosts build it | refused once the VM is on its new host, which is up (400); before that as twice |
 //! | `stop` | refused or without effect | the VM is on its new host and was to be stopped anyway |
 //! | `stop` of a failed VM | refused or without effect | a VM that was started again stops: so another is asked for only `restart::Limits::linger_ms` after its intent, and it is sent within [`SEND_WITHIN`] |
-//! | `start` of a failed VM | refused | refused, or the VM of a host that was up when it was sent runs; sent within [`START_WITHIN`] of the look |
+//! | `start` of a failed VM, or of one that arrived stopped | refused | refused, or the VM of a host that was up when it was sent runs; sent within [`START_WITHIN`] of the look |
 //! | `unlock` | stays unlocked | its owner's own lock of the last seconds is undone |
 //! | `force down` | stays down | the permit was good when it was sent; the return path unsets it |
 //! | `disable` | stays disabled | the host stays out of service until a person returns it |
@@ -43,6 +43,22 @@ pub(crate) const LOCK_REASON: &str = "masakari recovery:";
 /// A start is sent so soon after the look that showed its host up, or not at all.
 const START_WITHIN: Duration = Duration::from_secs(5);
 
+/// How one server is evacuated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) lock: bool,
+    pub(crate) reset: Reset,
+    pub(crate) arrives: Arrives,
+}
+
+/// In which state Nova leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Arrives {
+    /// Running if it ran, or was in error.
+    AsItWas,
+    Stopped,
+}
+
 impl Engine {
     fn in_time(&self, intended: Boot, within: Duration) -> Result<(), ActFailed> {
         let waited = self.ports.clock.boot().since(intended);
@@ -71,8 +87,8 @@ impl Engine {
         self.ports.nova.stop(server).await.map_err(ActFailed::Itself)
     }
 
-    /// Starts a server that failed, on its own host.
-    pub(crate) async fn start_failed(
+    /// Starts a server where it is: one that failed, or one that arrived stopped.
+    pub(crate) async fn start_here(
         &self,
         lease: &Lease,
         server: &ServerId,
@@ -99,26 +115,34 @@ impl Engine {
         lease: &Lease,
         order: &Evacuate,
         intended: Boot,
-        (lock, reset): (bool, Reset),
+        manner: Manner,
     ) -> Result<(), ActFailed> {
         let server = order.server();
-        if lock {
+        if manner.lock {
             self.allowed(lease)?;
             // The key of a recovery's own lease is `recovery:` and the notification.
             let reason = format!("masakari {}", lease.key);
             self.ports.nova.lock(server, &reason).await.map_err(ActFailed::Before)?;
         }
-        match reset {
+        match manner.reset {
             Reset::ToError => {
                 self.allowed(lease)?;
                 self.ports.nova.reset_to_error(server).await.map_err(ActFailed::Before)?;
+            }
+            Reset::ToActive => {
+                self.allowed(lease)?;
+                self.ports.nova.reset_to_active(server).await.map_err(ActFailed::Before)?;
             }
             Reset::NotNeeded => {}
         }
         self.allowed(lease)?;
         self.in_time(intended, SEND_WITHIN)?;
         tracing::info!(%server, from = %order.from(), "evacuate");
-        self.ports.nova.evacuate(order).await.map_err(ActFailed::Itself)
+        let asked = match manner.arrives {
+            Arrives::AsItWas => self.ports.nova.evacuate(order).await,
+            Arrives::Stopped => self.ports.nova.evacuate_stopped(order).await,
+        };
+        asked.map_err(ActFailed::Itself)
     }
 
     /// Stops the server on its new host.

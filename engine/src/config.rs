@@ -1,6 +1,8 @@
 //! What can be set about the engine.
 
-use recovery::{due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart};
+use recovery::{
+    due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart, tiers,
+};
 use std::time::Duration;
 
 /// The engine's settings, already checked.
@@ -28,6 +30,8 @@ pub struct Config {
     pub within_segment: bool,
     /// `[recovery] priority_*_key`: where a server's priority is looked for.
     pub priority: Keys,
+    /// `[recovery] ordered_restart` and what belongs to it.
+    pub tiers: tiers::Rules,
     pub limits: Limits,
     /// The most recoveries of single servers and services that one engine runs at once; they do not
     /// count among `recoveries_most`, because they may wait for a host's recovery.
@@ -54,6 +58,7 @@ impl Default for Config {
             reserved_into_aggregates: false,
             within_segment: false,
             priority: Keys::default(),
+            tiers: tiers::Rules::default(),
             limits: Limits::default(),
             restarts_most: 256,
             restart: restart::Rules::default(),

@@ -17,6 +17,7 @@
 //!   a `journal`. * `acts`: every call that changes the cloud.
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts.
+//! * `tiers`: ordered restart.
 
 mod acts;
 mod claim;
@@ -34,6 +35,7 @@ mod reserve;
 mod restart;
 mod subject;
 mod tenure;
+mod tiers;
 mod turn;
 mod wake;
 
@@ -42,7 +44,7 @@ pub use wake::Wake;
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use openstack::Nova;
-use ports::{Clock, Entropy};
+use ports::{Clock, Entropy, Probe};
 use recovery::{
     HostName, Millis, NotificationId,
     lease::{Owner, Watch},
@@ -65,6 +67,8 @@ pub struct Ports {
     pub nova: Nova,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    /// Asks servers that were started whether they are up.
+    pub probe: Arc<dyn Probe>,
 }
 
 /// One run of one engine.
@@ -165,7 +169,10 @@ impl Engine {
     /// Logs in before the first recovery needs it, and tells the operator at once if that fails.
     async fn greet_nova(&self) {
         match self.ports.nova.compute_services().await {
-            Ok(services) => tracing::info!(compute_services = services.len(), "Nova answers"),
+            Ok(services) => {
+                tracing::info!(compute_services = services.len(), "Nova answers");
+                self.warn_of_disorder().await;
+            }
             Err(e) => {
                 tracing::error!(error = turn::chain(&e), "Nova cannot be asked; trying when needed")
             }

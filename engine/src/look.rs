@@ -1,6 +1,6 @@
 //! Looks at the world: the host and what is known of it, the servers on it, and those on their way.
 
-use crate::{Engine, reasons::Watched, subject::Mission};
+use crate::{Engine, reasons::Watched, subject::Mission, tiers::Order};
 use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
@@ -22,7 +22,7 @@ use store::{HostFilter, Page, StoreError};
 const OWN_WRITE_MS: i64 = 2_500;
 
 /// A look at a host that took longer tells nothing of now.
-const LOOK_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 /// The host as it was a moment ago. Old ones are thrown away, not believed.
 #[derive(Debug)]
@@ -74,6 +74,7 @@ pub(crate) struct HostList {
     pub(crate) within: Option<Vec<HostName>>,
     /// Those that are not 0.
     pub(crate) priorities: BTreeMap<ServerId, i64>,
+    pub(crate) order: Order,
 }
 
 /// From where on the changed servers are listed.
@@ -123,7 +124,8 @@ impl Engine {
         let evacuations = self.ports.nova.evacuations_from(host).await?;
         let cursor = self.ports.nova.cursor_at(asked);
         let priorities = self.priorities(host, &servers).await;
-        Ok(HostList { servers, evacuations, cursor, more_reserved, within, priorities })
+        let order = self.order(&servers).await?;
+        Ok(HostList { servers, evacuations, cursor, more_reserved, within, priorities, order })
     }
 
     /// The hosts of the segment that could take servers now.

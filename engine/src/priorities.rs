@@ -27,7 +27,11 @@ impl Engine {
         all.filter(|(_, priority)| *priority != 0).collect()
     }
 
-    async fn images_of(&self, servers: &[Server], keys: &Keys) -> BTreeMap<String, Properties> {
+    pub(crate) async fn images_of(
+        &self,
+        servers: &[Server],
+        keys: &Keys,
+    ) -> BTreeMap<String, Properties> {
         let mut images = BTreeMap::new();
         if keys.image.is_empty() {
             return images;

@@ -4,15 +4,20 @@
 //! acts, wait for the next answer. All outcomes that are ready go into one transaction.
 
 mod digest;
+mod intents;
 mod record;
+mod starts;
 
 use crate::{
-    Engine, claim,
+    Engine,
+    acts::Manner,
+    claim,
     error::{ActFailed, Stop},
     journal::Journal,
     look::{From, HostList, HostView, LookFailed, ServersView},
     reserve::{Found, Hold},
     subject::{Mission, Task},
+    tiers::StartsView,
 };
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use openstack::Cursor;
@@ -25,6 +30,7 @@ use recovery::{
     state::{Once, Stage, State},
     way::WayEntry,
 };
+use starts::Desk;
 use std::{collections::BTreeSet, time::Duration};
 
 /// A permit is computed from a look at the host whose answer came at most so long ago.
@@ -53,6 +59,9 @@ enum Came<'e> {
     Found(Result<Found<'e>, LookFailed>),
     Switched(Entry, Result<(), ActFailed>),
     Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },
+    Arrived(Result<StartsView, LookFailed>),
+    Started(ServerId, Result<(), ActFailed>),
+    Checked(ServerId, Result<(), String>),
 }
 
 /// Steps of which at most one runs at a time.
@@ -63,6 +72,7 @@ enum Single {
     Servers,
     Switch,
     Reserve,
+    Starts,
 }
 
 /// One recovery in this process.
@@ -87,6 +97,7 @@ struct Turns<'e> {
     after_outage: Boot,
     /// Servers wait for others' calls to end.
     hungry: bool,
+    starts: Desk,
 }
 
 impl Engine {
@@ -179,6 +190,7 @@ impl<'e> Turns<'e> {
             outages: 0,
             after_outage: Boot(0),
             hungry: false,
+            starts: Desk::default(),
         }
     }
 
@@ -246,7 +258,8 @@ impl<'e> Turns<'e> {
         };
         // While the host is held there is nothing to look at more often than once a nap.
         let held = matches!(judged, Some(Err(_)));
-        let steps = due::due(&self.state, &engine.config().limits, &scene);
+        let mut steps = due::due(&self.state, &engine.config().limits, &scene);
+        self.add_starts(&scene, &mut steps);
         let mut notes: Vec<Entry> = steps.iter().filter_map(note).collect();
         // What was sent before it was cancelled is followed to its end.
         if self.state.hand.cancelled.is_some() && !self.in_flight.is_empty() {
@@ -259,7 +272,7 @@ impl<'e> Turns<'e> {
         let steps: Vec<Step> = steps.into_iter().filter(|s| self.may_start(s, held)).collect();
         let steps = self.our_share(steps);
         self.intended_at = self.boot();
-        self.record(intents(&steps)).await?;
+        self.record(intents::of(&steps)).await?;
         for step in steps {
             self.start(step);
         }
@@ -268,7 +281,7 @@ impl<'e> Turns<'e> {
 
     /// Of the evacuations that are due as many as it is this recovery's turn for; the others stay due.
     fn our_share(&mut self, mut steps: Vec<Step>) -> Vec<Step> {
-        let moves = |step: &Step| matches!(step, Step::Evacuate { .. });
+        let moves = |step: &Step| matches!(step, Step::Evacuate { .. } | Step::Start(_));
         let wanted = steps.iter().filter(|step| moves(step)).count();
         let mut left = self.engine.share(&self.mission.subject.notification, wanted);
         self.hungry = wanted > left;
@@ -392,10 +405,14 @@ impl<'e> Turns<'e> {
             .boxed_local(),
             Step::Evacuate { order, lock, reset } => {
                 let (server, intended) = (order.server().clone(), self.intended_at);
+                let manner = Manner { lock, reset, arrives: self.arrives(&server) };
                 self.act(Act::Evacuate, server, async move {
-                    engine.evacuate(&lease, &order, intended, (lock, reset)).await
+                    engine.evacuate(&lease, &order, intended, manner).await
                 })
             }
+            Step::LookAtStarts => self.look_at_starts(),
+            Step::Start(start) => self.start_one(&start),
+            Step::Check(server, check) => self.check_one(server, check),
             Step::Stop(server) => {
                 let id = server.clone();
                 self.act(Act::Stop, server, async move { engine.stop(&lease, &id).await })
@@ -514,6 +531,9 @@ fn note(step: &Step) -> Option<Entry> {
         | Step::TakeReserve
         | Step::ReadyReserve(_)
         | Step::HandBack(_)
+        | Step::LookAtStarts
+        | Step::Start(_)
+        | Step::Check(..)
         | Step::Confirm => None,
     }
 }
@@ -523,40 +543,17 @@ fn single(step: &Step) -> Option<Single> {
         Step::LookAtHost => Some(Single::Host),
         Step::Plan | Step::Confirm => Some(Single::List),
         Step::LookAtServers => Some(Single::Servers),
+        Step::LookAtStarts => Some(Single::Starts),
         Step::TakeReserve => Some(Single::Reserve),
         Step::ForceDown(_) | Step::Disable(_) => Some(Single::Switch),
         Step::ReadyReserve(_) | Step::HandBack(_) => Some(Single::Reserve),
-        Step::Evacuate { .. } | Step::Stop(_) | Step::Settle { .. } | Step::Note(_) => None,
+        Step::Evacuate { .. }
+        | Step::Stop(_)
+        | Step::Settle { .. }
+        | Step::Start(_)
+        | Step::Check(..)
+        | Step::Note(_) => None,
     }
-}
-
-/// What is written before the steps start. Unlocking may be done twice and needs no intent.
-fn intents(steps: &[Step]) -> Vec<Entry> {
-    let (mut evacuate, mut stop, mut entries) = (Vec::new(), Vec::new(), Vec::new());
-    for step in steps {
-        match step {
-            Step::Evacuate { order, .. } => evacuate.push(order.server().clone()),
-            Step::Stop(server) => stop.push(server.clone()),
-            Step::ForceDown(_) => entries.push(Entry::ForceDownIntended),
-            Step::Disable(_) => entries.push(Entry::DisableIntended),
-            Step::LookAtHost
-            | Step::Plan
-            | Step::LookAtServers
-            | Step::Settle { .. }
-            // What is meant with a reserved host is in the line that took it, or left it.
-            | Step::TakeReserve
-            | Step::ReadyReserve(_)
-            | Step::HandBack(_)
-            | Step::Note(_)
-            | Step::Confirm => {}
-        }
-    }
-    for (act, servers) in [(Act::Evacuate, evacuate), (Act::Stop, stop)] {
-        if !servers.is_empty() {
-            entries.push(Entry::Intended { act, servers });
-        }
-    }
-    entries
 }
 
 /// The error and its causes in one line.

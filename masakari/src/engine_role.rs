@@ -58,10 +58,12 @@ fn new(
     store: Arc<dyn Store>,
     wake: Wake,
 ) -> anyhow::Result<Engine> {
+    configuration.check_networks()?;
     let config = settings(configuration);
     let nova = machine.nova(configuration)?;
     let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
-    Ok(Engine::new(Ports { store, nova, clock, entropy }, config, wake))
+    let probe = Arc::new(ports::NetworkProbe::new()?);
+    Ok(Engine::new(Ports { store, nova, clock, entropy, probe }, config, wake))
 }
 
 fn settings(configuration: &Configuration) -> engine::Config {

@@ -134,6 +134,33 @@ impl AskError {
         }
     }
 
+    /// Whether Nova cannot leave an evacuated server stopped (2.95): it, or one nova-compute, is older.
+    /// Nova 34 answers with the two versions and no words, as its sentence for it cannot be put together.
+    #[must_use]
+    pub fn cannot_stop_evacuated(&self) -> bool {
+        match self {
+            Self::BadRequest { message, .. } => {
+                let versions = message.contains("'currently'") && message.contains("'expected'");
+                versions || message.contains("microversion 2.95")
+            }
+            Self::Unreachable { .. }
+            | Self::NoAnswer { .. }
+            | Self::Rubbish { .. }
+            | Self::Unauthorized { .. }
+            | Self::NoLogin { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Conflict { .. }
+            | Self::TooLarge { .. }
+            | Self::OverLimit { .. }
+            | Self::ServerFault { .. }
+            | Self::NoEndpoint { .. }
+            | Self::PartialAnswer { .. }
+            | Self::Misconfigured { .. } => false,
+            Self::TooOld { needed, .. } => needed == "2.95",
+        }
+    }
+
     /// When the service asked us to come back.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

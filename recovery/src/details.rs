@@ -100,19 +100,11 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         }
         Entry::Way(entry) => way(task, at, so_far, entry),
         Entry::Hand(word) => word.tell(task, at),
+        Entry::Tier(entry) => crate::tiers::tell(task, at, so_far, entry),
         Entry::Planned { on_host, moves, skipped } => {
             tasks.extend(prepared(at, host, *on_host, moves, skipped));
         }
-        Entry::Intended { act: Act::Evacuate, servers } => {
-            for server in servers {
-                let text = format!("Evacuation of instance started: '{server}'");
-                // Once for each plan.
-                let since = task.messages.iter().rev().take_while(|m| !m.text.starts_with(START));
-                if !since.into_iter().any(|m| m.text == text) {
-                    task.say(at, 0.5, text);
-                }
-            }
-        }
+        Entry::Intended { act: Act::Evacuate, servers } => asked_for(task, at, servers),
         Entry::NotMoved { server, why, again_at, .. } => {
             let next = if again_at.is_some() { "; it will be tried again" } else { "" };
             task.say(at, 0.5, format!("Instance '{server}' was not evacuated: {why}{next}"));
@@ -161,6 +153,17 @@ pub(crate) fn tell_every(tasks: &mut [Task], at: Millis, entry: &Every<'_>) {
                 | NotificationStatus::New
                 | NotificationStatus::Running => last.state = "FAILURE",
             }
+        }
+    }
+}
+
+/// Each server once for each plan.
+fn asked_for(task: &mut Task, at: Millis, servers: &[crate::ServerId]) {
+    for server in servers {
+        let text = format!("Evacuation of instance started: '{server}'");
+        let since = task.messages.iter().rev().take_while(|m| !m.text.starts_with(START));
+        if !since.into_iter().any(|m| m.text == text) {
+            task.say(at, 0.5, text);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::nouns::NotificationStatus;
 use crate::permit::{Evacuate, ForceDown, Permit};
 use crate::seen::ComputeService;
 use crate::state::{Move, Once, Outcome, Stage, State};
+use crate::tiers::{Check, Start};
 use crate::way::{Reserve, Standing, Way, WayEntry};
 use crate::{HostName, Millis, ServerId, ServiceId};
 use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
@@ -37,6 +38,8 @@ pub struct Limits {
     pub plans: u32,
     /// `host_failure_recovery_threads`, when it is set: the most servers of one host on their way.
     pub on_their_way: Option<usize>,
+    /// Of ordered starts.
+    pub tiers: crate::tiers::Limits,
 }
 
 impl Default for Limits {
@@ -50,6 +53,7 @@ impl Default for Limits {
             expiry_ms: 86_400_000,
             plans: 10,
             on_their_way: None,
+            tiers: crate::tiers::Limits::default(),
         }
     }
 }
@@ -100,6 +104,11 @@ pub enum Step {
     Note(Entry),
     /// A fresh list from Nova: is anything left?
     Confirm,
+    /// Look at the servers that wait for their start, and at their hosts.
+    LookAtStarts,
+    Start(Start),
+    /// Ask a server that was started whether it is up.
+    Check(ServerId, Check),
 }
 
 /// How long a server that has arrived stays locked while Nova still has others to move.
@@ -350,7 +359,11 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
     if expired {
         let why = state.held.clone().or_else(|| state.waiting.clone());
         let message = why.unwrap_or_else(|| "the recovery took too long".into());
-        let message = Some(format!("given up after {} s: {message}", limits.expiry_ms / 1000));
+        let off = match state.starts.to_be_started() {
+            0 => String::new(),
+            off => format!("; {off} servers were evacuated and not started"),
+        };
+        let message = Some(format!("given up after {} s: {message}{off}", limits.expiry_ms / 1000));
         return Some(Step::Note(Entry::Ended { status: NotificationStatus::Failed, message }));
     }
     if state.plans == 0 {
@@ -360,7 +373,7 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
         return scene.busy.is_empty().then_some(Step::Confirm);
     }
     // A recovery that is too old leaves it to a person.
-    if state.ways.unused().is_some() {
+    if state.ways.unused().is_some() || !state.starts.are_over(&state.moves) {
         return None;
     }
     Some(Step::Note(verdict(state)))
@@ -395,14 +408,23 @@ fn verdict(state: &State) -> Entry {
             | Stage::Settling { .. } => None,
         })
         .collect();
-    if failed.is_empty() && state.confirmed {
+    let off: Vec<String> =
+        state.starts.not_started().map(|(s, why)| format!("{}: {why}", s.ordered.server)).collect();
+    if failed.is_empty() && off.is_empty() && state.confirmed {
         return Entry::Ended { status: NotificationStatus::Finished, message: None };
     }
-    let message = if failed.is_empty() {
-        format!("new servers appeared on the host after {} plans", state.plans)
-    } else {
-        let shown = failed.iter().take(FAILURES_SHOWN).cloned().collect::<Vec<_>>().join("; ");
-        format!("{} of {} servers were not recovered: {shown}", failed.len(), state.moves.len())
+    let some = |what: &str, whose: &[String]| {
+        let shown = whose.iter().take(FAILURES_SHOWN).cloned().collect::<Vec<_>>().join("; ");
+        format!("{} of {} servers were {what}: {shown}", whose.len(), state.moves.len())
+    };
+    let message = match (failed.is_empty(), off.is_empty()) {
+        (false, true) => some("not recovered", &failed),
+        (false, false) => {
+            let off = some("evacuated and not started", &off);
+            format!("{}; {off}", some("not recovered", &failed))
+        }
+        (true, false) => some("evacuated and not started", &off),
+        (true, true) => format!("new servers appeared on the host after {} plans", state.plans),
     };
     Entry::Ended { status: NotificationStatus::Failed, message: Some(message) }
 }

@@ -61,6 +61,7 @@ impl Entry {
             | Self::NotRestored { .. }
             | Self::Gone { .. }
             | Self::Confirmed { .. }
+            | Self::Tier(_)
             | Self::Way(_) => Of::Host,
         }
     }

@@ -266,7 +266,7 @@ pub(crate) fn last_of_host(
     scene: &Scene<'_>,
     expired: bool,
 ) -> Option<Step> {
-    if !scene.busy.is_empty() {
+    if !scene.busy.is_empty() || state.starts.is_asked() {
         return None;
     }
     if let Some((reserve, _)) = state.ways.reserve() {
@@ -302,7 +302,11 @@ pub(crate) fn last_of_host(
         (NotificationStatus::Ignored, why.into())
     } else {
         let all = state.moves.len();
-        let message = format!("{why}; {moved} of {all} servers are on new hosts");
+        let off = match state.starts.to_be_started() {
+            0 => String::new(),
+            off => format!(", {off} of them stopped that ran before"),
+        };
+        let message = format!("{why}; {moved} of {all} servers are on new hosts{off}");
         (NotificationStatus::Failed, message)
     };
     Some(Step::Note(Entry::Ended { status, message: Some(message) }))

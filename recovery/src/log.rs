@@ -117,6 +117,8 @@ pub enum Entry {
     Restart(crate::restart::Event),
     /// After a process of a host failed.
     Process(crate::process::Event),
+    /// In the ordered start of servers that have arrived.
+    Tier(crate::tiers::TierEntry),
     /// The end.
     Ended {
         status: NotificationStatus,
@@ -155,6 +157,7 @@ impl Entry {
             | Self::Confirmed { .. }
             | Self::Way(_)
             | Self::Hand(_)
+            | Self::Tier(_)
             | Self::Ended { .. } => false,
         }
     }
@@ -172,12 +175,14 @@ pub enum Act {
     Settle,
 }
 
-/// Whether the server's state must be reset to error first, or Nova would refuse to evacuate it.
+/// Whether the server's state must be reset first, or Nova would refuse to evacuate it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reset {
     NotNeeded,
     ToError,
+    /// To active: Nova starts what was in error, and this one is to arrive stopped.
+    ToActive,
 }
 
 /// The state in which a server is left on its new host: the one it was in, as near as can be.

@@ -64,6 +64,8 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
             Finding::NotStopped => runs_on.push(id.clone()),
             Finding::Gone => entries.push(Entry::Gone { server: id.clone() }),
             Finding::NotMoved { why, reset } => {
+                let stopped = server.filter(|_| state.starts.arrives_stopped(id));
+                let reset = stopped.map_or(reset, crate::tiers::reset_for);
                 let by_nova = evacuation.is_some_and(|e| e.status == EvacuationStatus::Failed);
                 let most = attempts_most(state, limits, by_nova);
                 let again_at = (m.attempts < most).then(|| again(m, limits, now));
@@ -200,7 +202,8 @@ fn judge_shown(
     // record runs it is at work, whatever the server shows.
     let at_work = server.task == Task::Rebuilding
         || evacuation.is_some_and(|e| e.status == EvacuationStatus::Running);
-    let done = evacuation.is_some_and(|e| e.status == EvacuationStatus::Done);
+    let done = evacuation
+        .is_some_and(|e| matches!(e.status, EvacuationStatus::Done | EvacuationStatus::Completed));
     let elsewhere = server.host.as_ref().filter(|host| *host != look.source);
     if at_work {
         return match (asking, times.overdue) {
@@ -256,8 +259,11 @@ fn why_not(m: &Move, server: &Server, evacuation: Option<&Evacuation>, look: &Lo
         }
         (Some(EvacuationStatus::Failed), None, _) => "Nova gave the evacuation up".to_string(),
         (None, _, Some(refusal)) => format!("Nova refused to evacuate it: {refusal}"),
-        (Some(EvacuationStatus::Running | EvacuationStatus::Done) | None, _, _) => {
-            "Nova has no evacuation of it under way".to_string()
-        }
+        (
+            Some(EvacuationStatus::Running | EvacuationStatus::Done | EvacuationStatus::Completed)
+            | None,
+            _,
+            _,
+        ) => "Nova has no evacuation of it under way".to_string(),
     }
 }

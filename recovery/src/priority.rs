@@ -44,12 +44,22 @@ impl Keys {
         image: Option<&Properties>,
         aggregates: &[Properties],
     ) -> i64 {
+        self.find(server, image, aggregates).unwrap_or(0)
+    }
+
+    /// The number that is found first; `None` where nothing says one.
+    #[must_use]
+    pub fn find(
+        &self,
+        server: &Server,
+        image: Option<&Properties>,
+        aggregates: &[Properties],
+    ) -> Option<i64> {
         let highest = aggregates.iter().filter_map(|a| number(a, &self.aggregate)).max();
         number(&server.metadata, &self.metadata)
             .or_else(|| number(&server.hints.flavor, &self.flavor))
             .or_else(|| number(image?, &self.image))
             .or(highest)
-            .unwrap_or(0)
     }
 }
 

@@ -22,6 +22,7 @@ mod details;
 mod judge;
 
 pub use details::details;
+pub(crate) use judge::deaf;
 pub use judge::{Due, Look, judge};
 
 use crate::fold::{Common, Fold, Of};

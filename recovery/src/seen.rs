@@ -127,13 +127,15 @@ pub struct Server {
     pub hints: Hints,
 }
 
-/// What else may say how early a server moves.
+/// What else may say how early a server moves, and where it can be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hints {
     /// The extra specs of its flavor.
     pub flavor: BTreeMap<String, String>,
     /// Its image; `None` where it boots from a volume.
     pub image: Option<String>,
+    /// Its fixed addresses, network by network.
+    pub addresses: alloc::vec::Vec<core::net::IpAddr>,
 }
 
 /// One evacuation as `os-migrations` shows it.
@@ -152,8 +154,9 @@ pub struct Evacuation {
 pub enum EvacuationStatus {
     /// `accepted`, `pre-migrating`, …: on its way.
     Running,
-    /// `done`, or `completed` once the source host has cleaned up.
     Done,
+    /// `completed`: done, and the source host is back and has destroyed its copy.
+    Completed,
     /// `failed`, `error`, `cancelled`.
     Failed,
 }

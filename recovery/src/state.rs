@@ -21,6 +21,7 @@ use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::NotificationStatus;
 use crate::seen::VmState;
+use crate::tiers::Starts;
 use crate::way::Ways;
 use crate::{HostId, HostName, Millis, NotificationId, ServerId};
 use about::{matters_to_nova, servers_of};
@@ -132,6 +133,8 @@ pub struct State {
     /// The servers in the order in which they shall move.
     pub order: Vec<ServerId>,
     pub skipped: Vec<Skipped>,
+    /// Servers that are started in order where they arrive.
+    pub starts: Starts,
     /// A fresh list had nothing left to move.
     pub confirmed: bool,
     /// When a server last came further, or the first was asked for.
@@ -199,6 +202,7 @@ impl State {
             Entry::Arrived { servers } => {
                 for arrival in servers {
                     self.each([&arrival.server], |m| m.arrive(arrival, at))?;
+                    self.starts.arrive(arrival, at);
                 }
             }
             Entry::NotMoved { server, why, again_at, reset } => {
@@ -211,6 +215,7 @@ impl State {
             Entry::Gone { server } => {
                 let outcome = Outcome::Ignored { why: "it was deleted meanwhile".into() };
                 self.each([server], |m| m.end(outcome.clone(), at))?;
+                self.starts.gone(server);
             }
             Entry::Way(entry) => self.ways.apply(entry)?,
             Entry::Hand(word) => {
@@ -219,6 +224,7 @@ impl State {
                     self.retry(at);
                 }
             }
+            Entry::Tier(entry) => self.starts.apply(entry, at)?,
             Entry::Confirmed { .. } => self.confirmed = true,
             Entry::Restart(_) | Entry::Process(_) => {
                 return Err("it belongs to another kind of recovery");
@@ -414,9 +420,8 @@ impl Move {
     pub fn is_to_be_locked(&self) -> bool {
         let calls = match (self.reset, self.planned.aftermath) {
             (Reset::NotNeeded, Aftermath::Running) => Calls::One,
-            (Reset::ToError, _) | (_, Aftermath::Stopped | Aftermath::StoppedInError) => {
-                Calls::Several
-            }
+            (Reset::ToError | Reset::ToActive, _)
+            | (_, Aftermath::Stopped | Aftermath::StoppedInError) => Calls::Several,
         };
         !self.planned.locked && (self.locked_by_us || calls == Calls::Several)
     }

@@ -192,7 +192,9 @@ impl Ways {
         evacuations.iter().any(|e| {
             let ours = moves.get(&e.server).is_some_and(|m| e.id > m.planned.last_evacuation);
             let landed = match e.status {
-                EvacuationStatus::Running | EvacuationStatus::Done => true,
+                EvacuationStatus::Running
+                | EvacuationStatus::Done
+                | EvacuationStatus::Completed => true,
                 EvacuationStatus::Failed => false,
             };
             ours && landed && e.dest.as_ref() == Some(host)

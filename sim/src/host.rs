@@ -173,6 +173,7 @@ impl State {
         if !host.guests.insert(server.clone()) {
             return;
         }
+        self.runs_since.insert(server.clone(), self.now);
         self.tell(format!("{server} starts to run on {name}"));
         let hosts = self.running(server);
         if hosts.len() > 1 && self.records.broken.is_none() {

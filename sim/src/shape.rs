@@ -24,6 +24,14 @@ pub struct Shape {
     pub paused_every: usize,
     /// Servers that their owner has locked.
     pub locked_every: usize,
+    /// Of so many servers each but the last has a tier (`HA_Tier`), from the greatest number down; 0: none has.
+    pub tiers: usize,
+    /// Servers that ask to be checked at this port (`HA_Check`).
+    pub checked_every: usize,
+    /// The newest microversion: 2.N.
+    pub newest: u32,
+    /// A nova-compute is older than 2.95 needs it.
+    pub old_computes: bool,
     /// `service_down_time` of nova.conf.
     pub service_down_time_ms: i64,
     /// `report_interval` of nova.conf.
@@ -50,6 +58,8 @@ pub struct Pace {
     pub schedule_ms: RangeInclusive<u64>,
     /// Starting, stopping, rebooting.
     pub power_ms: RangeInclusive<u64>,
+    /// How long after its start a server answers at its ports.
+    pub boot_ms: u64,
     /// The network and the API's work, one way.
     pub latency_ms: RangeInclusive<u64>,
 }
@@ -78,6 +88,10 @@ impl Default for Shape {
             error_every: 0,
             paused_every: 0,
             locked_every: 0,
+            tiers: 0,
+            checked_every: 0,
+            newest: 96,
+            old_computes: false,
             service_down_time_ms: 60_000,
             report_interval_ms: 10_000,
             rpc_response_timeout_ms: 60_000,
@@ -97,6 +111,7 @@ impl Default for Pace {
             build_ms: 4_000..=15_000,
             schedule_ms: 100..=800,
             power_ms: 500..=3_000,
+            boot_ms: 8_000,
             latency_ms: 1..=20,
         }
     }

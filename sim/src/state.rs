@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) events: BTreeMap<(Millis, u64), Event>,
     /// Requests on their way, and the answers that nobody has fetched yet.
     pub(crate) inbox: BTreeMap<u64, Option<(Answer, u64)>>,
+    /// Since when the copies run, by the server.
+    pub(crate) runs_since: BTreeMap<ServerId, Millis>,
     numbers: u64,
 }
 
@@ -55,6 +57,7 @@ impl State {
             records: Records::default(),
             events: BTreeMap::new(),
             inbox: BTreeMap::new(),
+            runs_since: BTreeMap::new(),
             numbers: 0,
             shape,
         };

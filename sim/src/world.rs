@@ -4,11 +4,12 @@ use crate::fault::Plan;
 use crate::host::{Broken, Condition, EvacuateCall, ForcedDown};
 use crate::life::Journey;
 use crate::nova::Instance;
+use crate::probe::Guests;
 use crate::shape::{Endpoints, Shape};
 use crate::state::State;
 use crate::transport::Network;
 use futures::future::{Either, select};
-use ports::{Answer, Ask, Boot, Clock, Transport};
+use ports::{Answer, Ask, Boot, Clock, Probe, Transport};
 use recovery::seen::{ComputeService, Server};
 use recovery::{HostName, Millis, ServerId};
 use std::fmt;
@@ -49,6 +50,12 @@ impl World {
     #[must_use]
     pub fn transport(&self) -> Arc<dyn Transport> {
         Arc::new(Network(self.clone()))
+    }
+
+    /// The way to its servers.
+    #[must_use]
+    pub fn probe(&self) -> Arc<dyn Probe> {
+        Arc::new(Guests(self.clone()))
     }
 
     /// Answers at once, without the network and its faults.

@@ -28,6 +28,8 @@ mod scene;
 mod small;
 #[path = "histories/tale.rs"]
 mod tale;
+#[path = "histories/tiers.rs"]
+mod tiers;
 
 use recovery::nouns::RecoveryMethod;
 use scene::Scene;

@@ -75,6 +75,15 @@ impl<'e> Turns<'e> {
                 self.engine.fair.borrow_mut().ended(&self.mission.subject.notification);
                 self.acted(act, server, result)
             }
+            Came::Arrived(result) => {
+                self.singles.remove(&Single::Starts);
+                match self.heard(result) {
+                    Ok(view) => self.saw_starts(view),
+                    Err(waiting) => waiting,
+                }
+            }
+            Came::Started(server, result) => self.started(server, result),
+            Came::Checked(server, result) => self.checked(server, result),
         }
     }
 
@@ -96,7 +105,7 @@ impl<'e> Turns<'e> {
         };
         let why = chain(&error);
         tracing::warn!(%server, ?act, why, "Nova did not do it");
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = self.disorder(act, &error).into_iter().collect();
         match (act, error.disposition()) {
             (Act::Evacuate, Disposition::Transient) if !sent => {
                 entries.extend(self.waiting(&why));
@@ -211,10 +220,12 @@ impl<'e> Turns<'e> {
             entries.push(Entry::Confirmed { on_host });
             return entries;
         }
+        let order = self.order_of(&mut fresh, list);
         plan::in_order(&mut fresh);
         let host = &self.mission.subject.host;
         tracing::info!(%host, on_host, moves = fresh.len(), "planned");
         entries.push(Entry::Planned { on_host, moves: fresh, skipped });
+        entries.extend(order);
         entries
     }
 
@@ -275,7 +286,7 @@ impl<'e> Turns<'e> {
     }
 
     /// One line an outage: it is written once until something comes further.
-    fn waiting(&self, why: &str) -> Option<Entry> {
+    pub(super) fn waiting(&self, why: &str) -> Option<Entry> {
         self.state.waiting.is_none().then(|| Entry::Waiting { why: why.to_owned() })
     }
 
@@ -284,7 +295,7 @@ impl<'e> Turns<'e> {
         self.engine.ports.entropy.jitter(wait.min(OUTAGE_WAIT.1))
     }
 
-    fn later(&mut self) -> recovery::Millis {
+    pub(super) fn later(&mut self) -> recovery::Millis {
         let wait = self.outage_wait();
         self.outages = self.outages.saturating_add(1).min(6);
         self.engine.now().plus(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))

@@ -24,6 +24,7 @@ impl Configuration {
             self.listen().map(drop),
             self.service_user().map(drop),
             self.nova().map(drop),
+            self.check_networks().map(drop),
             token_user,
             self.policy_files().overrides().map(drop),
             self.api().map(drop),

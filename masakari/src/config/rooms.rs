@@ -5,7 +5,9 @@ use anyhow::anyhow;
 use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{Secret, config::Place};
 use ports::HttpClientConfig;
-use recovery::{due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart};
+use recovery::{
+    due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart, tiers,
+};
 use std::{
     fmt::{self, Display},
     net::{SocketAddr, ToSocketAddrs},
@@ -206,6 +208,31 @@ impl Configuration {
         }
     }
 
+    /// Which VMs may be asked whether they are up.
+    pub(crate) fn check_networks(&self) -> anyhow::Result<Vec<tiers::Network>> {
+        let name = "check_networks";
+        let texts = self.values.get::<Vec<String>>("recovery", name);
+        tiers::networks(&texts).map_err(|text| {
+            self.wrong("recovery", name, format!("= {text:?} is no network, such as 192.0.2.0/24"))
+        })
+    }
+
+    fn tiers(&self) -> tiers::Rules {
+        let key = |name| self.text("recovery", name).unwrap_or_default();
+        tiers::Rules {
+            on: self.values.get("recovery", "ordered_restart"),
+            keys: Keys {
+                metadata: key("tier_metadata_key"),
+                flavor: key("tier_flavor_key"),
+                image: key("tier_image_key"),
+                aggregate: String::new(),
+            },
+            check_key: key("check_metadata_key"),
+            // What is wrong there is told where the engine starts.
+            networks: self.check_networks().unwrap_or_default(),
+        }
+    }
+
     pub(crate) fn engine(&self, machine: &str) -> engine::Config {
         let name = self.default_text("host").unwrap_or_else(|| machine.to_owned());
         let yes = |name| self.values.get("host_failure", name);
@@ -229,11 +256,17 @@ impl Configuration {
             reserved_into_aggregates: yes("add_reserved_host_to_aggregate"),
             within_segment: self.values.get("recovery", "auto_within_segment"),
             priority: self.priority(),
+            tiers: self.tiers(),
             limits: Limits {
                 arrival_ms: self.ms("wait_period_after_evacuation"),
                 stop_ms: self.ms("wait_period_after_power_off"),
                 expiry_ms: self.ms("notifications_expired_interval"),
                 on_their_way: self.threads(),
+                tiers: tiers::Limits {
+                    tier_ms: self.values.get::<i64>("recovery", "tier_timeout_s") * 1000,
+                    start_ms: self.ms("wait_period_after_power_on"),
+                    ..tiers::Limits::default()
+                },
                 ..Limits::default()
             },
             restart: restart::Rules {

@@ -60,6 +60,34 @@ fn what_kolla_and_helm_write_is_accepted() {
 }
 
 #[test]
+fn ordered_restart_is_off_and_its_options_reach_the_engine() {
+    let engine = |text: &str| Configuration::of_text(text).engine("machine");
+    let off = engine("");
+    assert_eq!(off.tiers, recovery::tiers::Rules::default());
+    assert_eq!(off.limits.tiers, recovery::tiers::Limits::default());
+    let on = engine(
+        "[DEFAULT]\nwait_period_after_power_on = 7\n[recovery]\nordered_restart = true\n\
+         tier_metadata_key = t\ntier_flavor_key = f\ntier_image_key = i\ntier_timeout_s = 9\n\
+         check_metadata_key = c\ncheck_networks = 192.0.2.0/24, 2001:db8::/32\n",
+    );
+    let keys = recovery::priority::Keys {
+        metadata: "t".into(),
+        flavor: "f".into(),
+        image: "i".into(),
+        aggregate: String::new(),
+    };
+    let texts = ["192.0.2.0/24".to_owned(), "2001:db8::/32".to_owned()];
+    let networks = recovery::tiers::networks(&texts).unwrap();
+    let check_key = "c".into();
+    assert_eq!(on.tiers, recovery::tiers::Rules { on: true, keys, check_key, networks });
+    assert_eq!((on.limits.tiers.tier_ms, on.limits.tiers.start_ms), (9_000, 7_000));
+    let wrong = told(&format!("{WHOLE}[recovery]\ncheck_networks = 192.0.2.0/24, intern\n"));
+    let mistake = "masakari.conf:8: error: [recovery] check_networks = \"intern\" is no network, such \
+                   as 192.0.2.0/24";
+    assert_eq!(wrong, [mistake]);
+}
+
+#[test]
 fn every_mistake_is_told_at_once_with_its_file_and_line_and_what_was_expected() {
     let text = "[DEFAULT]\nmasakari_api_listen_port = 99999\nnova_catalog_admin_info = nova\n\
         wait_perod_after_evacuation = 5\nlogdir = /var/log/masakari\nlog_dir = /var/log\n\

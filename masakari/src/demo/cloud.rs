@@ -41,6 +41,7 @@ pub(super) fn world(machine: &Machine, place: &Place) -> World {
             build_ms: 1_000..=4_000,
             schedule_ms: 100..=400,
             power_ms: 300..=800,
+            boot_ms: 1_000,
             latency_ms: 1..=10,
         },
         endpoints: Endpoints {

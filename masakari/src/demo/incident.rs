@@ -208,6 +208,7 @@ impl Incident {
             | Entry::Restart(_)
             | Entry::Hand(_)
             | Entry::Process(_)
+            | Entry::Tier(_)
             | Entry::Stopped { .. } => None,
         }
     }

@@ -61,7 +61,9 @@ impl Service {
             },
             wake: Arc::new(move || nudge.nudge()),
         };
-        let ports = engine::Ports { store: store.clone(), nova, clock, entropy };
+        // Nothing is asked: the demo's servers have no ports.
+        let probe = Arc::new(ports::NetworkProbe::new()?);
+        let ports = engine::Ports { store: store.clone(), nova, clock, entropy, probe };
         let config = engine::Config { name: "demo".into(), ..engine::Config::default() };
         let engine = Engine::new(ports, config, wake);
         Ok(Self { store, api: api::app(state), engine })

@@ -50,7 +50,8 @@ impl Row {
             source: source.clone(),
             dest: self.dest_compute.map(HostName::new),
             status: match self.status.as_str() {
-                "done" | "completed" => EvacuationStatus::Done,
+                "done" => EvacuationStatus::Done,
+                "completed" => EvacuationStatus::Completed,
                 "failed" | "error" | "cancelled" => EvacuationStatus::Failed,
                 _ => EvacuationStatus::Running,
             },

@@ -9,7 +9,7 @@ use recovery::{
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// How far a cursor goes back before the moment that it stands for: what Nova wrote while it listed.
 const OVERLAP_MS: i64 = 5_000;
@@ -49,6 +49,22 @@ struct Row {
     /// An empty text for a server that boots from a volume.
     #[serde(default)]
     image: Value,
+    /// By the names of its networks.
+    #[serde(default)]
+    addresses: BTreeMap<String, Vec<Address>>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    addr: String,
+    #[serde(rename = "OS-EXT-IPS:type", default)]
+    kind: String,
+}
+
+impl Address {
+    fn fixed(&self) -> Option<IpAddr> {
+        if self.kind == "fixed" { self.addr.parse().ok() } else { None }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -87,6 +103,7 @@ impl Row {
             hints: Hints {
                 flavor: self.flavor.extra_specs,
                 image: self.image.get("id").and_then(Value::as_str).map(str::to_owned),
+                addresses: self.addresses.values().flatten().filter_map(Address::fixed).collect(),
             },
         })
     }
@@ -151,11 +168,39 @@ impl Nova {
 
     /// Rebuilds a server of a dead host elsewhere, once.
     pub async fn evacuate(&self, permitted: &Evacuate) -> Result<(), AskError> {
+        self.evacuate_at(permitted, Microversion::EVACUATE).await
+    }
+
+    /// The same; Nova stops it on its new host. A Nova that is too old for that is not asked.
+    pub async fn evacuate_stopped(&self, permitted: &Evacuate) -> Result<(), AskError> {
+        let needed = Microversion::EVACUATE_STOPPED;
+        if let Some(newest) = self.older_than(needed).await? {
+            return Err(AskError::TooOld { service: "Nova", newest, needed: needed.to_string() });
+        }
+        self.evacuate_at(permitted, needed).await
+    }
+
+    /// What this Nova speaks, where that is too old to stop evacuated servers (2.95). Its computes may be
+    /// older than its API: that is [told](AskError::cannot_stop_evacuated) by a refusal only.
+    pub async fn too_old_to_stop_evacuated(&self) -> Result<Option<String>, AskError> {
+        self.older_than(Microversion::EVACUATE_STOPPED).await
+    }
+
+    async fn older_than(&self, wanted: Microversion) -> Result<Option<String>, AskError> {
+        let spoken = self.versions().await?.at_most(wanted);
+        Ok((spoken < wanted).then(|| spoken.to_string()))
+    }
+
+    async fn evacuate_at(
+        &self,
+        permitted: &Evacuate,
+        wanted: Microversion,
+    ) -> Result<(), AskError> {
         let target = match permitted.target() {
             Some(host) => json!({ "host": host.as_str() }),
             None => json!({}),
         };
-        let at = self.versions().await?.at_most(Microversion::EVACUATE);
+        let at = self.versions().await?.at_most(wanted);
         self.act(permitted.server(), json!({ "evacuate": target }), at).await
     }
 

@@ -28,6 +28,8 @@ impl Microversion {
     pub(super) const ACTION_DETAILS: Self = Self(84);
     /// From 2.95 on an evacuated server stays off.
     pub(super) const EVACUATE: Self = Self(94);
+    /// An evacuated server is stopped on its new host, unless it is in error.
+    pub(super) const EVACUATE_STOPPED: Self = Self(95);
 
     fn read(text: &str) -> Option<Self> {
         text.strip_prefix("2.")?.parse().ok().map(Self)

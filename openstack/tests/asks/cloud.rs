@@ -57,6 +57,8 @@ pub(crate) enum Fault {
     /// 200 with JSON that stops in the middle.
     HalfJson,
     Status(u16),
+    /// In the service's own words.
+    Refused(u16, &'static str),
     StatusAfter(u16, &'static str),
 }
 
@@ -210,6 +212,7 @@ impl Cloud {
             Fault::Half => Err(TransportError::BrokeOff { from, why: "reset".into() }),
             Fault::Rubbish => page(200, "<html>It works!</html>"),
             Fault::HalfJson => page(200, r#"{"servers": [{"id": "#),
+            Fault::Refused(status, body) => page(status, body),
             Fault::Status(status) => page(status, r#"{"fault": {"message": "no, because"}}"#),
             Fault::StatusAfter(status, after) => Ok(Response::builder()
                 .status(status)

@@ -327,17 +327,12 @@ fn obstacle(state: &State, server: &Server, look: &Look<'_>) -> Option<String> {
     if look.evacuating {
         return Some("Nova is evacuating it".into());
     }
-    // Nova takes a host for alive up to a minute after its death; its last heartbeat tells earlier.
-    let heard = |s: &ComputeService| {
-        s.heartbeat_at.is_none_or(|at| look.began.since(at) <= HEARTBEAT_FRESH_MS)
-    };
-    if look.service.is_some_and(|s| s.up && !s.forced_down && !heard(s))
-        && changes_nothing_yet(state)
+    let up = look.service.is_some_and(|s| s.up && !s.forced_down);
+    // What Nova has taken already is not undone by a silence.
+    if (!up || changes_nothing_yet(state))
+        && let Some(why) = deaf(host, look.service, look.began)
     {
-        return Some(format!("nova-compute of its host '{host}' was not heard for a while"));
-    }
-    if !look.service.is_some_and(|s| s.up && !s.forced_down) {
-        return Some(format!("nova-compute of its host '{host}' is down"));
+        return Some(why);
     }
     match &server.task {
         Task::Rebuilding => Some("Nova is rebuilding it".into()),
@@ -346,6 +341,20 @@ fn obstacle(state: &State, server: &Server, look: &Look<'_>) -> Option<String> {
         }
         Task::Other(_) | Task::None => None,
     }
+}
+
+/// Why `host` may not hear what it is told to start: a look that began at `began` showed it so.
+pub(crate) fn deaf(
+    host: &HostName,
+    service: Option<&ComputeService>,
+    began: Millis,
+) -> Option<String> {
+    let Some(up) = service.filter(|s| s.up && !s.forced_down) else {
+        return Some(format!("nova-compute of its host '{host}' is down"));
+    };
+    // Nova takes a host for alive up to a minute after its death; its last heartbeat tells earlier.
+    let heard = up.heartbeat_at.is_none_or(|at| began.since(at) <= HEARTBEAT_FRESH_MS);
+    (!heard).then(|| format!("nova-compute of its host '{host}' was not heard for a while"))
 }
 
 /// Whether the next step would be ours, and not Nova's.

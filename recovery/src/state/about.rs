@@ -20,6 +20,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Confirmed { .. }
         | Entry::Restart(_)
         | Entry::Process(_)
+        | Entry::Tier(_)
         | Entry::Ended { .. } => Vec::new(),
         Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
         Entry::Intended { servers, .. }
@@ -47,6 +48,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::ForcedDown
         | Entry::Way(_)
         | Entry::Confirmed { .. } => true,
+        Entry::Tier(entry) => entry.is_progress(),
         Entry::Claimed { .. }
         | Entry::Proven { .. }
         | Entry::Held { .. }

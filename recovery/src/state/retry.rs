@@ -22,6 +22,7 @@ impl State {
         for m in self.moves.values_mut() {
             m.retry(at);
         }
+        self.starts.retry(at);
     }
 }
 

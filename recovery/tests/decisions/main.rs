@@ -12,5 +12,6 @@ mod priorities;
 mod process;
 mod reasons;
 mod restart;
+mod tiers;
 mod ways;
 mod words;

@@ -129,7 +129,7 @@ impl<'a> At<'a> {
     }
 }
 
-fn sentence(step: &Step) -> String {
+pub(crate) fn sentence(step: &Step) -> String {
     let and = |what: &str, is: bool| if is { format!(", {what}") } else { String::new() };
     match step {
         Step::LookAtHost => "look at the host".into(),
@@ -137,7 +137,11 @@ fn sentence(step: &Step) -> String {
         Step::Disable(_) => "disable".into(),
         Step::Plan => "plan".into(),
         Step::Evacuate { order, lock, reset } => {
-            let reset = and("reset", *reset == Reset::ToError);
+            let reset = match reset {
+                Reset::NotNeeded => "",
+                Reset::ToError => ", reset",
+                Reset::ToActive => ", reset to active",
+            };
             let to = order.target().map_or(String::new(), |host| format!(" to {host}"));
             format!("evacuate {}{to}{}{reset}", Evacuate::server(order), and("lock", *lock))
         }
@@ -151,6 +155,9 @@ fn sentence(step: &Step) -> String {
         Step::ReadyReserve(reserve) => format!("make {} ready", reserve.host),
         Step::HandBack(reserve) => format!("hand {} back", reserve.host),
         Step::Confirm => "confirm".into(),
+        Step::LookAtStarts => "look at the starts".into(),
+        Step::Start(start) => format!("start {} on {}", start.server(), start.host()),
+        Step::Check(server, check) => format!("check {server}, {check}"),
     }
 }
 

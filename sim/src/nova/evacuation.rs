@@ -107,6 +107,10 @@ impl State {
                 ),
             ));
         }
+        if call.version.0 >= 95 && self.shape.old_computes {
+            // All that is left of a sentence that Nova cannot put together.
+            return Err(refuse(400, "{'currently': 61, 'expected': 62}"));
+        }
         let server = self.servers.get(id).ok_or_else(super::no_such_resource)?;
         if let Some(target) = target {
             if !self.hosts.contains_key(target) {

@@ -1,5 +1,6 @@
 //! A server in Nova's database.
 
+use crate::shape::Shape;
 use crate::state::State;
 use recovery::seen::{Power, Server, Task};
 use recovery::{HostName, Millis, ServerId};
@@ -108,6 +109,15 @@ pub(crate) struct Instance {
     pub(crate) actions: Vec<Action>,
 }
 
+/// What its owner says of it.
+fn metadata(shape: &Shape, number: usize, ha: bool, checked: bool) -> BTreeMap<String, String> {
+    let tier = number.checked_rem(shape.tiers).map(|left| shape.tiers - left);
+    let tier = tier.filter(|tier| *tier < shape.tiers).map(|tier| ("HA_Tier", tier.to_string()));
+    let ha = ha.then(|| ("HA_Enabled", "True".to_owned()));
+    let check = checked.then(|| ("HA_Check", "tcp:5432".to_owned()));
+    [ha, tier, check].into_iter().flatten().map(|(key, value)| (key.into(), value)).collect()
+}
+
 impl Instance {
     /// The `number`-th server of the cloud, from 1.
     pub(crate) fn new(number: usize, state: &State, host: &HostName) -> Self {
@@ -123,6 +133,7 @@ impl Instance {
             (VmState::Active, PowerState::Running)
         };
         let ha = every(shape.ha_enabled_every);
+        let metadata = metadata(shape, number, ha, every(shape.checked_every));
         let (project, user) = state.keystone.owner(number);
         let age_ms = 86_400_000 - i64::try_from(number).unwrap_or_default() * 1000;
         let created = state.now.plus(-age_ms);
@@ -138,12 +149,17 @@ impl Instance {
             power,
             locked: every(shape.locked_every),
             locked_reason: None,
-            metadata: ha.then(|| ("HA_Enabled".into(), "True".into())).into_iter().collect(),
+            metadata,
             created,
             updated: created,
             fault: None,
             actions: Vec::new(),
         }
+    }
+
+    /// Its fixed address.
+    pub(crate) fn address(&self) -> String {
+        format!("10.0.{}.{}", self.number / 250 % 250, self.number % 250 + 1)
     }
 
     /// Whether a copy of it uses its disk, as far as the database knows.

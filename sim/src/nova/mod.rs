@@ -93,7 +93,7 @@ impl State {
         let request_id = format!("req-{}", self.uuid());
         let token = q.header("x-auth-token");
         let caller = self.keystone.caller(token, self.now).ok_or_else(unauthorized)?;
-        let version = Microversion::wanted(q)?;
+        let version = Microversion::wanted(q, self.shape.newest)?;
         let call = Call { q, caller, version, request_id };
         let reply = self.route(&call, path.get(1..).unwrap_or_default());
         let reply = reply.unwrap_or_else(|refusal| refusal);

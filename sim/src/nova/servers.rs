@@ -149,7 +149,7 @@ impl State {
     fn server_json(&self, call: &Call<'_>, s: &Instance) -> Value {
         let base = &self.shape.endpoints.base;
         let host = self.hosts.get(&s.host);
-        let address = format!("10.0.{}.{}", s.number / 250 % 250, s.number % 250 + 1);
+        let address = s.address();
         let mut shown = json!({
             "id": s.id.as_str(), "name": s.name, "status": s.status(), "links": self.links(s),
             "tenant_id": s.project, "user_id": s.user, "metadata": s.metadata_json(),

@@ -5,16 +5,14 @@ use crate::http::{Question, Reply};
 use crate::state::State;
 use serde_json::{Value, json};
 
-/// The newest microversion: 2.96.
-const NEWEST: u32 = 96;
-
 /// The minor part of a microversion 2.x.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Microversion(pub(crate) u32);
 
 impl Microversion {
     /// What the request asks for; 2.1 when it does not ask.
-    pub(crate) fn wanted(q: &Question) -> Result<Self, Reply> {
+    /// `newest` is the newest that there is.
+    pub(crate) fn wanted(q: &Question, newest: u32) -> Result<Self, Reply> {
         let modern = q.header("openstack-api-version").and_then(|value| {
             value.split(',').find_map(|part| part.trim().strip_prefix("compute").map(str::trim))
         });
@@ -22,17 +20,17 @@ impl Microversion {
             return Ok(Self(1));
         };
         if text == "latest" {
-            return Ok(Self(NEWEST));
+            return Ok(Self(newest));
         }
         let parts = text.split_once('.').and_then(|(major, minor)| {
             Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
         });
         match parts {
-            Some((2, minor)) if (1..=NEWEST).contains(&minor) => Ok(Self(minor)),
+            Some((2, minor)) if (1..=newest).contains(&minor) => Ok(Self(minor)),
             Some(_) => Err(refuse(
                 406,
                 &format!(
-                    "Version {text} is not supported by the API. Minimum is 2.1 and maximum is 2.{NEWEST}."
+                    "Version {text} is not supported by the API. Minimum is 2.1 and maximum is 2.{newest}."
                 ),
             )),
             None => Err(refuse(
@@ -66,7 +64,7 @@ impl State {
     fn version(&self, id: &str) -> Value {
         let base = &self.shape.endpoints.base;
         let (status, newest, oldest, folder) = match id {
-            "v2.1" => ("CURRENT", format!("2.{NEWEST}"), "2.1", "v2.1"),
+            "v2.1" => ("CURRENT", format!("2.{}", self.shape.newest), "2.1", "v2.1"),
             _ => ("SUPPORTED", String::new(), "", "v2"),
         };
         json!({

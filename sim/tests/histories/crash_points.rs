@@ -272,6 +272,7 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         within_segment: false,
         engines,
         faults: None,
+        tiers: false,
         small: None,
     }
 }

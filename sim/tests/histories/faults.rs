@@ -52,6 +52,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
             store_permille,
             build_fails_permille: 0,
         }),
+        tiers: false,
         small: None,
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Scene {
     pub(crate) faults: Option<Faults>,
     /// What persons ask meanwhile.
     pub(crate) by_hand: ByHand,
+    /// `[recovery] ordered_restart`.
+    pub(crate) tiers: bool,
     /// Instead of the host's death: a VM or a process of it fails.
     pub(crate) small: Option<Small>,
 }
@@ -117,6 +119,7 @@ impl Scene {
             within_segment: false,
             faults: dice.percent(60).then(|| faults(&dice)),
             by_hand: ByHand::default(),
+            tiers: false,
             small: None,
         };
         // Drawn last, so that what the seeds meant before stays.

@@ -198,6 +198,7 @@ fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
         within_segment: false,
         engines,
         faults: None,
+        tiers: false,
         small: Some(Small {
             of,
             reports: 1,

@@ -18,6 +18,7 @@ use recovery::{
     request::{Asked, Request, RequestState},
     restart,
     seen::Server,
+    tiers,
 };
 use sim::{Process, SimClock, World};
 use std::{
@@ -31,6 +32,14 @@ use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store, StoreErro
 const HEALED_WITHIN_MS: i64 = 1_500_000;
 /// A recovery that cannot go on is given up after this.
 pub(crate) const EXPIRY_MS: i64 = 900_000;
+/// Who cannot be started keeps the others waiting so long.
+const TIERS: tiers::Limits = tiers::Limits {
+    tier_ms: 60_000,
+    attempts: 4,
+    retry_ms: 5_000,
+    start_ms: 60_000,
+    blocked_ms: 120_000,
+};
 /// A history takes a fraction of a second of real time.
 const SPINS_AFTER: Duration = Duration::from_secs(60);
 /// How often the checks look.
@@ -318,14 +327,20 @@ impl Stage {
             nova: Nova::new(session, NovaConfig::default()),
             clock: self.clock.clone(),
             entropy,
+            probe: self.world.probe(),
         };
-        let limits = Limits { expiry_ms: EXPIRY_MS, ..Limits::default() };
+        let limits = Limits { expiry_ms: EXPIRY_MS, tiers: TIERS, ..Limits::default() };
         let restart_limits = restart::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
         let process_limits = process::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
         let config = Config {
             name: process.id().into(),
             reserved_into_aggregates: true,
             within_segment: self.scene.within_segment,
+            tiers: tiers::Rules {
+                on: self.scene.tiers,
+                networks: tiers::Network::read("10.0.0.0/8").into_iter().collect(),
+                ..tiers::Rules::default()
+            },
             limits,
             restart_limits,
             process_limits,

@@ -119,6 +119,22 @@ async fn a_stopped_server_is_stopped_again_at_the_end() {
     assert!(client.world.running(&server).is_empty());
 }
 
+/// Nova looks at its computes' versions before anything else, and cannot put its sentence together.
+#[tokio::test(start_paused = true)]
+async fn with_an_older_compute_2_95_is_refused() {
+    let client = Client::new(1, Shape { old_computes: true, ..Shape::default() });
+    let (host, server) = client.host_and_server();
+    client.world.kill_host(&host);
+    client.wait_s(75).await;
+    let client = client.speaking("2.95");
+    let (status, error) = client.evacuate(&server);
+    assert_eq!(
+        (status, &error["badRequest"]["message"]),
+        (400, &json!("{'currently': 61, 'expected': 62}"))
+    );
+    assert_eq!(client.speaking("2.94").evacuate(&server).0, 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn since_2_95_a_running_server_ends_stopped() {
     let client = client().speaking("2.95");

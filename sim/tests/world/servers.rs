@@ -174,3 +174,20 @@ async fn a_deleted_server_is_gone_but_for_who_asks_what_changed() {
     assert_eq!(ids(&changed), [server.as_str()]);
     assert_eq!(changed["servers"][0]["status"], "DELETED");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_answers_at_its_ports_a_while_after_its_start() {
+    use ports::ProbeError::{Refused, Silent};
+    let client = Client::new(1, Shape::default());
+    let (host, server) = client.host_and_server();
+    let address = client.server(&server)["addresses"]["private"][0]["addr"].take();
+    let to = format!("{}:80", address.as_str().unwrap()).parse().unwrap();
+    let probe = client.world.probe();
+    let soon = std::time::Duration::from_secs(3);
+    assert_eq!(probe.connects(to, soon).await, Err(Refused));
+    client.wait_s(8).await;
+    assert_eq!(probe.connects(to, soon).await, Ok(()));
+    assert_eq!(probe.status(to, "/", soon).await, Ok(200));
+    client.world.kill_host(&host);
+    assert_eq!(probe.connects(to, soon).await, Err(Silent));
+}

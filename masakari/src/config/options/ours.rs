@@ -34,6 +34,27 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("recovery", "priority_aggregate_key", Kind::Str)
         .default("")
         .help("The metadata of a host aggregate that says so where nothing of the VM does"),
+    Opt::new("recovery", "ordered_restart", Kind::Bool)
+        .default("false")
+        .help("Let VMs that ran arrive stopped and start them tier by tier; needs a Nova of 2023.1 (2.95)"),
+    Opt::new("recovery", "tier_metadata_key", Kind::Str)
+        .default("HA_Tier")
+        .help("The metadata of a VM whose number says in which tier it is started, the lowest first; empty: none"),
+    Opt::new("recovery", "tier_flavor_key", Kind::Str)
+        .default("")
+        .help("The extra spec of a VM's flavor that says so where its metadata does not"),
+    Opt::new("recovery", "tier_image_key", Kind::Str)
+        .default("")
+        .help("The property of a VM's image that says so where metadata and flavor do not"),
+    Opt::new("recovery", "tier_timeout_s", Kind::Int { min: 1, max: 86400 })
+        .default("300")
+        .help("The seconds that the VMs of a tier, once they have arrived, may keep the next tier waiting"),
+    Opt::new("recovery", "check_metadata_key", Kind::Str)
+        .default("HA_Check")
+        .help("The metadata of a VM that says when it is up: tcp:PORT or http:PORT/PATH; empty: when it is active"),
+    Opt::new("recovery", "check_networks", Kind::List)
+        .default("")
+        .help("The networks whose addresses may be asked for that, as 192.0.2.0/24; none: no VM is asked"),
     Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
         .ignored("a log file that another program moves is always made anew"),
     Opt::new("oslo_policy", "enforce_scope", Kind::Bool)

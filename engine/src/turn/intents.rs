@@ -1,0 +1,43 @@
+//! Intents: the lines that stand in the log before what they mean is done.
+
+use recovery::{
+    due::Step,
+    log::{Act, Entry},
+    tiers::TierEntry,
+};
+
+/// What is written before the steps start. Unlocking may be done twice and needs no intent.
+pub(super) fn of(steps: &[Step]) -> Vec<Entry> {
+    let (mut evacuate, mut stop, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+    let mut start = Vec::new();
+    for step in steps {
+        match step {
+            Step::Evacuate { order, .. } => evacuate.push(order.server().clone()),
+            Step::Stop(server) => stop.push(server.clone()),
+            Step::Start(order) => start.push(order.server().clone()),
+            Step::ForceDown(_) => entries.push(Entry::ForceDownIntended),
+            Step::Disable(_) => entries.push(Entry::DisableIntended),
+            Step::LookAtHost
+            | Step::Plan
+            | Step::LookAtServers
+            | Step::LookAtStarts
+            | Step::Check(..)
+            | Step::Settle { .. }
+            // What is meant with a reserved host is in the line that took it, or left it.
+            | Step::TakeReserve
+            | Step::ReadyReserve(_)
+            | Step::HandBack(_)
+            | Step::Note(_)
+            | Step::Confirm => {}
+        }
+    }
+    for (act, servers) in [(Act::Evacuate, evacuate), (Act::Stop, stop)] {
+        if !servers.is_empty() {
+            entries.push(Entry::Intended { act, servers });
+        }
+    }
+    if !start.is_empty() {
+        entries.push(Entry::Tier(TierEntry::StartIntended { servers: start }));
+    }
+    entries
+}
