@@ -1,6 +1,7 @@
 //! Runs a program of the machine to its end, within a deadline.
 
 use async_trait::async_trait;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::{ffi::OsString, fmt::Debug, process::Stdio, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -13,6 +14,17 @@ pub struct Program {
     pub path: OsString,
     pub arguments: Vec<OsString>,
     pub stdin: Vec<u8>,
+    pub environment: Environment,
+}
+
+/// What the program finds around it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Environment {
+    /// Our own variables and folder.
+    #[default]
+    Inherited,
+    /// A path to the machine's programs and nothing else of ours, in the root folder.
+    Clean,
 }
 
 /// How it ended.
@@ -36,7 +48,8 @@ pub enum ExecError {
 /// Runs programs.
 #[async_trait]
 pub trait Exec: Send + Sync + Debug {
-    /// Runs `program` to its end; it is killed at the deadline.
+    /// Runs `program` to its end; it is killed at the deadline, or when nobody waits for it any more. What it
+    /// has started itself is killed with it, and does not outlive its end either.
     ///
     /// # Errors
     /// When it could not be started or did not end in time. A failing exit code is an `Ok`.
@@ -53,14 +66,23 @@ impl Exec for SystemExec {
     async fn run(&self, program: Program, deadline: Duration) -> Result<Finished, ExecError> {
         let name = program.path.to_string_lossy().into_owned();
         let start_failed = |source| ExecError::Start { program: name.clone(), source };
-        let mut child = tokio::process::Command::new(&program.path)
+        let mut command = tokio::process::Command::new(&program.path);
+        match program.environment {
+            Environment::Inherited => {}
+            Environment::Clean => {
+                command.env_clear().env("PATH", PATH).current_dir("/");
+            }
+        }
+        let mut child = command
             .args(&program.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(start_failed)?;
+        let group = Group::of(&child);
         let whole = async {
             let (stdin, stdout, stderr) =
                 (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -70,9 +92,15 @@ impl Exec for SystemExec {
                     let _ = pipe.write_all(&program.stdin).await;
                 }
             };
-            let ((), stdout, stderr) = tokio::join!(feed, drain(stdout), drain(stderr));
-            let status = child.wait().await?;
-            Ok(Finished { code: status.code(), stdout, stderr })
+            // What it leaves behind may hold its pipes open.
+            let ended = async {
+                let status = child.wait().await;
+                drop(group);
+                status
+            };
+            let ((), stdout, stderr, status) =
+                tokio::join!(feed, drain(stdout), drain(stderr), ended);
+            Ok(Finished { code: status?.code(), stdout, stderr })
         };
         match tokio::time::timeout(deadline, whole).await {
             Ok(finished) => finished.map_err(start_failed),
@@ -80,6 +108,28 @@ impl Exec for SystemExec {
                 program: name.clone(),
                 deadline_ms: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
             }),
+        }
+    }
+}
+
+/// Where a program in a clean environment finds others.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The process group of a program, which is killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Nobody may be left in it.
+            let _ = kill_process_group(leader, Signal::KILL);
         }
     }
 }
@@ -102,6 +152,7 @@ mod tests {
             path: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
             stdin: stdin.into(),
+            ..Program::default()
         }
     }
 
@@ -119,6 +170,56 @@ mod tests {
     async fn a_program_that_hangs_is_killed_at_the_deadline() {
         let run = SystemExec.run(sh("sleep 600", ""), Duration::from_millis(50)).await;
         assert!(matches!(run, Err(ExecError::TimedOut { deadline_ms: 50, .. })));
+    }
+
+    /// Whether the process whose id stands in the file still runs.
+    fn runs(file: &std::path::Path) -> bool {
+        let id = std::fs::read_to_string(file).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim()));
+        // One that nobody has waited for yet is dead all the same.
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    async fn dies(file: &std::path::Path) -> bool {
+        for _ in 0..200 {
+            if !runs(file) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn at_the_deadline_its_children_are_killed_with_it() {
+        let file = std::env::temp_dir().join(format!("masakari-child-{}", std::process::id()));
+        let script = format!("sleep 600 & echo $! > {}; sleep 600", file.display());
+        let run = SystemExec.run(sh(&script, ""), Duration::from_millis(500)).await;
+        assert!(matches!(run, Err(ExecError::TimedOut { .. })));
+        assert!(dies(&file).await, "the child of the program outlives it");
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_it_leaves_behind_holds_nobody_up_and_is_killed() {
+        let file = std::env::temp_dir().join(format!("masakari-left-{}", std::process::id()));
+        let script = format!("sleep 600 & echo $! > {}; echo done", file.display());
+        let run = SystemExec.run(sh(&script, ""), Duration::from_secs(20)).await.unwrap();
+        assert_eq!((run.code, run.stdout), (Some(0), b"done\n".to_vec()));
+        assert!(dies(&file).await, "what the program left behind outlives it");
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn in_a_clean_environment_nothing_of_ours_is_found() {
+        let clean = Program { environment: Environment::Clean, ..sh("/usr/bin/env; pwd", "") };
+        let run = SystemExec.run(clean, Duration::from_secs(20)).await.unwrap();
+        let seen = String::from_utf8(run.stdout).unwrap();
+        let of_the_shell = ["PATH=", "PWD=/", "OLDPWD=/", "SHLVL=", "_=/usr/bin/env", "/"];
+        for line in seen.lines() {
+            assert!(of_the_shell.iter().any(|start| line.starts_with(start)), "{line}");
+        }
+        assert!(seen.contains(PATH), "{seen}");
     }
 
     #[tokio::test]
