@@ -326,7 +326,7 @@ impl TaskView {
             message: message.text.clone(),
         });
         Self {
-            name: task.name.into(),
+            name: task.name.clone(),
             progress: task.progress,
             progress_details: messages.collect(),
             state: task.state.into(),

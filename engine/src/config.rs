@@ -1,5 +1,6 @@
 //! What can be set about the engine.
 
+use crate::steps::Steps;
 use recovery::{
     due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart, tiers,
 };
@@ -42,6 +43,8 @@ pub struct Config {
     /// `[process_failure] service_disable_reason`.
     pub process_disable_reason: String,
     pub process_limits: process::Limits,
+    /// `[taskflow_driver_recovery_flows]` and `[recovery_steps]`.
+    pub steps: Steps,
 }
 
 impl Default for Config {
@@ -65,6 +68,7 @@ impl Default for Config {
             restart_limits: restart::Limits::default(),
             process_disable_reason: "Masakari detected process failed.".into(),
             process_limits: process::Limits::default(),
+            steps: Steps::default(),
         }
     }
 }

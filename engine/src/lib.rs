@@ -17,7 +17,7 @@
 //!   a `journal`. * `acts`: every call that changes the cloud.
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts.
-//! * `tiers`: ordered restart.
+//! * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
 mod claim;
@@ -33,6 +33,7 @@ mod reasons;
 mod requests;
 mod reserve;
 mod restart;
+mod steps;
 mod subject;
 mod tenure;
 mod tiers;
@@ -40,11 +41,12 @@ mod turn;
 mod wake;
 
 pub use config::Config;
+pub use steps::{Declared, Does, Steps, Webhook};
 pub use wake::Wake;
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use openstack::Nova;
-use ports::{Clock, Entropy, Probe};
+use ports::{Clock, Entropy, Exec, Probe, Transport};
 use recovery::{
     HostName, Millis, NotificationId,
     lease::{Owner, Watch},
@@ -69,6 +71,10 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// Asks servers that were started whether they are up.
     pub probe: Arc<dyn Probe>,
+    /// Runs the operator's programs.
+    pub exec: Arc<dyn Exec>,
+    /// The way to the operator's webhooks.
+    pub web: Arc<dyn Transport>,
 }
 
 /// One run of one engine.

@@ -13,6 +13,7 @@ use recovery::{
     nouns::NotificationStatus,
     process::{self, Due, Event, State},
 };
+use serde_json::json;
 use std::pin::pin;
 
 impl Engine {
@@ -39,6 +40,10 @@ impl Engine {
             match due {
                 Due::Note(entries) => journal.record(entries).await?,
                 Due::Wait { until } => journal.wait(until, stopping.as_mut()).await?,
+                Due::RunStep(run) => {
+                    let more = json!({ "failure": "process", "process": process });
+                    journal.run_step(&run, more, stopping.as_mut()).await?;
+                }
                 Due::Disable(service) => {
                     self.disable_it(&mut journal, &service, stopping.as_mut()).await?;
                 }

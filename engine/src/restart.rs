@@ -17,6 +17,7 @@ use recovery::{
     restart::{self, Due, Event, Look, Stage, State},
     seen::{ComputeService, EvacuationStatus, Server},
 };
+use serde_json::json;
 use std::{collections::BTreeSet, pin::pin};
 
 /// How often a server is looked for whose host is being recovered.
@@ -170,6 +171,12 @@ impl Engine {
                 return Ok(false);
             }
             Due::Wait { until } => journal.wait(until, stopping).await?,
+            Due::RunStep(run) => {
+                let name = view.server.as_ref().map(|s| s.name.as_str());
+                let server = json!({ "id": server.as_str(), "name": name });
+                let more = json!({ "failure": "server", "server": server });
+                journal.run_step(&run, more, stopping).await?;
+            }
             Due::Stop { reset } => self.stop_it(journal, server, reset, stopping).await?,
             Due::Start => self.start_it(journal, server, view.looked_at, stopping).await?,
         }

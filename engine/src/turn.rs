@@ -16,6 +16,7 @@ use crate::{
     journal::Journal,
     look::{From, HostList, HostView, LookFailed, ServersView},
     reserve::{Found, Hold},
+    steps,
     subject::{Mission, Task},
     tiers::StartsView,
 };
@@ -58,6 +59,7 @@ enum Came<'e> {
     Looked(Result<ServersView, LookFailed>),
     Found(Result<Found<'e>, LookFailed>),
     Switched(Entry, Result<(), ActFailed>),
+    Stepped(recovery::steps::Run, steps::Ended),
     Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },
     Arrived(Result<StartsView, LookFailed>),
     Started(ServerId, Result<(), ActFailed>),
@@ -73,6 +75,7 @@ enum Single {
     Switch,
     Reserve,
     Starts,
+    Step,
 }
 
 /// One recovery in this process.
@@ -148,12 +151,12 @@ impl Engine {
             Task::RecoverHost(mission) => mission,
             Task::Restart { subject, server } => {
                 let mut journal = Journal::open(self, lease, subject, &lines)?;
-                journal.record(vec![claim]).await?;
+                journal.record(Self::opening(claim, &lines, &self.config().steps.server)).await?;
                 return self.restart(journal, &server, stopping).await;
             }
             Task::Process { subject, process } => {
                 let mut journal = Journal::open(self, lease, subject, &lines)?;
-                journal.record(vec![claim]).await?;
+                journal.record(Self::opening(claim, &lines, &self.config().steps.process)).await?;
                 return self.answer_to_process(journal, &process, stopping).await;
             }
             Task::Nothing { status, message } => {
@@ -227,7 +230,11 @@ impl<'e> Turns<'e> {
     async fn begin(&mut self) -> Result<(), Stop> {
         if self.state.ways.method.is_none() {
             let method = self.mission.method;
-            self.record(vec![Entry::Way(WayEntry::Method { method })]).await?;
+            let mut entries = vec![Entry::Way(WayEntry::Method { method })];
+            // What is tried again keeps its list.
+            let fresh = self.state.steps.are_usual();
+            entries.extend(self.engine.flow_of_host(method).filter(|_| fresh));
+            self.record(entries).await?;
         }
         for host in self.state.ways.held() {
             match self.engine.hold_again(host).await? {
@@ -347,8 +354,12 @@ impl<'e> Turns<'e> {
         // sent, and be due again at once.
         let may_act = self.engine.tenures.allows(&self.lease, self.boot());
         match single(step) {
-            Some(Single::Host) => quiet && !held && !self.singles.contains(&Single::Host),
-            Some(single @ (Single::Switch | Single::Reserve)) => {
+            Some(Single::Host) => {
+                // What comes after a step is looked at when it has ended.
+                let no_need = held || self.singles.contains(&Single::Step);
+                quiet && !no_need && !self.singles.contains(&Single::Host)
+            }
+            Some(single @ (Single::Switch | Single::Reserve | Single::Step)) => {
                 quiet && may_act && !self.singles.contains(&single)
             }
             Some(single) => quiet && !self.singles.contains(&single),
@@ -423,9 +434,21 @@ impl<'e> Turns<'e> {
                     engine.settle(&lease, &id, to_error, unlock).await
                 })
             }
+            Step::RunStep(run) => self.own_step(run),
             Step::Note(_) => return,
         };
         self.in_flight.push(act);
+    }
+
+    fn own_step(&self, run: recovery::steps::Run) -> LocalBoxFuture<'e, Came<'e>> {
+        let (engine, lease) = (self.engine, self.lease.clone());
+        let more = steps::facts_of_host(&self.state);
+        let facts = steps::facts(&self.mission.subject, &run, more);
+        async move {
+            let ended = engine.run_step(&lease, &run, facts).await;
+            Came::Stepped(run, ended)
+        }
+        .boxed_local()
     }
 
     fn act(
@@ -534,6 +557,7 @@ fn note(step: &Step) -> Option<Entry> {
         | Step::LookAtStarts
         | Step::Start(_)
         | Step::Check(..)
+        | Step::RunStep(_)
         | Step::Confirm => None,
     }
 }
@@ -547,6 +571,7 @@ fn single(step: &Step) -> Option<Single> {
         Step::TakeReserve => Some(Single::Reserve),
         Step::ForceDown(_) | Step::Disable(_) => Some(Single::Switch),
         Step::ReadyReserve(_) | Step::HandBack(_) => Some(Single::Reserve),
+        Step::RunStep(_) => Some(Single::Step),
         Step::Evacuate { .. }
         | Step::Stop(_)
         | Step::Settle { .. }

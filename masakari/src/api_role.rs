@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         let reload = Reload::new(args, PROGRAM, levels)?;
         tokio::select! {
             served = serve(&configuration, &machine, store, nudge, stop) => served?,
-            () = reload.keep(|_| {}) => {}
+            () = reload.keep(|_| Ok(())) => {}
         }
         Ok(ExitCode::SUCCESS)
     })

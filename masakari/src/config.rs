@@ -11,6 +11,7 @@ mod logs;
 mod options;
 mod policy_files;
 mod rooms;
+mod steps;
 #[cfg(test)]
 mod tests;
 

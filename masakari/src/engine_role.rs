@@ -5,6 +5,7 @@ use crate::{
     signals,
 };
 use engine::{Engine, Ports, Wake};
+use ports::SystemExec;
 use std::{process::ExitCode, sync::Arc};
 use store::Store;
 
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         let reload = Reload::new(args, PROGRAM, levels)?;
         tokio::select! {
             () = engine.run(stop()) => {}
-            () = reload.keep(|configuration| engine.reconfigure(settings(configuration))) => {}
+            () = reload.keep(|configuration| reconfigure(&engine, configuration)) => {}
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -46,7 +47,7 @@ pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         let both = async { tokio::join!(serving, engine.run(stop())).0 };
         tokio::select! {
             served = both => served?,
-            () = reload.keep(|configuration| engine.reconfigure(settings(configuration))) => {}
+            () = reload.keep(|configuration| reconfigure(&engine, configuration)) => {}
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -59,22 +60,29 @@ fn new(
     wake: Wake,
 ) -> anyhow::Result<Engine> {
     configuration.check_networks()?;
-    let config = settings(configuration);
+    let config = settings(configuration)?;
     let nova = machine.nova(configuration)?;
     let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
     let probe = Arc::new(ports::NetworkProbe::new()?);
-    Ok(Engine::new(Ports { store, nova, clock, entropy, probe }, config, wake))
+    let (exec, web) = (Arc::new(SystemExec), machine.web(configuration)?);
+    Ok(Engine::new(Ports { store, nova, clock, entropy, probe, exec, web }, config, wake))
 }
 
-fn settings(configuration: &Configuration) -> engine::Config {
-    let config = configuration.engine(&ports_of::machine_name());
+/// What can change while the engine runs changes.
+fn reconfigure(engine: &Engine, configuration: &Configuration) -> anyhow::Result<()> {
+    engine.reconfigure(settings(configuration)?);
+    Ok(())
+}
+
+fn settings(configuration: &Configuration) -> anyhow::Result<engine::Config> {
+    let config = configuration.engine(&ports_of::machine_name())?;
     if config.require == recovery::evidence::Require::Monitor {
         tracing::warn!(
             "[fencing] require = monitor: a monitor's word and Nova's are believed without proof; \
              set `require = proven` once hosts can be fenced"
         );
     }
-    config
+    Ok(config)
 }
 
 async fn stop() {

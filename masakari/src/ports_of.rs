@@ -32,6 +32,12 @@ impl Machine {
         Ok(Nova::new(session, configuration.nova()?))
     }
 
+    /// The way to the operator's webhooks.
+    pub(crate) fn web(&self, configuration: &Configuration) -> anyhow::Result<Arc<dyn Transport>> {
+        let client = HttpClient::new(&configuration.webhook_http());
+        Ok(Arc::new(client.context("[recovery_steps] webhooks cannot be spoken with")?))
+    }
+
     pub(crate) async fn open(&self, database: &Database) -> anyhow::Result<Sql> {
         let pool = database.pool;
         let options = SqlOptions {

@@ -1,8 +1,9 @@
 //! SIGHUP: the configuration is read anew, and what can change while we run changes.
 //!
 //! That is what decides (`[host_failure]`, `[instance_failure]`, `[process_failure]`, `[recovery]`, `[fencing]`,
-//! intervals and limits) and the log's levels. Connections, ports and who we are stay until a restart. Files that
-//! cannot be used change nothing: a mistake in an editor must not stop a recovery. Policy files need no signal.
+//! `[taskflow_driver_recovery_flows]`, `[recovery_steps]`, intervals and limits) and the log's levels. Connections, ports
+//! and who we are stay until a restart. Files that cannot be used change nothing: a mistake in an editor must not
+//! stop a recovery. Policy files need no signal.
 
 use crate::{cli::ConfigArgs, config::Configuration, logging::LevelsHandle, signals::Hangups};
 
@@ -24,12 +25,11 @@ impl Reload {
     }
 
     /// Reads anew at each SIGHUP, for ever; `apply` gets only what is without mistakes.
-    pub(crate) async fn keep(mut self, apply: impl Fn(&Configuration)) {
+    pub(crate) async fn keep(mut self, apply: impl Fn(&Configuration) -> anyhow::Result<()>) {
         loop {
             self.hangups.next().await;
-            match self.read() {
-                Ok(configuration) => {
-                    apply(&configuration);
+            match self.read(&apply) {
+                Ok(()) => {
                     tracing::info!(
                         "SIGHUP: the configuration was read anew; connections, listening addresses and names \
                          change at a restart"
@@ -40,13 +40,14 @@ impl Reload {
         }
     }
 
-    fn read(&self) -> anyhow::Result<Configuration> {
+    fn read(&self, apply: impl Fn(&Configuration) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let configuration = Configuration::read(&self.args.0, self.program)?;
         let levels = configuration.levels()?;
+        apply(&configuration)?;
         for warning in &configuration.warnings {
             tracing::warn!("{warning}");
         }
         self.levels.change(&levels);
-        Ok(configuration)
+        Ok(())
     }
 }

@@ -92,3 +92,37 @@ fn a_hangup_puts_new_settings_into_force_and_a_mistake_leaves_the_old_ones() {
     engine.says("the configuration was read anew", 2);
     engine.says(" DEBUG ", 1);
 }
+
+/// A list that names a step which nothing declares.
+const MISSPELT: &str = "[taskflow_driver_recovery_flows]\n\
+    process_failure_recovery_tasks = pre:[tel],main:[disable_compute_node_task],post:[]\n\
+    [recovery_steps]\nstep = tell exec:/bin/true\n";
+
+#[test]
+fn a_step_that_is_not_declared_stops_the_start_and_changes_nothing_at_a_hangup() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "");
+    let mut engine = Running::start(folder.path());
+    engine.says("engine started", 1);
+    let why = "masakari.conf:6: [taskflow_driver_recovery_flows] process_failure_recovery_tasks names \
+        \"tel\", which is neither a task of this kind of recovery nor a declared step; did you mean \
+        \"tell\"?";
+
+    write(folder.path(), MISSPELT);
+    engine.hang_up();
+    let said = engine.says("everything stays as it was", 1);
+    assert!(said.contains(why), "{said}");
+
+    let refused = Command::new(env!("CARGO_BIN_EXE_masakari"))
+        .args(["engine", "--config-file", "masakari.conf"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
+    assert!(said.contains(why), "{said}");
+
+    write(folder.path(), &MISSPELT.replace("[tel]", "[tell]"));
+    engine.hang_up();
+    engine.says("the configuration was read anew", 1);
+}

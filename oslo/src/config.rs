@@ -29,7 +29,7 @@ mod tests;
 mod values;
 
 pub use find::{Location, Search, gather, read_source};
-pub use finding::{Finding, Name, Place, Problem, Severity};
+pub use finding::{Finding, Name, Place, Problem, Severity, nearest};
 pub use from_value::FromValue;
 pub use ini::Syntax;
 pub(crate) use ini::is_space;

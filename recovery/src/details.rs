@@ -9,9 +9,10 @@ use crate::hand;
 use crate::log::{Act, Entry, Line, Planned, Skipped};
 use crate::nouns::NotificationStatus;
 use crate::state::{Outcome, Stage, State};
+use crate::steps::{Failure, StepEntry, shown};
 use crate::way::WayEntry;
 use crate::{HostName, Millis};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
 const EVACUATE: &str = "EvacuateInstancesTask";
 const START: &str = "Start evacuation of instances from failed host";
@@ -19,7 +20,7 @@ const START: &str = "Start evacuation of instances from failed host";
 /// One task of the recovery.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Task {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// `RUNNING`, `SUCCESS` or `FAILURE`.
     pub state: &'static str,
     /// 0 to 1.
@@ -37,8 +38,8 @@ pub struct Message {
 }
 
 impl Task {
-    pub(crate) fn begin(name: &'static str) -> Self {
-        Self { name, state: "RUNNING", progress: 0.0, messages: Vec::new() }
+    pub(crate) fn begin(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), state: "RUNNING", progress: 0.0, messages: Vec::new() }
     }
 
     pub(crate) fn say(&mut self, at: Millis, progress: f64, text: String) {
@@ -59,7 +60,7 @@ pub fn details(lines: &[Line], host: &HostName) -> Vec<Task> {
     for (i, line) in lines.iter().enumerate() {
         tell(&mut tasks, line, lines.get(..=i).unwrap_or(lines), host);
     }
-    tasks
+    shown(tasks, lines, Failure::Host)
 }
 
 fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
@@ -67,7 +68,10 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
     // A report that asks for nothing has no task.
     let nothing_done = matches!(
         line.entry,
-        Entry::Claimed { .. } | Entry::Ended { .. } | Entry::Way(WayEntry::Method { .. })
+        Entry::Claimed { .. }
+            | Entry::Ended { .. }
+            | Entry::Step(StepEntry::Flow { .. })
+            | Entry::Way(WayEntry::Method { .. })
     );
     if tasks.is_empty() && !nothing_done {
         let mut disable = Task::begin("DisableComputeServiceTask");
@@ -125,6 +129,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         | Entry::Stopped { .. }
         | Entry::Gone { .. }
         | Entry::Confirmed { .. }
+        | Entry::Step(_)
         | Entry::Restart(_)
         | Entry::Process(_) => {}
     }
@@ -137,7 +142,7 @@ pub(crate) fn tell_every(tasks: &mut [Task], at: Millis, entry: &Every<'_>) {
         Every::Claimed { owner, generation } if *generation > 1 => {
             last.say(at, last.progress, format!("Taken over by engine {owner}"));
         }
-        Every::Claimed { .. } => {}
+        Every::Claimed { .. } | Every::Step(_) => {}
         Every::Waiting { why } => last.say(at, last.progress, format!("Waiting: {why}")),
         Every::Hand(word) => word.tell(last, at),
         Every::Ended { status, message } => {

@@ -10,6 +10,7 @@ use crate::nouns::NotificationStatus;
 use crate::permit::{Evacuate, ForceDown, Permit};
 use crate::seen::ComputeService;
 use crate::state::{Move, Once, Outcome, Stage, State};
+use crate::steps::{self, Next, Place};
 use crate::tiers::{Check, Start};
 use crate::way::{Reserve, Standing, Way, WayEntry};
 use crate::{HostName, Millis, ServerId, ServiceId};
@@ -100,6 +101,8 @@ pub enum Step {
     ReadyReserve(Reserve),
     /// Leave it as it was found.
     HandBack(Reserve),
+    /// A step of the operator's own.
+    RunStep(steps::Run),
     /// An observation that needs no act: the time is over.
     Note(Entry),
     /// A fresh list from Nova: is anything left?
@@ -121,9 +124,8 @@ pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
         return Vec::new();
     }
     let mut steps = after_the_move(state, limits, scene);
-    if let Some(why) = &state.hand.cancelled {
-        steps.extend(given_up(state, scene, why));
-    } else if let Err(why) = state.ways.now() {
+    let over = || state.steps.failed().or_else(|| state.ways.now().err());
+    if let Some(why) = state.hand.cancelled.as_deref().or_else(over) {
         steps.extend(given_up(state, scene, why));
     } else if expired(state, limits, scene.now) {
         let why = state.held.as_deref().unwrap_or("the recovery took too long");
@@ -151,7 +153,8 @@ pub fn wake_at(state: &State, limits: &Limits) -> Option<Millis> {
         Stage::Stopping { .. } => m.stop_since.map(|s| s.plus(limits.stop_ms)),
         Stage::Ended { .. } => None,
     });
-    moves.chain(state.since().map(|b| b.plus(limits.expiry_ms))).min()
+    let expires = state.since().map(|b| b.plus(limits.expiry_ms));
+    moves.chain(expires).chain(state.steps.again_at()).min()
 }
 
 fn expired(state: &State, limits: &Limits, now: Millis) -> bool {
@@ -161,13 +164,30 @@ fn expired(state: &State, limits: &Limits, now: Millis) -> bool {
 /// Whether something is left that only a permit allows.
 fn needs_permit(state: &State, now: Millis) -> bool {
     state.plans == 0
+        || instead_of_evacuating(state)
         || state
             .moves
             .values()
             .any(|m| matches!(m.stage, Stage::Waiting { not_before } if not_before <= now))
 }
 
-/// First blind Nova (with proof), then take the host out of service, then plan, then evacuate.
+/// Whether steps are left to which the operator leaves it to bring the servers back.
+fn instead_of_evacuating(state: &State) -> bool {
+    state.steps.leave_out(steps::EVACUATE) && state.steps.are_left(Place::Third)
+}
+
+/// The operator's steps up to that place, in front of everything that comes after it; `None`: all of
+/// them are over.
+fn own_steps(state: &State, upto: Place, now: Millis) -> Option<Vec<Step>> {
+    state.steps.next(upto, now).map(|next| match next {
+        Next::Run(run) => Vec::from([Step::RunStep(run)]),
+        Next::Note(entry) => Vec::from([Step::Note(entry)]),
+        Next::Wait { .. } => Vec::new(),
+    })
+}
+
+/// First blind Nova (with proof), then take the host out of service, then plan, then evacuate; and
+/// between these what the operator wants there.
 fn with_permit(state: &State, limits: &Limits, permit: &Permit, scene: &Scene<'_>) -> Vec<Step> {
     if let Some(service) = scene.service {
         let force = permit.force_down(service.id.clone());
@@ -176,19 +196,32 @@ fn with_permit(state: &State, limits: &Limits, permit: &Permit, scene: &Scene<'_
         {
             return Vec::from([Step::ForceDown(order)]);
         }
-        if state.disabled != Once::Done {
-            // One that a person disabled keeps that person's reason.
-            if !service.enabled && state.disabled == Once::NotYet {
-                return Vec::from([Step::Note(Entry::Disabled)]);
-            }
-            // Listing changes nothing: it need not wait for Nova's answer to the other.
-            let mut steps = Vec::from([Step::Disable(service.id.clone())]);
-            steps.extend((state.plans == 0).then_some(Step::Plan));
-            return steps;
+    }
+    if let Some(steps) = own_steps(state, Place::First, scene.now) {
+        return steps;
+    }
+    if let Some(service) = scene.service
+        && state.disabled != Once::Done
+        && !state.steps.leave_out(steps::DISABLE_SERVICE)
+    {
+        // One that a person disabled keeps that person's reason.
+        if !service.enabled && state.disabled == Once::NotYet {
+            return Vec::from([Step::Note(Entry::Disabled)]);
         }
+        // Listing changes nothing: it need not wait for Nova's answer to the other.
+        let plan = state.plans == 0 && !state.steps.are_left(Place::Second);
+        let mut steps = Vec::from([Step::Disable(service.id.clone())]);
+        steps.extend(plan.then_some(Step::Plan));
+        return steps;
+    }
+    if let Some(steps) = own_steps(state, Place::Second, scene.now) {
+        return steps;
     }
     if state.plans == 0 {
         return Vec::from([Step::Plan]);
+    }
+    if let Some(steps) = own_steps(state, Place::Third, scene.now) {
+        return steps;
     }
     match (state.ways.now(), state.ways.reserve()) {
         (Ok(Way::Reserved), None) => Vec::from([Step::TakeReserve]),
@@ -351,7 +384,8 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
     if let Some(why) = &state.hand.cancelled {
         return hand::last_of_host(state, why, scene, expired);
     }
-    let planned_enough = state.confirmed || state.plans >= plans_most(state, limits);
+    let failed = state.steps.failed().is_some();
+    let planned_enough = failed || state.confirmed || state.plans >= plans_most(state, limits);
     if let Some((reserve, _)) = state.ways.reserve().filter(|_| expired || planned_enough) {
         let (host, used) = (reserve.host.clone(), may_have_been_used(state));
         return Some(Step::Note(Entry::Way(WayEntry::Left { host, used })));
@@ -366,7 +400,7 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
         let message = Some(format!("given up after {} s: {message}{off}", limits.expiry_ms / 1000));
         return Some(Step::Note(Entry::Ended { status: NotificationStatus::Failed, message }));
     }
-    if state.plans == 0 {
+    if !failed && (state.plans == 0 || instead_of_evacuating(state)) {
         return None;
     }
     if !planned_enough {
@@ -376,7 +410,18 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
     if state.ways.unused().is_some() || !state.starts.are_over(&state.moves) {
         return None;
     }
-    Some(Step::Note(verdict(state)))
+    let verdict = verdict(state);
+    match last_steps(state, &verdict, scene.now) {
+        Some(steps) => steps.into_iter().next(),
+        None => Some(Step::Note(verdict)),
+    }
+}
+
+/// The operator's steps after a recovery that went well, unless there was nothing to do.
+fn last_steps(state: &State, verdict: &Entry, now: Millis) -> Option<Vec<Step>> {
+    let well = matches!(verdict, Entry::Ended { status: NotificationStatus::Finished, .. });
+    let done = !state.moves.is_empty() || state.steps.leave_out(steps::EVACUATE);
+    if well && done { own_steps(state, Place::End, now) } else { None }
 }
 
 /// What a way, or a reserved host, left behind is one plan more.
@@ -408,6 +453,12 @@ fn verdict(state: &State) -> Entry {
             | Stage::Settling { .. } => None,
         })
         .collect();
+    if let Some(why) = state.steps.failed() {
+        let of_all =
+            format!("{} of {} servers were not recovered", failed.len(), state.moves.len());
+        let message = if failed.is_empty() { why.into() } else { format!("{why}; {of_all}") };
+        return Entry::Ended { status: NotificationStatus::Failed, message: Some(message) };
+    }
     let off: Vec<String> =
         state.starts.not_started().map(|(s, why)| format!("{}: {why}", s.ordered.server)).collect();
     if failed.is_empty() && off.is_empty() && state.confirmed {

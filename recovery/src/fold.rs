@@ -6,6 +6,7 @@ use crate::hand::{Hand, HandEntry};
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::state::{Illegal, Subject};
+use crate::steps::{StepEntry, Steps};
 use crate::{process, restart};
 use alloc::{string::String, vec::Vec};
 
@@ -26,6 +27,7 @@ pub enum Every<'e> {
     Claimed { owner: &'e str, generation: u64 },
     Waiting { why: &'e str },
     Hand(&'e HandEntry),
+    Step(&'e StepEntry),
     Ended { status: NotificationStatus, message: Option<&'e String> },
 }
 
@@ -39,6 +41,7 @@ impl Entry {
             }
             Self::Waiting { why } => Of::Every(Every::Waiting { why }),
             Self::Hand(word) => Of::Every(Every::Hand(word)),
+            Self::Step(entry) => Of::Every(Every::Step(entry)),
             Self::Ended { status, message } => {
                 Of::Every(Every::Ended { status: *status, message: message.as_ref() })
             }
@@ -141,6 +144,7 @@ pub struct Common {
     /// What outside did not answer, when that was written last.
     pub waiting: Option<String>,
     pub hand: Hand,
+    pub steps: Steps,
     pub ended: Option<(NotificationStatus, Option<String>)>,
 }
 
@@ -176,11 +180,16 @@ impl Common {
         match entry {
             Every::Claimed { .. } => self.began = self.began.or(Some(at)),
             Every::Waiting { why } => self.waiting = Some((*why).into()),
+            Every::Step(entry) => {
+                self.steps.apply(entry, at)?;
+                self.waiting = None;
+            }
             Every::Ended { status, message } => self.ended = Some((*status, message.cloned())),
             Every::Hand(word) => {
                 self.hand.apply(word, at)?;
                 if let HandEntry::Retried { .. } = word {
                     (self.ended, self.waiting) = (None, None);
+                    self.steps.retry(at);
                 }
             }
         }

@@ -39,6 +39,7 @@ pub mod restart;
 pub mod seen;
 pub mod shortage;
 pub mod state;
+pub mod steps;
 pub mod tiers;
 mod time;
 pub mod way;

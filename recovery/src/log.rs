@@ -113,6 +113,8 @@ pub enum Entry {
     },
     /// What a person asked of the recovery.
     Hand(HandEntry),
+    /// Steps of the operator's own.
+    Step(crate::steps::StepEntry),
     /// In the restart of one server.
     Restart(crate::restart::Event),
     /// After a process of a host failed.
@@ -134,8 +136,10 @@ impl Entry {
         match self {
             Self::Planned { moves, .. } => !moves.is_empty(),
             Self::Restart(crate::restart::Event::Chosen { .. }) => true,
-            Self::Process(crate::process::Event::Stopped { .. }) => true,
-            Self::Restart(_)
+            Self::Process(crate::process::Event::Stopped { .. })
+            | Self::Step(crate::steps::StepEntry::Begun { .. }) => true,
+            Self::Step(_)
+            | Self::Restart(_)
             | Self::Process(_)
             | Self::Claimed { .. }
             | Self::Proven { .. }

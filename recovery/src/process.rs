@@ -13,6 +13,7 @@ use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::seen::ComputeService;
 use crate::state::Subject;
+use crate::steps::{self, Next, Place};
 use crate::{HostName, Millis, ServiceId};
 use alloc::{format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,8 @@ pub enum Due {
     /// Write that, and ask again.
     Note(Vec<Entry>),
     Disable(ServiceId),
+    /// A step of the operator's own.
+    RunStep(steps::Run),
     /// Look again then.
     Wait {
         until: Millis,
@@ -152,7 +155,18 @@ pub fn judge(
         let why = format!("Nova has no {NOVA_COMPUTE} on host '{host}'");
         return ended(NotificationStatus::Failed, Some(why));
     };
+    if let Some(why) = state.common.steps.failed() {
+        return ended(NotificationStatus::Failed, Some(why.into()));
+    }
+    if let Some(due) = own_step(state, now) {
+        return due;
+    }
+    let left_out = |task| state.common.steps.leave_out(task);
     match state.stage {
+        Stage::ToDisable { not_before } if service.enabled && left_out(steps::DISABLE_NODE) => {
+            until_somebody_disables_it(state, limits, not_before, now)
+        }
+        Stage::Disabling { .. } if left_out(steps::CONFIRM_DISABLED) => at_the_end(state, now),
         Stage::Reported => Due::Wait { until: now },
         Stage::Confirmed => ended(NotificationStatus::Finished, None),
         Stage::ToDisable { .. } if !service.enabled => note(Event::AlreadyDisabled),
@@ -166,6 +180,53 @@ pub fn judge(
         Stage::Asking => note(Event::NotAsked { until: now.plus(LOOK_EVERY_MS) }),
         Stage::Disabling { since } if now.since(since) >= limits.confirm_ms => not_disabled(),
         Stage::Disabling { .. } => Due::Wait { until: now.plus(LOOK_EVERY_MS) },
+    }
+}
+
+/// The operator leaves it to others to disable it.
+fn until_somebody_disables_it(
+    state: &State,
+    limits: &Limits,
+    not_before: Millis,
+    now: Millis,
+) -> Due {
+    let steps = &state.common.steps;
+    if steps.leave_out(steps::CONFIRM_DISABLED) {
+        return at_the_end(state, now);
+    }
+    let since = steps.over_at.map_or(not_before, |over| over.max(not_before));
+    if let Some(next) = steps.next(Place::Second, now) {
+        return of_step(next, now);
+    }
+    if now.since(since) >= limits.confirm_ms {
+        return not_disabled();
+    }
+    Due::Wait { until: now.plus(LOOK_EVERY_MS) }
+}
+
+/// The operator's steps that come before what this stage is about.
+fn own_step(state: &State, now: Millis) -> Option<Due> {
+    let upto = match state.stage {
+        Stage::ToDisable { .. } => Place::First,
+        Stage::Disabling { .. } => Place::Second,
+        Stage::Confirmed => Place::End,
+        Stage::Reported | Stage::Asking => return None,
+    };
+    state.common.steps.next(upto, now).map(|next| of_step(next, now))
+}
+
+fn at_the_end(state: &State, now: Millis) -> Due {
+    match state.common.steps.next(Place::End, now) {
+        Some(next) => of_step(next, now),
+        None => ended(NotificationStatus::Finished, None),
+    }
+}
+
+fn of_step(next: Next, now: Millis) -> Due {
+    match next {
+        Next::Run(run) => Due::RunStep(run),
+        Next::Note(entry) => Due::Note(Vec::from([entry])),
+        Next::Wait { until } => Due::Wait { until: until.min(now.plus(LOOK_EVERY_MS)) },
     }
 }
 

@@ -21,6 +21,7 @@ use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::NotificationStatus;
 use crate::seen::VmState;
+use crate::steps::Steps;
 use crate::tiers::Starts;
 use crate::way::Ways;
 use crate::{HostId, HostName, Millis, NotificationId, ServerId};
@@ -127,6 +128,7 @@ pub struct State {
     pub plans: u32,
     pub ways: Ways,
     pub hand: Hand,
+    pub steps: Steps,
     /// The servers that were found on the host, by the last plan; one that a way left behind is
     /// planned again.
     pub moves: BTreeMap<ServerId, Move>,
@@ -225,6 +227,7 @@ impl State {
                 }
             }
             Entry::Tier(entry) => self.starts.apply(entry, at)?,
+            Entry::Step(entry) => self.steps.apply(entry, at)?,
             Entry::Confirmed { .. } => self.confirmed = true,
             Entry::Restart(_) | Entry::Process(_) => {
                 return Err("it belongs to another kind of recovery");

@@ -16,6 +16,8 @@ mod checks;
 mod crash_points;
 #[path = "histories/faults.rs"]
 mod faults;
+#[path = "histories/own_steps.rs"]
+mod own_steps;
 #[path = "histories/pace.rs"]
 mod pace;
 #[path = "histories/reserved_points.rs"]

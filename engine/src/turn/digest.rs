@@ -11,16 +11,19 @@ use ports::Boot;
 use recovery::{
     ServerId, VMoveId,
     due::{self, Look},
-    log::{Act, Entry, Planned},
+    log::{Act, Entry, Planned, Skipped},
     plan,
     seen::{Evacuation, Server},
     state::{Move, Outcome, Stage},
+    steps::EVACUATE,
     way::{Standing, Way, WayEntry, Ways},
 };
 use std::time::Duration;
 
 /// Every reserved host that is left is in another recovery's hands.
 const RESERVED_BUSY: &str = "every reserved host that is left is used by another recovery";
+/// Why a server stays where the operator wants no evacuation.
+const LEFT_OUT: &str = "the operator's list of tasks has no evacuate_instances_task";
 
 impl<'e> Turns<'e> {
     /// What an answer means for the log.
@@ -69,6 +72,10 @@ impl<'e> Turns<'e> {
                     Err(ActFailed::NoTenure { .. } | ActFailed::Late { .. }) => Vec::new(),
                     Err(ActFailed::Before(e) | ActFailed::Itself(e)) => self.not_switched(done, &e),
                 }
+            }
+            Came::Stepped(run, ended) => {
+                self.singles.remove(&Single::Step);
+                self.engine.step_ended(&run, ended).into_iter().collect()
             }
             Came::Acted { act, server, result } => {
                 self.busy.remove(&server);
@@ -198,8 +205,12 @@ impl<'e> Turns<'e> {
             entries.extend(within.map(Entry::Way));
         }
         let fresh_id = || VMoveId::new(engine.ports.entropy.uuid().to_string());
-        let (moves, skipped) =
+        let (mut moves, mut skipped) =
             plan::select(servers, evacuations, &engine.config().selection, fresh_id);
+        if self.state.steps.leave_out(EVACUATE) {
+            let left = moves.drain(..).map(|m| Skipped { server: m.server, why: LEFT_OUT.into() });
+            skipped.extend(left);
+        }
         let on_host = u32::try_from(servers.len()).unwrap_or(u32::MAX);
         let mut fresh: Vec<_> =
             moves.into_iter().filter(|m| !self.state.moves.contains_key(&m.server)).collect();
@@ -207,7 +218,8 @@ impl<'e> Turns<'e> {
             m.priority = list.priorities.get(&m.server).copied().unwrap_or(0);
         }
         let left = self.left_behind(servers);
-        if !left.is_empty() && self.state.ways.goes_on(list.more_reserved) {
+        let goes_on = self.state.steps.failed().is_none();
+        if goes_on && !left.is_empty() && self.state.ways.goes_on(list.more_reserved) {
             fresh.extend(plan::again(&left, evacuations, fresh_id));
             entries.extend(self.leaves_reserve(evacuations));
             if self.state.ways.now() == Ok(Way::Scheduler) {

@@ -17,6 +17,7 @@ pub(super) fn of(steps: &[Step]) -> Vec<Entry> {
             Step::Start(order) => start.push(order.server().clone()),
             Step::ForceDown(_) => entries.push(Entry::ForceDownIntended),
             Step::Disable(_) => entries.push(Entry::DisableIntended),
+            Step::RunStep(run) => entries.push(crate::steps::begun(run)),
             Step::LookAtHost
             | Step::Plan
             | Step::LookAtServers

@@ -29,6 +29,7 @@ impl Configuration {
             self.policy_files().overrides().map(drop),
             self.api().map(drop),
             self.tls().map(drop),
+            self.steps().map(drop),
         ];
         let errors = rooms.into_iter().filter_map(Result::err).chain(self.log_mistakes());
         let mut told: Vec<Told> = errors.map(told).collect();

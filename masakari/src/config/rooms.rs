@@ -233,14 +233,14 @@ impl Configuration {
         }
     }
 
-    pub(crate) fn engine(&self, machine: &str) -> engine::Config {
+    pub(crate) fn engine(&self, machine: &str) -> anyhow::Result<engine::Config> {
         let name = self.default_text("host").unwrap_or_else(|| machine.to_owned());
         let yes = |name| self.values.get("host_failure", name);
         let require = match self.text("fencing", "require").as_deref() {
             Some("proven") => Require::Proven,
             Some(_) | None => Require::Monitor,
         };
-        engine::Config {
+        Ok(engine::Config {
             name: format!("{name}:{}", std::process::id()),
             lease_term: Duration::from_secs(self.values.get("ha", "lease_seconds")),
             calls_most: self.values.get("ha", "nova_calls"),
@@ -291,7 +291,8 @@ impl Configuration {
                 expiry_ms: self.ms("notifications_expired_interval"),
                 ..process::Limits::default()
             },
+            steps: self.steps()?,
             ..engine::Config::default()
-        }
+        })
     }
 }

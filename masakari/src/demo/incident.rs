@@ -205,6 +205,7 @@ impl Incident {
             | Entry::Did { .. }
             | Entry::Postponed { .. }
             | Entry::Arrived { .. }
+            | Entry::Step(_)
             | Entry::Restart(_)
             | Entry::Hand(_)
             | Entry::Process(_)

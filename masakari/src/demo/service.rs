@@ -63,7 +63,9 @@ impl Service {
         };
         // Nothing is asked: the demo's servers have no ports.
         let probe = Arc::new(ports::NetworkProbe::new()?);
-        let ports = engine::Ports { store: store.clone(), nova, clock, entropy, probe };
+        let web = Arc::new(ports::HttpClient::new(&ports::HttpClientConfig::default())?);
+        let exec = Arc::new(ports::SystemExec);
+        let ports = engine::Ports { store: store.clone(), nova, clock, entropy, probe, exec, web };
         let config = engine::Config { name: "demo".into(), ..engine::Config::default() };
         let engine = Engine::new(ports, config, wake);
         Ok(Self { store, api: api::app(state), engine })

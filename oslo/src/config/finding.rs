@@ -153,10 +153,7 @@ fn quoted(written: &Option<String>) -> String {
 }
 
 /// The candidate that is fewest typing errors away, if it is near enough to be meant.
-pub(super) fn nearest<'a>(
-    typed: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near_enough = (typed.chars().count() / 2).min(3);
     candidates
         .map(|candidate| {

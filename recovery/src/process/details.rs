@@ -5,6 +5,7 @@ use super::{Event, NOVA_COMPUTE};
 use crate::details::{Task, tell_every};
 use crate::fold::Of;
 use crate::log::Line;
+use crate::steps::{Failure, shown};
 use crate::{HostName, Millis};
 use alloc::{format, vec::Vec};
 
@@ -15,7 +16,7 @@ pub fn details(lines: &[Line], host: &HostName) -> Vec<Task> {
     for line in lines {
         tell(&mut tasks, line, host);
     }
-    tasks
+    shown(tasks, lines, Failure::Process)
 }
 
 fn tell(tasks: &mut Vec<Task>, line: &Line, host: &HostName) {

@@ -6,6 +6,7 @@ use crate::ServerId;
 use crate::details::{Task, tell_every};
 use crate::fold::{Every, Of};
 use crate::log::Line;
+use crate::steps::{Failure, shown};
 use alloc::{format, string::String, vec::Vec};
 
 const STOP: &str = "StopInstanceTask";
@@ -19,7 +20,7 @@ pub fn details(lines: &[Line], server: &ServerId) -> Vec<Task> {
     for line in lines {
         tell(&mut tasks, line, server);
     }
-    tasks
+    shown(tasks, lines, Failure::Server)
 }
 
 /// The task of that name, which begins if it has not.
@@ -31,10 +32,16 @@ fn task<'t>(tasks: &'t mut Vec<Task>, name: &'static str) -> &'t mut Task {
     &mut tasks[at]
 }
 
+/// The name of the task that began last; of the first when none has.
+fn last_of(tasks: &[Task]) -> &'static str {
+    let is = |name: &&&str| tasks.last().is_some_and(|task| task.name == **name);
+    [START, CONFIRM].iter().find(is).copied().unwrap_or(STOP)
+}
+
 fn tell(tasks: &mut Vec<Task>, line: &Line, server: &ServerId) {
     match line.entry.of() {
         Of::Restart(event) => {
-            let last = tasks.last().map_or(STOP, |t| t.name);
+            let last = last_of(tasks);
             happened(tasks, last, line.at, event, server);
         }
         Of::Every(entry) => {

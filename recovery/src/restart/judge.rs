@@ -6,6 +6,7 @@ use crate::log::Entry;
 use crate::nouns::NotificationStatus;
 use crate::plan::means_true;
 use crate::seen::{ComputeService, Server, Task, VmState};
+use crate::steps::{self, Next, Place};
 use crate::{HostName, Millis, NotificationId, ServerId};
 use alloc::{format, string::String, vec::Vec};
 
@@ -47,6 +48,8 @@ pub enum Due {
         reset: bool,
     },
     Start,
+    /// A step of the operator's own.
+    RunStep(steps::Run),
     /// Look again then.
     Wait {
         until: Millis,
@@ -58,6 +61,9 @@ pub enum Due {
 pub fn judge(state: &State, rules: &Rules, limits: &Limits, look: &Look<'_>, now: Millis) -> Due {
     if state.common().expired(limits.expiry_ms, now) {
         return Due::Note(Vec::from([state.common().given_up(limits.expiry_ms)]));
+    }
+    if let Some(why) = state.common.steps.failed() {
+        return failed(why.into());
     }
     let Some(server) = look.server.filter(|s| !is_deleted(s)) else {
         return ignored(format!("instance '{}' was deleted", look.id));
@@ -78,6 +84,9 @@ pub fn judge(state: &State, rules: &Rules, limits: &Limits, look: &Look<'_>, now
 
 fn by_stage(state: &State, server: &Server, limits: &Limits, look: &Look<'_>, now: Millis) -> Due {
     let sees = Sees { state, server, limits, look, now };
+    if let Some(due) = sees.before(state.stage) {
+        return due;
+    }
     match state.stage {
         Stage::Choosing => note(Event::Chosen {
             server: server.id.clone(),
@@ -91,7 +100,7 @@ fn by_stage(state: &State, server: &Server, limits: &Limits, look: &Look<'_>, no
         Stage::ToStart { not_before } => sees.to_start(not_before),
         Stage::AskingStart { since } => sees.asking_start(since),
         Stage::Starting { since } => sees.starting(since),
-        Stage::Active => ended(NotificationStatus::Finished, None),
+        Stage::Active => sees.at_the_end(),
     }
 }
 
@@ -125,9 +134,44 @@ impl Sees<'_> {
         Due::Wait { until: self.now.plus(LOOK_EVERY_MS) }
     }
 
+    /// The operator's steps that come before what a stage is about.
+    fn before(&self, stage: Stage) -> Option<Due> {
+        let upto = match stage {
+            Stage::ToStop { .. } => Place::First,
+            Stage::ToStart { .. } => Place::Second,
+            Stage::Starting { .. } => Place::Third,
+            Stage::Choosing
+            | Stage::AskingStop { .. }
+            | Stage::Stopping { .. }
+            | Stage::AskingStart { .. }
+            | Stage::Active => return None,
+        };
+        self.own_step(upto)
+    }
+
+    fn own_step(&self, upto: Place) -> Option<Due> {
+        self.state.common.steps.next(upto, self.now).map(|next| match next {
+            Next::Run(run) => Due::RunStep(run),
+            Next::Note(entry) => Due::Note(Vec::from([entry])),
+            Next::Wait { until } => Due::Wait { until: until.min(self.now.plus(LOOK_EVERY_MS)) },
+        })
+    }
+
+    fn left_out(&self, task: &str) -> bool {
+        self.state.common.steps.leave_out(task)
+    }
+
+    fn at_the_end(&self) -> Due {
+        let end = || ended(NotificationStatus::Finished, None);
+        self.own_step(Place::End).unwrap_or_else(end)
+    }
+
     fn to_stop(&self, not_before: Millis) -> Due {
         if self.is_stopped() {
             return note(Event::Stopped);
+        }
+        if self.left_out(steps::STOP) {
+            return self.not_to_be_started();
         }
         if self.state.attempts >= self.limits.attempts || self.overdue(self.limits.stop_ms) {
             return self.not_stopped();
@@ -184,10 +228,10 @@ impl Sees<'_> {
             return note(Event::Active);
         }
         if self.server.vm_state != VmState::Stopped {
-            return failed(format!(
-                "Invalid state for Instance {}. Expected state: 'STOPPED', Actual state: '{}'",
-                self.server.id, self.server.vm_state
-            ));
+            return self.not_to_be_started();
+        }
+        if self.left_out(steps::START) {
+            return self.until_somebody_starts_it(not_before);
         }
         if self.state.attempts >= self.limits.attempts {
             return self.not_started();
@@ -196,6 +240,28 @@ impl Sees<'_> {
             return Due::Wait { until: not_before.min(self.now.plus(LOOK_EVERY_MS)) };
         }
         Due::Start
+    }
+
+    fn not_to_be_started(&self) -> Due {
+        failed(format!(
+            "Invalid state for Instance {}. Expected state: 'STOPPED', Actual state: '{}'",
+            self.server.id, self.server.vm_state
+        ))
+    }
+
+    /// The operator leaves it to others to start it.
+    fn until_somebody_starts_it(&self, stopped_at: Millis) -> Due {
+        if self.left_out(steps::CONFIRM_ACTIVE) {
+            return self.at_the_end();
+        }
+        if let Some(due) = self.own_step(Place::Third) {
+            return due;
+        }
+        let since = self.state.common.steps.over_at.map_or(stopped_at, |at| at.max(stopped_at));
+        if self.now.since(since) >= self.limits.start_ms {
+            return self.not_started();
+        }
+        self.soon()
     }
 
     fn asking_start(&self, since: Millis) -> Due {
@@ -221,6 +287,9 @@ impl Sees<'_> {
         }
         if self.is_active() {
             return note(Event::Active);
+        }
+        if self.left_out(steps::CONFIRM_ACTIVE) {
+            return self.at_the_end();
         }
         match self.server.task {
             Task::Other(_) | Task::Rebuilding if !self.overdue(self.limits.start_ms) => self.soon(),

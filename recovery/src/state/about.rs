@@ -17,6 +17,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Disabled
         | Entry::Way(_)
         | Entry::Hand(_)
+        | Entry::Step(_)
         | Entry::Confirmed { .. }
         | Entry::Restart(_)
         | Entry::Process(_)
@@ -60,6 +61,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Postponed { .. }
         | Entry::NotRestored { .. }
         | Entry::Hand(_)
+        | Entry::Step(_)
         | Entry::Restart(_)
         | Entry::Process(_)
         | Entry::Ended { .. } => false,

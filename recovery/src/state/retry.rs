@@ -19,6 +19,7 @@ impl State {
         (self.plans, self.confirmed, self.progress_at) = (0, false, Some(at));
         // What became of reserved hosts was left to a person; the method is the segment's of now.
         self.ways = Ways::default();
+        self.steps.retry(at);
         for m in self.moves.values_mut() {
             m.retry(at);
         }

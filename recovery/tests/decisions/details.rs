@@ -115,7 +115,7 @@ fn when_it_is_over_no_task_runs() {
     let running = |log: Log| {
         let log = finished(log);
         let tasks = details::details(&log.lines, &crate::words::host("compute01"));
-        tasks.iter().filter(|t| t.state == "RUNNING").map(|t| t.name).collect::<Vec<_>>()
+        tasks.iter().filter(|t| t.state == "RUNNING").map(|t| t.name.clone()).collect::<Vec<_>>()
     };
     let [first, second] = VMS;
     let beside = Log::default().says(1, proven()).says(2, Entry::DisableIntended);

@@ -8,6 +8,7 @@ mod folding;
 mod hand;
 mod look;
 mod moves;
+mod own_steps;
 mod priorities;
 mod process;
 mod reasons;

@@ -131,7 +131,9 @@ fn the_details_are_those_that_clients_know() {
     let tasks = details(&lines(&events), &HostName::new("compute01"));
     let shown: Vec<_> = tasks
         .iter()
-        .flat_map(|t| t.messages.iter().map(|m| (t.name, t.state, m.progress, m.text.as_str())))
+        .flat_map(|t| {
+            t.messages.iter().map(|m| (t.name.as_ref(), t.state, m.progress, m.text.as_str()))
+        })
         .collect();
     let host = "compute service on host: 'compute01'";
     let is = "compute service is disabled on host: 'compute01'";

@@ -402,7 +402,7 @@ fn the_details_are_those_that_clients_know() {
         .map(|t| {
             let messages: Vec<_> =
                 t.messages.iter().map(|m| (m.progress, m.text.as_str())).collect();
-            (t.name, t.state, t.progress, messages)
+            (t.name.as_ref(), t.state, t.progress, messages)
         })
         .collect();
     assert_eq!(

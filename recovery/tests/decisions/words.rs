@@ -154,6 +154,7 @@ pub(crate) fn sentence(step: &Step) -> String {
         Step::TakeReserve => "take a reserved host".into(),
         Step::ReadyReserve(reserve) => format!("make {} ready", reserve.host),
         Step::HandBack(reserve) => format!("hand {} back", reserve.host),
+        Step::RunStep(run) => format!("run {}, attempt {}", run.step, run.attempt),
         Step::Confirm => "confirm".into(),
         Step::LookAtStarts => "look at the starts".into(),
         Step::Start(start) => format!("start {} on {}", start.server(), start.host()),

@@ -156,6 +156,9 @@ pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     {
         return Ok(());
     }
+    if stage.scene.own.keeps {
+        return Ok(());
+    }
     all_brought_back(stage)
 }
 

@@ -4,6 +4,7 @@
 
 use crate::{
     by_hand::ByHand,
+    own_steps::{Own, RUNNING},
     scene::{EngineScript, Scene},
     tale::{self, Stage, Told},
 };
@@ -17,7 +18,7 @@ use sim::{Process, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
-const PLACES: [&str; 15] = [
+const PLACES: [&str; 16] = [
     "listing hosts",
     "taking leases",
     "reading a log",
@@ -31,6 +32,7 @@ const PLACES: [&str; 15] = [
     "writing a log",
     "renewing leases",
     "giving leases back",
+    RUNNING,
     "http read",
     CALL_THAT_WRITES,
 ];
@@ -274,6 +276,7 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         faults: None,
         tiers: false,
         small: None,
+        own: Own::default(),
     }
 }
 
@@ -302,7 +305,11 @@ pub(crate) fn crossings(life: &Process, which: Which) -> Vec<(usize, &'static st
 /// A transaction is crossed before it and after it, and nothing happens inside either crossing; a call
 /// is crossed once, around it, and one that reads leaves nothing behind.
 pub(crate) fn whens(place: &str) -> &'static [When] {
-    if place == CALL_THAT_WRITES { &[When::Before, When::After] } else { &[When::Before] }
+    if [CALL_THAT_WRITES, RUNNING].contains(&place) {
+        &[When::Before, When::After]
+    } else {
+        &[When::Before]
+    }
 }
 
 /// The engines' lives when it ended as it should, else what is broken and the story.

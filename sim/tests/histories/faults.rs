@@ -3,6 +3,7 @@
 
 use crate::{
     by_hand::ByHand,
+    own_steps::Own,
     scene::{EngineScript, Faults, Scene},
     tale::{self, Told},
 };
@@ -54,6 +55,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
         }),
         tiers: false,
         small: None,
+        own: Own::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What one seed means: the cloud, who dies when, and what fails.
 
 use crate::by_hand::{Ask, ByHand, What};
+use crate::own_steps::Own;
 use ports::{Entropy, SeededEntropy};
 use recovery::{nouns::RecoveryMethod, seen::VmState};
 use sim::{Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
@@ -37,6 +38,8 @@ pub(crate) struct Scene {
     pub(crate) tiers: bool,
     /// Instead of the host's death: a VM or a process of it fails.
     pub(crate) small: Option<Small>,
+    /// The operator's own steps.
+    pub(crate) own: Own,
 }
 
 /// A failure on a host that lives, or seems to.
@@ -121,6 +124,7 @@ impl Scene {
             by_hand: ByHand::default(),
             tiers: false,
             small: None,
+            own: Own::default(),
         };
         // Drawn last, so that what the seeds meant before stays.
         if dice.percent(60) {

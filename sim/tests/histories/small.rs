@@ -4,6 +4,7 @@
 use crate::{
     by_hand::ByHand,
     crash_points::{ALL, PAUSE_MS, Points, crossings, undisturbed, whens},
+    own_steps::Own,
     scene::{EngineScript, Of, Scene, Small},
     setting,
     tale::{self, EXPIRY_MS, Stage, Told},
@@ -167,13 +168,13 @@ fn as_always(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
-fn told_well(told: Told) -> Result<Vec<Process>, (String, String)> {
+pub(crate) fn told_well(told: Told) -> Result<Vec<Process>, (String, String)> {
     let outcome = told.outcome.and_then(|()| as_always(&told.stage));
     outcome.map_err(|broken| (broken, told.stage.story()))?;
     Ok(told.stage.lives.lock().unwrap().clone())
 }
 
-fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
+pub(crate) fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
     let pauses = engines.iter().any(|e| e.pause.is_some());
     Scene {
         seed: 17,
@@ -207,6 +208,7 @@ fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
             waited_ms: 0,
             locked_ms: None,
         }),
+        own: Own::default(),
     }
 }
 

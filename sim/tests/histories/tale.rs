@@ -2,6 +2,7 @@
 
 use crate::{
     by_hand, checks,
+    own_steps::{Hook, Ran},
     scene::{EngineScript, Scene},
 };
 use async_trait::async_trait;
@@ -59,6 +60,8 @@ pub(crate) struct Stage {
     pub(crate) lives: Arc<Mutex<Vec<Process>>>,
     /// The path of every question to the cloud, in the order in which they were sent.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// The operator's steps, in the order in which they were run.
+    pub(crate) ran: Arc<Mutex<Vec<Ran>>>,
 }
 
 /// A history that was told.
@@ -109,6 +112,7 @@ impl Stage {
             memory: Memory::new(),
             lives: Arc::default(),
             asked: Arc::default(),
+            ran: Arc::default(),
         }
     }
 
@@ -322,7 +326,10 @@ impl Stage {
             stage: self.clone(),
             dice: SeededEntropy::new(seed + 5),
         };
+        let hook = Arc::new(Hook { process: process.clone(), stage: self.clone() });
         let ports = Ports {
+            exec: hook.clone(),
+            web: hook,
             store: Arc::new(self.memory.handle(Arc::new(gate))),
             nova: Nova::new(session, NovaConfig::default()),
             clock: self.clock.clone(),
@@ -344,6 +351,7 @@ impl Stage {
             limits,
             restart_limits,
             process_limits,
+            steps: self.scene.own.steps.clone(),
             ..Config::default()
         };
         let engine = Engine::new(ports, config, Wake::default());

@@ -55,6 +55,16 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("recovery", "check_networks", Kind::List)
         .default("")
         .help("The networks whose addresses may be asked for that, as 192.0.2.0/24; none: no VM is asked"),
+    Opt::new("recovery_steps", "step", Kind::MultiStr)
+        .help("A step for `[taskflow_driver_recovery_flows]`, repeatable: `NAME exec:/path` or `NAME webhook:https://…`, then `deadline=SECONDS`, `may_fail=true`, `secret_file=/path`"),
+    Opt::new("recovery_steps", "deadline", Kind::Int { min: 1, max: 3_600 })
+        .default("60")
+        .help("Seconds after which a step that has not ended is killed, or not waited for, and has failed"),
+    Opt::new("recovery_steps", "attempts", Kind::Int { min: 1, max: 10 })
+        .default("2")
+        .help("How often a step is run before its failure counts"),
+    Opt::new("recovery_steps", "ca_file", Kind::Str)
+        .help("Certificates of authorities that webhooks are trusted by, besides the system's"),
     Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
         .ignored("a log file that another program moves is always made anew"),
     Opt::new("oslo_policy", "enforce_scope", Kind::Bool)

@@ -2,7 +2,7 @@
 
 use oslo::config::{Kind, Opt};
 
-use super::why::{EVENTLET, FLOWS, TLS_SAFE};
+use super::why::{EVENTLET, TLS_SAFE};
 
 pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("coordination", "backend_url", Kind::Secret).ignored("engines agree by leases in the database; no coordinator is needed"),
@@ -23,10 +23,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("ssl", "key_file", Kind::Str).help("The key of that certificate"),
     Opt::new("ssl", "version", Kind::Str).ignored(TLS_SAFE),
     Opt::new("taskflow", "connection", Kind::Secret).help("Where Python Masakari kept the progress of its recoveries; it stays visible"),
-    Opt::new("taskflow_driver_recovery_flows", "host_auto_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task],post:[evacuate_instances_task]").ignored(FLOWS),
-    Opt::new("taskflow_driver_recovery_flows", "host_rh_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task,evacuate_instances_task],post:[]").ignored(FLOWS),
-    Opt::new("taskflow_driver_recovery_flows", "instance_failure_recovery_tasks", Kind::DictOfLists).default("pre:[stop_instance_task],main:[start_instance_task],post:[confirm_instance_active_task]").ignored(FLOWS),
-    Opt::new("taskflow_driver_recovery_flows", "process_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_node_task],main:[confirm_compute_node_disabled_task],post:[]").ignored(FLOWS),
+    Opt::new("taskflow_driver_recovery_flows", "host_auto_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task],post:[evacuate_instances_task]").help("What the recovery of a host is made of where Nova chooses first (`auto`, `auto_priority`): built-in tasks and steps of `[recovery_steps]`"),
+    Opt::new("taskflow_driver_recovery_flows", "host_rh_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_service_task],main:[prepare_HA_enabled_instances_task,evacuate_instances_task],post:[]").help("The same where reserved hosts come first (`reserved_host`, `rh_priority`)"),
+    Opt::new("taskflow_driver_recovery_flows", "instance_failure_recovery_tasks", Kind::DictOfLists).default("pre:[stop_instance_task],main:[start_instance_task],post:[confirm_instance_active_task]").help("What the restart of a failed VM is made of"),
+    Opt::new("taskflow_driver_recovery_flows", "process_failure_recovery_tasks", Kind::DictOfLists).default("pre:[disable_compute_node_task],main:[confirm_compute_node_disabled_task],post:[]").help("What follows when nova-compute fails"),
     Opt::new("wsgi", "api_paste_config", Kind::Str).default("api-paste.ini").help("Where the health check and what else stands before the API are set; the pipeline itself is fixed"),
     Opt::new("wsgi", "client_socket_timeout", Kind::INT).default("900").help("Seconds after which a connection is ended on which nothing moves; 0: never"),
     Opt::new("wsgi", "default_pool_size", Kind::INT).default("1000").ignored(EVENTLET),

@@ -3,7 +3,6 @@
 pub(super) const BUS: &str =
     "API and engine meet in the database, no message bus is needed between them";
 pub(super) const EVENTLET: &str = "it is about the server that Python brings along";
-pub(super) const FLOWS: &str = "a recovery is not made of tasks; its log is in the database";
 pub(super) const NO_NOTIFICATIONS: &str = "nothing is sent to the message bus by this version";
 pub(super) const OWN_CACHE: &str = "validated tokens are kept in the process";
 pub(super) const PYTHON: &str = "it is about Python itself";
