@@ -146,6 +146,7 @@ async fn drain(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Clock, SystemClock};
 
     fn sh(script: &str, stdin: &str) -> Program {
         Program {
@@ -185,7 +186,7 @@ mod tests {
             if !runs(file) {
                 return true;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            SystemClock.sleep(Duration::from_millis(20)).await;
         }
         false
     }

@@ -63,17 +63,20 @@ pub fn details(lines: &[Line], host: &HostName) -> Vec<Task> {
     shown(tasks, lines, Failure::Host)
 }
 
-fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
-    let at = line.at;
-    // A report that asks for nothing has no task.
-    let nothing_done = matches!(
-        line.entry,
+/// A report that asks for nothing has no task.
+fn has_a_task(entry: &Entry) -> bool {
+    !matches!(
+        entry,
         Entry::Claimed { .. }
             | Entry::Ended { .. }
             | Entry::Step(StepEntry::Flow { .. })
             | Entry::Way(WayEntry::Method { .. })
-    );
-    if tasks.is_empty() && !nothing_done {
+    )
+}
+
+fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
+    let at = line.at;
+    if tasks.is_empty() && has_a_task(&line.entry) {
         let mut disable = Task::begin("DisableComputeServiceTask");
         disable.say(at, 0.0, format!("Disabling compute service on host: '{host}'"));
         tasks.push(disable);
