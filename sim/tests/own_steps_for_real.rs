@@ -116,6 +116,7 @@ fn engine(memory: &Memory, world: &World, clock: Arc<dyn Clock>, steps: Steps) -
         nova: Nova::new(session, NovaConfig::default()),
         clock,
         entropy,
+        probe: world.probe(),
         exec: Arc::new(SystemExec),
         web: Arc::new(HttpClient::new(&HttpClientConfig::default()).unwrap()),
     };
