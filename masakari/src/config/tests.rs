@@ -61,7 +61,7 @@ fn what_kolla_and_helm_write_is_accepted() {
 
 #[test]
 fn ordered_restart_is_off_and_its_options_reach_the_engine() {
-    let engine = |text: &str| Configuration::of_text(text).engine("machine");
+    let engine = |text: &str| Configuration::of_text(text).engine("machine").unwrap();
     let off = engine("");
     assert_eq!(off.tiers, recovery::tiers::Rules::default());
     assert_eq!(off.limits.tiers, recovery::tiers::Limits::default());
