@@ -2,7 +2,7 @@
 import os
 import time
 
-from scene import HOST, Case, ours_only, until
+from scene import HOST, Case, ours_only
 
 
 def recover(case, count):
@@ -65,54 +65,3 @@ class ManyServers(Case):
     def test_on_one_host_come_back_elsewhere(self):
         """HOST_SERVERS of them; the long run asks for 50 and for 100."""
         recover(self, int(os.environ.get("HOST_SERVERS", "50")))
-
-
-class EveryState(Case):
-    """What a server was is what it is again, by Python Masakari's rules."""
-
-    def test_each_server_ends_in_the_state_that_its_own_asks_for(self):
-        made = self.servers_in_every_state()
-        self.host_dies()
-        self.notify()
-        self.wait_for_end()
-        found = {s["id"]: s for s in self.nova.servers(detail=True)}
-        ends = {name: (found[i]["status"], found[i]["locked"]) for name, i in made.items()}
-        self.assertEqual(ends, {
-            "active": ("ACTIVE", False),
-            "stopped": ("SHUTOFF", False),
-            "error": ("ERROR", False),
-            "paused": ("SHUTOFF", False),
-            "suspended": ("SHUTOFF", False),
-            "resized": ("ACTIVE", False),
-            "locked by its user": ("ACTIVE", True),
-        })
-        self.assertEqual({n for n, i in made.items()
-                          if found[i]["OS-EXT-SRV-ATTR:host"] == HOST}, set(), "left behind")
-        # Nova may choose the host that the resized one came from, where its driver still holds a
-        # copy and refuses: that one is asked for again, and one of its evacuations is done.
-        asked = self.actions(made.values())
-        asked.pop(made["resized"])
-        self.assertEqual(set(asked.values()), {1})
-        self.assert_evacuated_once(made.values())
-        self.assertEqual(self.notification()["status"], "finished")
-
-    def servers_in_every_state(self):
-        names = ["active", "stopped", "error", "paused", "suspended", "locked by its user"]
-        made = dict(zip(names, self.nova.boot(len(names), HOST)))
-        # A resize leaves the host, so it begins on another one and is sent here.
-        [made["resized"]] = self.nova.boot(1, self.hosts[-1])
-        self.nova.action(made["stopped"], "os-stop")
-        self.nova.action(made["error"], "os-resetState", {"state": "error"})
-        self.nova.action(made["paused"], "pause")
-        self.nova.action(made["suspended"], "suspend")
-        self.nova.action(made["locked by its user"], "lock")
-        self.nova.action(made["resized"], "migrate", {"host": HOST})
-        wanted = {"stopped": "SHUTOFF", "error": "ERROR", "paused": "PAUSED",
-                  "suspended": "SUSPENDED", "resized": "VERIFY_RESIZE"}
-        for name, status in wanted.items():
-            until(status, lambda n=name, s=status: self.is_there(made[n], s), 60)
-        return made
-
-    def is_there(self, server_id, status):
-        server = self.nova.server(server_id)
-        return server["status"] == status and server["OS-EXT-SRV-ATTR:host"] == HOST

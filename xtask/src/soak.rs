@@ -35,6 +35,8 @@ enum Name {
     Kills,
     /// A host with 50 servers dies on the test cloud, and one with 100
     Host,
+    /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
+    States,
     /// Twenty identical reports at once to two API processes, on every database: one is accepted
     ExactlyOnce,
 }
@@ -79,6 +81,19 @@ fn soak(name: Name) -> Soak {
             program: |from, _| {
                 let servers = if from % 2 == 0 { 50 } else { 100 };
                 cloud::script("e2e/run ManyServers").with("HOST_SERVERS", servers)
+            },
+            counted_by: CountedBy::ClosingLine,
+        },
+        Name::States => Soak {
+            total: 2,
+            piece: 1,
+            piece_budget: Duration::from_secs(60 * 60),
+            before: vec![Program::new("cargo build -p masakari"), cloud::script("up")],
+            program: |from, _| {
+                let against = if from % 2 == 0 { "ours" } else { "python" };
+                let methods = "auto,reserved_host,auto_priority,rh_priority";
+                let all = cloud::script("e2e/run States").with("STATES_METHODS", methods);
+                all.with("E2E_AGAINST", against)
             },
             counted_by: CountedBy::ClosingLine,
         },
