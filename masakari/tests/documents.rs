@@ -27,15 +27,33 @@ fn shell(folder: &Path, line: &str) -> Output {
     shell.output().unwrap()
 }
 
+/// The document's commands, and its lines of a configuration file.
+fn examples() -> (Vec<&'static str>, Vec<&'static str>) {
+    let indented = CONFIGURE.lines().filter_map(|line| line.strip_prefix("    ")).map(str::trim);
+    indented.partition(|line| line.starts_with("masakari "))
+}
+
+#[test]
+fn the_settings_of_the_document_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("ticket.secret");
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    let (_, settings) = examples();
+    assert!(settings.len() >= 4, "{settings:?}");
+    let settings = settings.join("\n").replace("/usr/local/sbin/power-off", "/bin/true");
+    let settings = settings.replace("/etc/masakari/ticket.secret", secret.to_str().unwrap());
+    let connection = format!("[database]\nconnection = sqlite:///{}/m.db", folder.path().display());
+    let file = folder.path().join("masakari.conf");
+    std::fs::write(file, format!("{FILLED_IN}{connection}\n{settings}\n")).unwrap();
+    let output = shell(folder.path(), "masakari config check masakari.conf");
+    assert!(output.status.success(), "{output:?}");
+}
+
 #[test]
 fn the_commands_of_the_document_do_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
-    let lines: Vec<&str> =
-        CONFIGURE.lines().filter_map(|line| line.strip_prefix("    ")).map(str::trim).collect();
-    assert!(
-        lines.len() >= 6 && lines.iter().all(|line| line.starts_with("masakari ")),
-        "{lines:?}"
-    );
+    let (lines, _) = examples();
+    assert!(lines.len() >= 6, "{lines:?}");
     for line in lines {
         let output = shell(folder.path(), line);
         assert!(output.status.success(), "{line}: {output:?}");
