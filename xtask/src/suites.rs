@@ -67,7 +67,7 @@ pub(crate) const SUITES: &[Suite] = &[
         does: "every hermetic test of the workspace",
         budget_min: 9,
         counted_by: CountedBy::CargoTest,
-        programs: || cargo(&["test --workspace --exclude xtask"]),
+        programs: || cargo(&["test --workspace --exclude xtask --no-fail-fast"]),
         afterwards: Vec::new,
     },
     Suite {
