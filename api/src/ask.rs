@@ -118,28 +118,17 @@ impl Reply {
         Self::with(StatusCode::OK, body)
     }
 
-    /// A list of so many things, of about so many bytes each: its text is not moved while it grows.
-    pub(crate) fn list(
-        body: &impl Serialize,
-        things: usize,
-        bytes_each: usize,
-    ) -> Result<Self, Fault> {
-        let mut text = Vec::with_capacity(64 + things * bytes_each);
-        serde_json::to_writer(&mut text, body).map_err(not_written)?;
-        Ok(Self { status: StatusCode::OK, body: text })
-    }
-
     pub(crate) fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Fault> {
-        Ok(Self { status, body: serde_json::to_vec(body).map_err(not_written)? })
+        let failed = |why: serde_json::Error| {
+            Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer cannot be written")
+                .because(why)
+        };
+        Ok(Self { status, body: serde_json::to_vec(body).map_err(failed)? })
     }
 
     pub(crate) fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
     }
-}
-
-fn not_written(why: serde_json::Error) -> Fault {
-    Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer cannot be written").because(why)
 }
 
 impl IntoResponse for Reply {

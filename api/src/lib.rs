@@ -32,7 +32,6 @@ mod health;
 mod healthcheck;
 mod hosts;
 mod json;
-mod long_lists;
 mod microversion;
 mod notifications;
 mod patience;

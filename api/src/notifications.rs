@@ -4,7 +4,6 @@ use crate::{
     ask::{Ask, Reply, given},
     fault::Fault,
     json::Json,
-    long_lists::Turn,
     microversion::Version,
     query::Query,
     route::Action,
@@ -74,13 +73,11 @@ pub(crate) async fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
 async fn index(ask: &Ask) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:notifications:index")?;
     let (query, page) = ask.list()?;
-    let _turn = Turn::wait(&page).await;
     let found = match filter(&query)? {
         Some(filter) => ask.api.store.notifications(&filter, &page).await?,
         None => Vec::new(),
     };
-    let all = Many { notifications: found.iter().map(|n| View::of(n, None)).collect() };
-    Reply::list(&all, found.len(), 600)
+    Reply::ok(&Many { notifications: found.iter().map(|n| View::of(n, None)).collect() })
 }
 
 /// Nothing if no notification can be like that.

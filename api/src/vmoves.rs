@@ -3,7 +3,6 @@
 use crate::{
     ask::{Ask, Reply},
     fault::Fault,
-    long_lists::Turn,
     notifications,
     route::Action,
     schema::is_uuid,
@@ -34,7 +33,6 @@ async fn index(ask: &Ask, of: &NotificationId) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:vmoves:index")?;
     let (query, page) = ask.list()?;
     check(ask, of).await?;
-    let _turn = Turn::wait(&page).await;
     let kind = query.word("type", VMoveType::ALL, VMoveType::as_str);
     let status = query.word("status", VMoveStatus::ALL, VMoveStatus::as_str);
     let found = match (kind, status) {

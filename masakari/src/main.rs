@@ -23,10 +23,6 @@ mod status;
 
 use std::process::ExitCode;
 
-/// Long lists are thousands of small strings.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let role = match cli::parse(arguments) {
