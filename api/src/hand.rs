@@ -37,12 +37,8 @@ pub(crate) async fn retry(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Fault> {
-    let ask = enter(api, request).await?;
-    let reason = reason(&ask)?;
-    ask.can("ha:notifications:retry")?;
-    let notification = may(&ask, id, hand::may_retry).await?;
-    let id = notification.clone();
-    answer(&ask, &id, Asked::Retry { notification, reason }).await
+    let asked = |notification, reason| Asked::Retry { notification, reason };
+    say(api, id, request, "ha:notifications:retry", hand::may_retry, asked).await
 }
 
 /// A recovery begins nothing more.
@@ -51,12 +47,27 @@ pub(crate) async fn cancel(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Fault> {
+    let asked = |notification, reason| Asked::Cancel { notification, reason };
+    say(api, id, request, "ha:notifications:cancel", hand::may_cancel, asked).await
+}
+
+/// Whether a recovery with that status and log may be asked that.
+type Fits = fn(NotificationStatus, &[Line]) -> Result<(), Unfit>;
+
+/// A person's word to a recovery: when it may be said, and what is asked by it then.
+async fn say(
+    api: Arc<ApiState>,
+    id: String,
+    request: Request,
+    rule: &'static str,
+    fits: Fits,
+    asked: fn(NotificationId, Option<String>) -> Asked,
+) -> Result<Response, Fault> {
     let ask = enter(api, request).await?;
     let reason = reason(&ask)?;
-    ask.can("ha:notifications:cancel")?;
-    let notification = may(&ask, id, hand::may_cancel).await?;
-    let id = notification.clone();
-    answer(&ask, &id, Asked::Cancel { notification, reason }).await
+    ask.can(rule)?;
+    let notification = may(&ask, id, fits).await?;
+    answer(&ask, &notification, asked(notification.clone(), reason)).await
 }
 
 /// A person reports that a host failed. No stronger proof than a monitor's report; maintenance does not
@@ -136,11 +147,7 @@ fn reason(ask: &Ask) -> Result<Option<String>, Fault> {
 }
 
 /// The notification, of which that may be asked now.
-async fn may(
-    ask: &Ask,
-    id: String,
-    fits: fn(NotificationStatus, &[Line]) -> Result<(), Unfit>,
-) -> Result<NotificationId, Fault> {
+async fn may(ask: &Ask, id: String, fits: Fits) -> Result<NotificationId, Fault> {
     let notification = find(ask, &NotificationId::new(id)).await?;
     let log = ask.api.store.log(&notification.uuid).await?;
     fits(notification.status, &log)

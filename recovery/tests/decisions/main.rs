@@ -13,6 +13,7 @@ mod priorities;
 mod process;
 mod reasons;
 mod restart;
+mod tier_rules;
 mod tiers;
 mod ways;
 mod words;
