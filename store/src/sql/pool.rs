@@ -90,6 +90,10 @@ impl Breaks {
 pub(super) async fn open(
     url: &str,
     options: &SqlOptions,
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "postgresql")),
+        expect(unused_variables, reason = "SQLite is a file: nothing breaks on the way to it")
+    )]
     breaks: &Arc<Breaks>,
 ) -> Result<DatabaseConnection, StoreError> {
     let opening = |source| StoreError::Away { doing: "opening the database", source };
