@@ -205,8 +205,17 @@ E
 }
 
 compute_name() { printf 'compute%02d' "$1"; }
+# A nova-compute that starts asks, one by one, for the server of each evacuation away from it that is
+# still `done`. Nova closes such a record only while its server exists: those of the servers that the
+# cases have deleted stay, 10 ms each, and after some thousands a start takes a minute.
+close_evacuations_of_deleted_servers() {
+    sql -e "UPDATE nova.migrations m JOIN nova.instances i ON i.uuid = m.instance_uuid
+            SET m.status = 'completed' WHERE i.deleted != 0 AND m.migration_type = 'evacuation'
+            AND m.status IN ('accepted', 'pre-migrating', 'done')"
+}
 start_compute() { # start_compute N: (re)start fake nova-compute number N
     local h; h=$(compute_name "$1")
+    close_evacuations_of_deleted_servers
     mkdir -p "$STATE/$h"
     cat > "$ETC/nova/$h.conf" <<E
 [DEFAULT]
