@@ -27,6 +27,7 @@ const ARROWS: &[Room] = &[
     room("recovery", &[]),
     room("oslo", &[]),
     room("ports", &["recovery"]),
+    room("fence", &["recovery", "ports"]),
     simulated("store", &["recovery", "oslo", "ports"]),
     simulated("openstack", &["recovery", "oslo", "ports"]),
     simulated("engine", &["recovery", "store", "openstack", "ports"]),

@@ -1,0 +1,168 @@
+//! A BMC that speaks IPMI 2.0 over the network, by `ipmitool`.
+//!
+//! By `ipmitool` itself and not by `fence_ipmilan`, which runs the same program with the password as an
+//! argument. Here it goes through standard input (`-f /dev/stdin`). With `-v` ipmitool says *why* there is no
+//! session: it tells a wrong password and an unknown user from silence.
+
+use crate::device::{Device, Failure, Found, Power, quoted};
+use crate::machine::Told;
+use crate::secret::Secret;
+use async_trait::async_trait;
+use ports::{Environment, Exec, ExecError, Finished, Program};
+use std::sync::Arc;
+use std::time::Duration;
+
+const IPMITOOL: &str = "ipmitool";
+/// What the inventory calls the serial numbers.
+const SERIALS: [&str; 3] = ["Product Serial", "Chassis Serial", "Board Serial"];
+/// What ipmitool says when the BMC answers and does not let us in.
+const NOT_LET_IN: [&str; 7] = [
+    "HMAC is invalid",
+    "unauthorized name",
+    "unauthorized role",
+    "invalid role",
+    "Invalid user name",
+    "insufficient privilege level",
+    "Insufficient privilege level",
+];
+/// What it says when the BMC answers and refuses the way of talking.
+const OTHER_WAY: [&str; 3] = [
+    "no matching cipher suite",
+    "invalid authentication algorithm",
+    "no matching integrity payload",
+];
+
+/// One BMC.
+#[derive(Debug)]
+pub struct Ipmi {
+    exec: Arc<dyn Exec>,
+    arguments: Vec<String>,
+    password: Secret,
+}
+
+/// How it is reached.
+#[derive(Clone, Debug)]
+pub struct Reach<'a> {
+    pub address: &'a str,
+    pub port: Option<&'a str>,
+    pub username: &'a str,
+    pub cipher: u8,
+    pub privilege: &'static str,
+}
+
+impl Ipmi {
+    #[must_use]
+    pub fn new(exec: Arc<dyn Exec>, reach: &Reach<'_>, password: Secret) -> Self {
+        let cipher = reach.cipher.to_string();
+        let mut arguments = vec!["-v", "-I", "lanplus", "-C", &cipher, "-L", reach.privilege];
+        arguments.extend(["-H", reach.address, "-p", reach.port.unwrap_or("623")]);
+        arguments.extend(["-U", reach.username, "-f", "/dev/stdin"]);
+        // Packets are lost now and then: three of them, a second apart. How long in all is for the caller.
+        arguments.extend(["-N", "1", "-R", "3"]);
+        let arguments = arguments.into_iter().map(str::to_owned).collect();
+        Self { exec, arguments, password }
+    }
+
+    async fn run(&self, command: &[&str], limit: Duration) -> Result<Finished, Failure> {
+        let words = self.arguments.iter().map(String::as_str).chain(command.iter().copied());
+        let program = Program {
+            path: IPMITOOL.into(),
+            arguments: words.map(Into::into).collect(),
+            stdin: self.password.expose().as_bytes().to_vec(),
+            environment: Environment::Clean,
+        };
+        self.exec.run(program, limit).await.map_err(|e| not_run(&e))
+    }
+
+    /// Runs it and takes what it printed.
+    async fn ask(&self, command: &[&str], limit: Duration) -> Result<String, Failure> {
+        let finished = self.run(command, limit).await?;
+        if finished.code == Some(0) {
+            return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&finished.stderr).into_owned();
+        let quote = self.password.struck_from(&quoted(without_greeting(&said).as_bytes()));
+        Err(if NOT_LET_IN.iter().any(|words| said.contains(words)) {
+            Failure::WrongCredentials(quote)
+        } else if OTHER_WAY.iter().any(|words| said.contains(words)) {
+            Failure::Refused(format!("{quote} (try another `cipher`)"))
+        } else if said.contains("Unable to establish") || said.contains("session timeout") {
+            Failure::NoAnswer(quote)
+        } else {
+            Failure::Refused(quote)
+        })
+    }
+
+    async fn power(&self, limit: Duration) -> Result<Power, Failure> {
+        let said = self.ask(&["chassis", "power", "status"], limit).await?;
+        match said.trim() {
+            "Chassis Power is on" => Ok(Power::On),
+            "Chassis Power is off" => Ok(Power::Off),
+            other => Err(Failure::Garbled(quoted(other.as_bytes()))),
+        }
+    }
+
+    /// The serial numbers of the inventory; none where the BMC has no inventory.
+    async fn serials(&self, limit: Duration) -> Result<Vec<String>, Failure> {
+        match self.ask(&["fru", "print", "0"], limit).await {
+            Ok(said) => Ok(serials_in(&said)),
+            Err(Failure::Refused(_) | Failure::Garbled(_)) => Ok(Vec::new()),
+            Err(
+                failure @ (Failure::NoAnswer(_)
+                | Failure::WrongCredentials(_)
+                | Failure::Unusable(_)),
+            ) => Err(failure),
+        }
+    }
+}
+
+fn not_run(e: &ExecError) -> Failure {
+    match e {
+        ExecError::Start { program, source } => {
+            Failure::Unusable(format!("cannot run {program}: {source}"))
+        }
+        ExecError::TimedOut { .. } => Failure::NoAnswer(e.to_string()),
+    }
+}
+
+/// ipmitool's `-v` begins with lines about its own files.
+fn without_greeting(said: &str) -> String {
+    let ours = |line: &&str| !line.starts_with("Loading ") && !line.starts_with("Running ");
+    said.lines().filter(ours).collect::<Vec<_>>().join(" ")
+}
+
+fn serials_in(inventory: &str) -> Vec<String> {
+    let pairs = inventory.lines().filter_map(|line| line.split_once(':'));
+    let serial = pairs.filter(|(name, _)| SERIALS.contains(&name.trim()));
+    serial.map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty()).collect()
+}
+
+#[async_trait]
+impl Device for Ipmi {
+    async fn examine(&mut self, limit: Duration) -> Result<Found, Failure> {
+        let power = self.power(limit).await?;
+        let serials = self.serials(limit).await?;
+        Ok(Found { power, machine: Some(Told { uuid: None, serials }) })
+    }
+
+    async fn look(&mut self, limit: Duration) -> Result<Power, Failure> {
+        self.power(limit).await
+    }
+
+    async fn off(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.ask(&["chassis", "power", "off"], limit).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_serial_numbers_of_an_inventory_are_found() {
+        let inventory = "FRU Device Description : Builtin FRU Device (ID 0)\n \
+             Board Serial          : B7\n Product Manufacturer  : Acme\n \
+             Product Serial        : CZ1234\n Chassis Serial        : \n";
+        assert_eq!(serials_in(inventory), ["B7", "CZ1234"]);
+    }
+}
