@@ -38,6 +38,8 @@ pub struct Ipmi {
     exec: Arc<dyn Exec>,
     arguments: Vec<String>,
     password: Secret,
+    /// Told once: a session is dear, and the machine stays the same while its host is fenced.
+    serials: Option<Vec<String>>,
 }
 
 /// How it is reached.
@@ -57,10 +59,10 @@ impl Ipmi {
         let mut arguments = vec!["-v", "-I", "lanplus", "-C", &cipher, "-L", reach.privilege];
         arguments.extend(["-H", reach.address, "-p", reach.port.unwrap_or("623")]);
         arguments.extend(["-U", reach.username, "-f", "/dev/stdin"]);
-        // Packets are lost now and then: three of them, a second apart. How long in all is for the caller.
-        arguments.extend(["-N", "1", "-R", "3"]);
+        // A lost packet is sent again after a second. How long in all is for the caller to say.
+        arguments.extend(["-N", "1", "-R", "2"]);
         let arguments = arguments.into_iter().map(str::to_owned).collect();
-        Self { exec, arguments, password }
+        Self { exec, arguments, password, serials: None }
     }
 
     async fn run(&self, command: &[&str], limit: Duration) -> Result<Finished, Failure> {
@@ -140,8 +142,12 @@ fn serials_in(inventory: &str) -> Vec<String> {
 #[async_trait]
 impl Device for Ipmi {
     async fn examine(&mut self, limit: Duration) -> Result<Found, Failure> {
+        let serials = match &self.serials {
+            Some(known) => known.clone(),
+            None => self.serials(limit).await?,
+        };
+        self.serials = Some(serials.clone());
         let power = self.power(limit).await?;
-        let serials = self.serials(limit).await?;
         Ok(Found { power, machine: Some(Told { uuid: None, serials }) })
     }
 

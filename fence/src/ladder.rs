@@ -134,6 +134,8 @@ struct Watch {
     off: Option<(u8, Millis)>,
     /// What it said when it refused the order: the host may be off all the same.
     refused: Option<Failure>,
+    /// Nothing came back to the order, so it may not have arrived.
+    unheard: bool,
 }
 
 /// One climb for one host.
@@ -269,9 +271,15 @@ impl Climb {
                     return self.end_rung(RungEnd::Failed(refused));
                 }
                 watch.off = None;
-                if watch.looks >= LOOKS_PER_ORDER && self.orders < ORDERS_MAX {
+                let again = watch.unheard || watch.looks >= LOOKS_PER_ORDER;
+                if again && self.orders < ORDERS_MAX {
                     self.state = State::Order;
                     return;
+                }
+                if watch.unheard {
+                    let why = "it answers questions, and nothing comes back to the order to go off";
+                    let failure = Failure::NoAnswer(why.to_owned());
+                    return self.end_rung(RungEnd::Failed(failure));
                 }
             }
         }
@@ -318,14 +326,15 @@ impl Climb {
             State::Order if self.means().proves().is_some() => {
                 // It may have been heard, or the host may have gone off meanwhile: look.
                 self.orders += 1;
-                let refused = (!failure.may_pass()).then(|| failure.clone());
+                let unheard = failure.may_pass();
+                let refused = (!unheard).then(|| failure.clone());
                 if matches!(failure, Failure::WrongCredentials(_) | Failure::Unusable(_)) {
                     return self.end_rung(RungEnd::Failed(failure));
                 }
                 if self.loses_one() {
                     return self.end_rung(RungEnd::Failed(failure));
                 }
-                self.state = State::Watch(Watch { refused, ..Watch::default() });
+                self.state = State::Watch(Watch { refused, unheard, ..Watch::default() });
             }
             State::Examine | State::OffAlready { .. } | State::Watch(_) => {
                 if !failure.may_pass() || self.loses_one() {

@@ -219,6 +219,16 @@ fn an_order_whose_answer_is_lost_is_followed_by_a_look() {
 }
 
 #[test]
+fn an_order_whose_answer_is_lost_is_given_again_at_once_where_the_host_still_has_power() {
+    let mut climb = on(&[Means::Power]);
+    let lost = [found(Power::On, 1), silence(), power(Power::On, 2)];
+    lost.into_iter().for_each(|heard| climb.hear(heard));
+    assert_eq!(step(&climb), Step::Off);
+    let twice = [silence(), power(Power::On, 3), silence(), power(Power::On, 4)];
+    assert_eq!(after(climb, twice), ("no-answer".to_owned(), None), "and not for ever");
+}
+
+#[test]
 fn an_order_that_is_refused_counts_as_refused_unless_the_host_is_off_all_the_same() {
     let refused = || Heard::Failed(Failure::Refused("not supported".to_owned()));
     let stays = [found(Power::On, 1), refused(), power(Power::On, 2)];
