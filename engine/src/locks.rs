@@ -61,28 +61,41 @@ impl Engine {
 
     /// The lease of a recovery that ended a while ago; `None` when it did not, or is not one of ours.
     async fn lease_of_ended(&self, id: &NotificationId) -> Result<Option<Lease>, StoreError> {
-        let store = &self.ports.store;
-        let Some(notification) = store.notification(id).await? else { return Ok(None) };
-        match notification.status {
-            NotificationStatus::Finished
-            | NotificationStatus::Failed
-            | NotificationStatus::Ignored => {}
-            NotificationStatus::New | NotificationStatus::Running | NotificationStatus::Error => {
-                return Ok(None);
-            }
-        }
-        let ended = notification.updated_at.or(notification.created_at).unwrap_or_default();
-        if self.ports.clock.wall().since(ended) < ENDED_FOR_MS {
+        if !self.ended_a_while_ago(id).await? {
             return Ok(None);
         }
+        let store = &self.ports.store;
         let key = LeaseKey::recovery(id);
         let row = store.leases(std::slice::from_ref(&key)).await?.into_iter().next();
         let seen = row.map(|row| (row.generation, row.beat));
         let sent = self.ports.clock.boot();
         let taken = store.take(&[Claim { key, seen }], &self.owner).await?;
-        let lease = taken.and_then(|leases| leases.into_iter().next());
-        self.tenures.extend(lease.iter().cloned().collect(), sent);
-        Ok(lease)
+        let Some(lease) = taken.and_then(|leases| leases.into_iter().next()) else {
+            return Ok(None);
+        };
+        // A person may have had it tried again since we asked; from here on nobody can.
+        if !self.ended_a_while_ago(id).await? {
+            store.release(&[lease]).await?;
+            return Ok(None);
+        }
+        self.tenures.extend(vec![lease.clone()], sent);
+        Ok(Some(lease))
+    }
+
+    async fn ended_a_while_ago(&self, id: &NotificationId) -> Result<bool, StoreError> {
+        let Some(notification) = self.ports.store.notification(id).await? else {
+            return Ok(false);
+        };
+        match notification.status {
+            NotificationStatus::Finished
+            | NotificationStatus::Failed
+            | NotificationStatus::Ignored => {}
+            NotificationStatus::New | NotificationStatus::Running | NotificationStatus::Error => {
+                return Ok(false);
+            }
+        }
+        let ended = notification.updated_at.or(notification.created_at).unwrap_or_default();
+        Ok(self.ports.clock.wall().since(ended) >= ENDED_FOR_MS)
     }
 }
 

@@ -35,10 +35,13 @@ impl LeaseKey {
         Self(format!("reserved:{name}"))
     }
 
+    /// How each key of [`Self::server`] begins.
+    pub const OF_SERVERS: &str = "server:";
+
     /// The right to restart one server.
     #[must_use]
     pub fn server(id: &ServerId) -> Self {
-        Self(format!("server:{id}"))
+        Self(format!("{}{id}", Self::OF_SERVERS))
     }
 
     /// The right to answer to the failure of a process of the host.

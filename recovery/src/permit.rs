@@ -44,7 +44,7 @@ pub enum Missing {
     TooWeak { have: Kind },
     #[error("it shows a sign of life, newer than the {evidence}: {}", .sighting.what)]
     SignOfLife { evidence: Kind, sighting: Sighting },
-    #[error("Nova still takes it for alive, and only a monitor says that it is dead")]
+    #[error("Nova still takes it for alive, and only a report says that it is dead")]
     NovaStillUp,
 }
 

@@ -70,6 +70,7 @@ impl Sql {
         }
         while self.repeat("purging old evidence", |_| old_evidence(self, before)).await? > 0 {}
         while self.repeat("purging old requests", |_| old_requests(self, before)).await? > 0 {}
+        while self.repeat("purging leases of servers", |_| servers_leases(self)).await? > 0 {}
         Ok(purged)
     }
 }
@@ -249,6 +250,28 @@ async fn old_requests(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
         .all(&*open)
         .await?;
     let gone = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(&*open).await?;
+    open.commit().await?;
+    Ok(gone.rows_affected)
+}
+
+/// Leases of single servers that nobody holds, of which there is one for each that ever failed. Who
+/// held one can do nothing with it after this: every write compares the owner with a row.
+async fn servers_leases(sql: &Sql) -> Result<u64, Trouble> {
+    use leases::{Column, Entity};
+    let open = sql.begin().await?;
+    let free = || Condition::all().add(Column::Owner.is_null());
+    let keys: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::LeaseKey)
+        .filter(free().add(Column::LeaseKey.starts_with(LeaseKey::OF_SERVERS)))
+        .order_by_asc(Column::LeaseKey)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    // One that was taken since then is no longer free.
+    let all = Entity::delete_many().filter(free().add(Column::LeaseKey.is_in(keys)));
+    let gone = all.exec(&*open).await?;
     open.commit().await?;
     Ok(gone.rows_affected)
 }

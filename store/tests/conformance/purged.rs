@@ -64,6 +64,22 @@ pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors)
     assert_eq!(sql.purge(yesterday(), None).await.unwrap(), Purged::default());
 }
 
+pub(crate) async fn leases_of_servers_go_once_nobody_holds_them(doors: &Doors) {
+    let sql = door(doors).await;
+    let [held, free] = [77, 78].map(|n| LeaseKey::server(&ServerId::new(uuid(n))));
+    let host = LeaseKey::host(&recovery::HostName::new("compute01"));
+    take(&sql, held.clone(), &owner("one")).await;
+    for key in [free.clone(), host.clone()] {
+        let lease = take(&sql, key, &owner("one")).await;
+        sql.release(&[lease]).await.unwrap();
+    }
+    sql.purge(yesterday(), None).await.unwrap();
+    let left = sql.leases(&[held.clone(), free.clone(), host.clone()]).await.unwrap();
+    assert_eq!(left.into_iter().map(|row| row.key).collect::<Vec<_>>(), [held, host]);
+    // And it can be had again.
+    take(&sql, free, &owner("two")).await;
+}
+
 pub(crate) async fn no_more_rows_go_than_were_allowed(doors: &Doors) {
     let db = raw(doors).await;
     run(&db, &segment_and_hosts()).await;
