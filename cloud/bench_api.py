@@ -51,7 +51,8 @@ def sql(text):
 
 # ------------------------------------------------------------- what is listed
 def fill():
-    """Segments by Python's API; hosts, which need not be Nova's, and a history as its engine leaves it."""
+    """Segments by Python's API; hosts, which need not be Nova's, and a history as its engine leaves it:
+    all of it old, and all but the newest ended. So it stays what it is while it is measured."""
     client = cloud.Client()
     hosts = []
     for i in range(SEGMENTS):
@@ -67,8 +68,9 @@ def fill():
         segment, host = hosts[i % SEGMENTS]
         payload = {"instance_uuid": str(uuid.UUID(int=i)), "vir_domain_event": "STOPPED_FAILED",
                    "event": "LIFECYCLE"}
-        rows.append("('%s','%s','%s','%s','VM','%s','finished',0,'%s','%s')" % (
-            at, at, uuid.uuid4(), at, json.dumps(payload), host, segment))
+        status = "finished" if i < NOTIFICATIONS - 1 else "running"
+        rows.append("('%s','%s','%s','%s','VM','%s','%s',0,'%s','%s')" % (
+            at, at, uuid.uuid4(), at, json.dumps(payload), status, host, segment))
     sql("USE bench_py; INSERT INTO hosts (created_at, uuid, name, reserved, type, control_attributes, "
         "failover_segment_id, on_maintenance, deleted) VALUES %s;" % ",".join(
             "('%s','%s','bench%02d',0,'COMPUTE','SSH','%s',0,0)" % (first, host, i, segment)
@@ -76,6 +78,11 @@ def fill():
     sql("USE bench_py; INSERT INTO notifications (created_at, updated_at, notification_uuid, "
         "generated_time, type, payload, status, deleted, source_host_uuid, failover_segment_uuid) "
         "VALUES %s;" % ",".join(rows))
+
+
+def remove(database, notification):
+    """What was reported only to see how: the lists are to stay as they are."""
+    sql("DELETE FROM %s.notifications WHERE notification_uuid = '%s'" % (database, notification))
 
 
 def check_equal_bodies(client):
@@ -88,7 +95,8 @@ def check_equal_bodies(client):
     report = {"notification": {"type": "PROCESS", "hostname": "bench00", "generated_time":
               "2026-01-01T00:00:00", "payload": {"event": "STARTED", "process_name": "the same"}}}
     theirs, ours = (ask(client, who, "POST", "/notifications", report)["notification"] for who in PORTS)
-    for each in (theirs, ours):
+    for database, each in (("bench_py", theirs), ("bench_rs", ours)):
+        remove(database, each["notification_uuid"])
         for made_anew in ("id", "notification_uuid", "created_at"):
             each.pop(made_anew)
     if theirs != ours:
@@ -106,21 +114,28 @@ def statements_of(client, load):
     body = None
     if load == "posts":
         body = {"notification": {"type": "PROCESS", "hostname": "bench01", "generated_time":
-                "2026-01-01T00:00:00", "payload": {"event": "STARTED", "process_name": "PROCESS-NAME"}}}
+                "2026-01-01T00:00:00", "payload": {"event": "STARTED"}}}
     open(log, "w").close()
     sql("SET GLOBAL general_log = ON")
-    answer = ask(client, "ours", "POST" if body else "GET", PATHS[load], body)
+    # The second of two requests: a process looks around when it is asked for the first time.
+    for number in (1, 2):
+        began, made = os.path.getsize(log), "-"
+        if body:
+            body["notification"]["payload"]["process_name"] = "PROCESS-NAME-%d" % number
+        answer = ask(client, "ours", "POST" if body else "GET", PATHS[load], body)
+        if body:
+            made = answer["notification"]["notification_uuid"]
+            remove("bench_rs", made)
     sql("SET GLOBAL general_log = OFF")
-    made = answer["notification"]["notification_uuid"] if body else "-"
-    sql("DELETE FROM bench_rs.notifications WHERE notification_uuid = '%s'" % made)
     with open(log) as f:
+        f.seek(began)
         text = f.read()
     os.unlink(log)
     # An entry begins with [date time,] connection and command; a statement may have more lines.
     begin = r"^(?:\d{6} +[\d:]+)?[\t ]*(\d+) (Query|Execute|Prepare|Quit|Connect|Close stmt|Reset stmt|Ping)\t"
     parts = re.split(begin, text, flags=re.M)
     entries = zip(parts[1::3], parts[2::3], parts[3::3])
-    own = "SET |SELECT DATABASE|SELECT @@"
+    own = "SET |SELECT DATABASE|SELECT @@|DELETE FROM bench_rs"
     lines = [t.strip() for _, command, t in entries
              if command in ("Query", "Execute") and not re.match(own, t.strip())]
     if not lines or any("?" in line for line in lines):

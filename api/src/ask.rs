@@ -118,17 +118,24 @@ impl Reply {
         Self::with(StatusCode::OK, body)
     }
 
+    /// A long list, of about so many bytes: its text is not moved while it grows.
+    pub(crate) fn list(body: &impl Serialize, bytes: usize) -> Result<Self, Fault> {
+        let mut text = Vec::with_capacity(bytes);
+        serde_json::to_writer(&mut text, body).map_err(not_written)?;
+        Ok(Self { status: StatusCode::OK, body: text })
+    }
+
     pub(crate) fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Fault> {
-        let failed = |why: serde_json::Error| {
-            Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer cannot be written")
-                .because(why)
-        };
-        Ok(Self { status, body: serde_json::to_vec(body).map_err(failed)? })
+        Ok(Self { status, body: serde_json::to_vec(body).map_err(not_written)? })
     }
 
     pub(crate) fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
     }
+}
+
+fn not_written(why: serde_json::Error) -> Fault {
+    Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer cannot be written").because(why)
 }
 
 impl IntoResponse for Reply {

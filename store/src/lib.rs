@@ -9,6 +9,7 @@
 //! implementation and the memory one, which the simulator uses, pass one suite.
 
 mod error;
+mod listed;
 mod memory;
 mod port;
 mod rules;
@@ -16,6 +17,7 @@ mod rules;
 mod sql;
 
 pub use error::StoreError;
+pub use listed::{Listed, NotificationList};
 pub use memory::{Gate, Memory};
 pub use port::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,

@@ -9,8 +9,8 @@ mod recoveries;
 
 use crate::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
-    NotificationFilter, OldTask, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store,
-    StoreError, VMoveFilter,
+    NotificationFilter, NotificationList, OldTask, OpenRecovery, Page, SegmentFilter,
+    SegmentUpdate, Store, StoreError, VMoveFilter,
 };
 use async_trait::async_trait;
 use data::Data;
@@ -165,8 +165,9 @@ impl Store for Memory {
         &self,
         filter: &NotificationFilter,
         page: &Page,
-    ) -> Result<Vec<Notification>, StoreError> {
-        self.run("listing notifications", |data| data.notifications(filter, page)).await
+    ) -> Result<NotificationList, StoreError> {
+        let list = |data: &mut Data| Ok(data.notifications(filter, page)?.iter().collect());
+        self.run("listing notifications", list).await
     }
 
     async fn notification(

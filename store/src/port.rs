@@ -1,6 +1,6 @@
 //! The port: what can be asked of the database.
 
-use crate::StoreError;
+use crate::{NotificationList, StoreError};
 use async_trait::async_trait;
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
@@ -61,7 +61,7 @@ pub trait Store: Send + Sync + Debug {
         &self,
         filter: &NotificationFilter,
         page: &Page,
-    ) -> Result<Vec<Notification>, StoreError>;
+    ) -> Result<NotificationList, StoreError>;
     async fn notification(&self, uuid: &NotificationId)
     -> Result<Option<Notification>, StoreError>;
     /// What Python's engine noted of a recovery, before this program took the database over; nothing

@@ -8,6 +8,7 @@
 mod door;
 mod history;
 mod leases;
+mod listed;
 mod log;
 mod nouns;
 mod ours;

@@ -5,8 +5,8 @@ use super::{
 };
 use crate::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
-    NotificationFilter, OldTask, OpenRecovery, Page, SegmentFilter, SegmentUpdate, Store,
-    StoreError, VMoveFilter,
+    NotificationFilter, NotificationList, OldTask, OpenRecovery, Page, SegmentFilter,
+    SegmentUpdate, Store, StoreError, VMoveFilter,
 };
 use async_trait::async_trait;
 use recovery::{
@@ -84,7 +84,7 @@ impl Store for Sql {
         &self,
         filter: &NotificationFilter,
         page: &Page,
-    ) -> Result<Vec<Notification>, StoreError> {
+    ) -> Result<NotificationList, StoreError> {
         self.repeat("listing notifications", |_| reports::notifications(self, filter, page)).await
     }
 

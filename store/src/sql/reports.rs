@@ -1,22 +1,21 @@
 //! Reports: accepted once, and shown.
 
 use super::{
-    Sql, history,
+    Sql, history, listed,
     ours::{evidence, fingerprints, recoveries},
     paged::{page_of, paged},
     pythons, rows,
     theirs::{hosts, notifications, vmoves},
     trouble::Trouble,
 };
-use crate::{Accepted, NewNotification, NotificationFilter, Page, VMoveFilter};
-use chrono::NaiveDateTime;
+use crate::{Accepted, NewNotification, NotificationFilter, NotificationList, Page, VMoveFilter};
 use recovery::{
     NotificationId, SegmentId, VMoveId,
     nouns::{Notification, NotificationStatus, VMove},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, NotSet, QueryFilter,
-    QueryResult, QuerySelect, QueryTrait, Select, TryGetableMany, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, NotSet, QueryFilter, QueryTrait,
+    sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,7 +135,7 @@ pub(super) async fn notifications(
     sql: &Sql,
     of: &NotificationFilter,
     page: &Page,
-) -> Result<Vec<Notification>, Trouble> {
+) -> Result<NotificationList, Trouble> {
     use notifications::{Column, Entity, Status};
     // Stored moments have no fraction: at or after 9.5 s is at or after 10 s.
     let since = of.generated_since.map(|since| rows::naive(since.plus(999)));
@@ -148,79 +147,14 @@ pub(super) async fn notifications(
         .apply_if(of.status, |q, status| q.filter(Column::Status.eq(Status::from(status))))
         .apply_if(since, |q, since| q.filter(Column::GeneratedTime.gte(since)));
     history::follow_now_and_then(sql).await?;
-    if let Some(found) = history::page(sql, of, query.clone(), page).await? {
-        return noted(&sql.db, found).await;
+    let mut list = NotificationList::default();
+    if !history::page(sql, of, query.clone(), page, &mut list).await? {
+        let Some(query) = page_of(&sql.db, query, page).await? else { return Ok(list) };
+        listed::add(&sql.db, query, &mut list).await?;
     }
-    let Some(query) = page_of(&sql.db, query, page).await? else { return Ok(Vec::new()) };
-    let found = listed(&sql.db, query).await?;
-    noted(&sql.db, found).await
-}
-
-/// Rows as a list shows them.
-pub(super) async fn listed(
-    db: &impl ConnectionTrait,
-    query: Select<notifications::Entity>,
-) -> Result<Vec<notifications::Model>, Trouble> {
-    let found: Vec<Listed> = query.select_only().columns(LISTED).into_tuple().all(db).await?;
-    Ok(found.into_iter().map(row_of).collect())
-}
-
-/// The same of what a query in SQL has found, which asks for the columns in [`LISTED`].
-pub(super) fn listed_row(row: &QueryResult) -> Result<notifications::Model, Trouble> {
-    let listed = Listed::try_get_many_by_index(row);
-    Ok(row_of(listed.map_err(DbErr::from)?))
-}
-
-/// What a list shows, read by place: in a long one, to find each column by its name costs more than all
-/// the rest.
-pub(super) const LISTED: [notifications::Column; 11] = {
-    use notifications::Column;
-    [
-        Column::CreatedAt,
-        Column::UpdatedAt,
-        Column::Id,
-        Column::NotificationUuid,
-        Column::GeneratedTime,
-        Column::SourceHostUuid,
-        Column::Kind,
-        Column::Payload,
-        Column::Status,
-        Column::FailoverSegmentUuid,
-        Column::Message,
-    ]
-};
-type Listed = (
-    Option<NaiveDateTime>,
-    Option<NaiveDateTime>,
-    i32,
-    String,
-    NaiveDateTime,
-    String,
-    String,
-    Option<String>,
-    notifications::Status,
-    Option<String>,
-    Option<String>,
-);
-
-fn row_of(listed: Listed) -> notifications::Model {
-    let (created_at, updated_at, id, uuid, generated_time, host, kind, payload, ..) = listed;
-    let (.., status, segment, message) = listed;
-    notifications::Model {
-        created_at,
-        updated_at,
-        deleted_at: None,
-        deleted: Some(0),
-        id,
-        notification_uuid: uuid,
-        generated_time,
-        source_host_uuid: host,
-        kind,
-        payload,
-        status,
-        failover_segment_uuid: segment,
-        message,
-    }
+    let hosts = list.unplaced().map(str::to_owned).collect();
+    list.place(&segments_of(&sql.db, hosts).await?);
+    Ok(list)
 }
 
 /// The rows as notifications. Rows of before the segment was noted get that of their host.

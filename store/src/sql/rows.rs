@@ -18,7 +18,7 @@ pub(super) fn naive(at: Millis) -> NaiveDateTime {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default().naive_utc()
 }
 
-fn millis(at: NaiveDateTime) -> Millis {
+pub(super) fn millis(at: NaiveDateTime) -> Millis {
     Millis(at.and_utc().timestamp_millis())
 }
 
@@ -53,7 +53,11 @@ pub(super) fn host(row: theirs::hosts::Model) -> Host {
 }
 
 /// The noun for `word`, which a row holds.
-fn word<T>(read: impl Fn(&str) -> Option<T>, word: &str, what: &str) -> Result<T, Trouble> {
+pub(super) fn word<T>(
+    read: impl Fn(&str) -> Option<T>,
+    word: &str,
+    what: &str,
+) -> Result<T, Trouble> {
     read(word).ok_or_else(|| unreadable(format!("{what} '{word}'")))
 }
 

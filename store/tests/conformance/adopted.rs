@@ -88,7 +88,7 @@ pub(crate) async fn what_python_wrote_is_read(doors: &Doors) {
     assert_eq!(doors.a.host(&HostId::new(uuid(2))).await.unwrap(), None);
 
     let found = doors.a.notifications(&NotificationFilter::default(), &Page::default()).await;
-    let found = found.unwrap().remove(0);
+    let found = found.unwrap().nouns().remove(0);
     assert_eq!(found.kind, NotificationType::ComputeHost);
     assert_eq!(found.status, NotificationStatus::Finished);
     assert_eq!(found.segment, segment.uuid, "that of its host, when none was noted");

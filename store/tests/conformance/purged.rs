@@ -52,7 +52,8 @@ pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors)
 
     let purged = sql.purge(yesterday(), None).await.unwrap();
     assert_eq!(purged, Purged { notifications: 1, ..Purged::default() });
-    let left = sql.notifications(&NotificationFilter::default(), &Page::default()).await.unwrap();
+    let left =
+        sql.notifications(&NotificationFilter::default(), &Page::default()).await.unwrap().nouns();
     assert_eq!(left.iter().map(|n| &n.uuid).collect::<Vec<_>>(), [&open_one.uuid]);
     assert_eq!(sql.log(&ended_one.uuid).await.unwrap(), []);
     assert_eq!(sql.log(&open_one.uuid).await.unwrap().len(), 1);
@@ -95,7 +96,8 @@ pub(crate) async fn no_more_rows_go_than_were_allowed(doors: &Doors) {
     assert_eq!(sql.purge(yesterday(), Some(601)).await.unwrap().notifications, 601);
     assert_eq!(count(&db, "notifications").await, 602);
     assert_eq!(sql.purge(yesterday(), None).await.unwrap().notifications, 599);
-    let left = sql.notifications(&NotificationFilter::default(), &Page::default()).await.unwrap();
+    let left =
+        sql.notifications(&NotificationFilter::default(), &Page::default()).await.unwrap().nouns();
     assert_eq!(left.last().unwrap().uuid, NotificationId::new(uuid(1300)));
 }
 

@@ -113,7 +113,7 @@ pub(crate) async fn notifications_are_filtered_and_sorted(doors: &Doors) {
     let all = NotificationFilter::default();
     let find = async |filter: NotificationFilter, page: &Page| {
         let found = doors.b.notifications(&filter, page).await.unwrap();
-        found.into_iter().map(|n| n.uuid).collect::<Vec<_>>()
+        found.nouns().into_iter().map(|n| n.uuid).collect::<Vec<_>>()
     };
     let id = |n| NotificationId::new(uuid(n));
     let newest_first = Page::default();
