@@ -14,6 +14,7 @@
 //! * [`mod@file`]: the devices, ladders and hosts that operators write down; refuses what it does not know.
 //! * [`ladder`]: decides, from what the devices answered, what is asked next and what is proven. Pure.
 //! * [`mod@climb`]: does what the ladder says, within its deadlines, for one host or many side by side.
+//! * [`mod@survey`]: looks at all devices of a host and orders nothing: could it be fenced now?
 //! * [`device`]: what every device can be asked. [`redfish`], [`ipmi`], [`agent`], [`ssh`] and [`storage`] are
 //!   the devices; a person is one too, and is only ever told what to do.
 //! * [`secret`]: passwords, which are named in the file and never written in it, shown or passed as arguments.
@@ -31,6 +32,7 @@ pub mod redfish;
 pub mod secret;
 pub mod ssh;
 pub mod storage;
+pub mod survey;
 pub mod verdict;
 
 pub use build::Tools;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use fence::build::Network;
 use fence::climb::Climbed;
 use fence::secret::Secrets;
+use fence::survey::survey;
 use fence::{Climber, FencingFile, Life, Tools, Verdict, Witness};
 use http::Method;
 use ports::{Answer, Ask, Clock, Exec, ExecError, Finished, HttpClientError, Program, Transport};
@@ -210,6 +211,35 @@ async fn what_is_missing_here_is_named_and_the_ladder_goes_on_to_the_person() {
     assert!(said.contains("cannot run ssh"), "{said}");
     assert!(said.contains("no variable NONE"), "{said}");
     assert!(said.ends_with("3. person (manual): pull the plug of c1"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_survey_looks_at_every_rung_and_orders_nothing() {
+    let night = night(&[("c1-bmc", Some(200)), ("spare", None)], true);
+    let ladder = night.file.ladder_of("c1", None).unwrap();
+    let found = survey(&night.climber.tools, &ladder).await;
+    let said: Vec<String> = found.iter().map(|(name, what)| format!("{name}: {what}")).collect();
+    assert_eq!(
+        said,
+        [
+            "bmc (redfish): on; which machine it controls was not compared",
+            "spare (redfish): no answer: it did not answer within 20 s",
+            "person (manual): a person would be told what to do",
+        ]
+    );
+    assert_eq!(found.iter().map(|(_, s)| s.is_fault()).collect::<Vec<_>>(), [false, true, false]);
+    assert!(night.rack.off.lock().unwrap().is_empty(), "something was ordered off");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_survey_sees_a_device_that_controls_another_machine() {
+    let night = night(&[("c1-bmc", Some(200))], true);
+    let mut ladder = night.file.ladder_of("c1", Some("redfish:bmc")).unwrap();
+    for (recorded, could) in [("u", true), ("other", false)] {
+        ladder.machine.uuid = Some(recorded.to_owned());
+        let found = survey(&night.climber.tools, &ladder).await;
+        assert_eq!((found[0].1.could_prove(), found[0].1.is_fault()), (could, !could));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The command line, and the names by which the program answers.
 
-use crate::{api_role, ask, configure, engine_role, manage, policy, status};
+use crate::{api_role, ask, configure, engine_role, fence_role, manage, policy, status};
 use clap::{Parser, Subcommand};
 
 mod config_args;
@@ -33,6 +33,8 @@ pub(crate) enum Role {
     Config(configure::Configure),
     /// The rules of who may do what: a sample, a check of a file, and those in force
     Policy(policy::Policy),
+    /// Fence devices: what is wrong with their file, and with the devices of a host
+    Fence(fence_role::Fence),
     /// Tell the engine that a host is dead, by your name, so that its VMs may be brought back
     ConfirmDead(Box<ask::ConfirmDead>),
     /// Report that a host failed, by your name: its VMs are brought back once it is proven dead
@@ -66,6 +68,7 @@ impl Role {
             Self::Status(status) => status.run(),
             Self::Config(configure) => configure.run(),
             Self::Policy(policy) => policy.run(),
+            Self::Fence(fence) => fence.run(),
             Self::ConfirmDead(confirm) => confirm.run(),
             Self::Recover(recover) => recover.run(),
             Self::Retry(retry) => retry.run(),

@@ -133,9 +133,14 @@ pub(crate) fn reference() -> String {
     format!("{head}{}", oslo::config::reference(options::TABLES))
 }
 
+/// The environment of this process.
+pub(crate) fn environment() -> Vec<(String, String)> {
+    std::env::vars().collect()
+}
+
 /// The sources, and where the files lie that they name without a folder.
 fn gathered(asked: &Asked, program: &str) -> anyhow::Result<(Vec<Source>, Vec<PathBuf>)> {
-    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let environment = environment();
     let search = search(program, &environment);
     let mut sources = gather(&asked.named, &search).context("the configuration cannot be read")?;
     let directories = search.beside(&asked.named, &sources);

@@ -12,6 +12,7 @@ mod configure;
 #[cfg(feature = "demo")]
 mod demo;
 mod engine_role;
+mod fence_role;
 mod logging;
 mod manage;
 mod output;

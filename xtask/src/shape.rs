@@ -33,7 +33,10 @@ const ARROWS: &[Room] = &[
     simulated("engine", &["recovery", "store", "openstack", "ports"]),
     simulated("api", &["recovery", "oslo", "store", "openstack", "ports"]),
     room("sim", &["recovery", "oslo", "ports", "store", "openstack", "engine", "api"]),
-    room("masakari", &["recovery", "oslo", "ports", "store", "openstack", "engine", "api", "sim"]),
+    room(
+        "masakari",
+        &["recovery", "oslo", "ports", "store", "openstack", "engine", "api", "sim", "fence"],
+    ),
     room("xtask", &[]),
 ];
 

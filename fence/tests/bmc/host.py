@@ -3,8 +3,9 @@ import os
 import sys
 import time
 
-path = sys.argv[1]
-while True:
+path, parent = sys.argv[1], os.getppid()
+# Not beyond the rig that started it.
+while os.getppid() == parent:
     with open(path + ".new", "w", encoding="ascii") as beat:
         beat.write(str(time.time_ns() // 1_000_000))
     os.replace(path + ".new", path)

@@ -233,6 +233,11 @@ impl Configuration {
         }
     }
 
+    /// The file of fence devices.
+    pub(crate) fn fence_devices(&self) -> Option<PathBuf> {
+        self.text("fencing", "devices_file").map(PathBuf::from)
+    }
+
     pub(crate) fn engine(&self, machine: &str) -> anyhow::Result<engine::Config> {
         let name = self.default_text("host").unwrap_or_else(|| machine.to_owned());
         let yes = |name| self.values.get("host_failure", name);

@@ -7,6 +7,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .default("monitor")
         .choices(&["monitor", "proven"])
         .help("The least that is accepted as proof that a host is dead"),
+    Opt::new("fencing", "devices_file", Kind::Str)
+        .help("The file of fence devices that `masakari fence` reads, `/etc/masakari/fencing.yaml` for example"),
     Opt::new("ha", "lease_seconds", Kind::Int { min: 3, max: 3600 })
         .default("10")
         .help("How long a dead engine's work rests before another engine goes on with it"),

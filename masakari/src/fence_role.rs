@@ -1,0 +1,145 @@
+//! `masakari fence`: what is wrong with the file of fence devices, and whether a host could be fenced now.
+//!
+//! Nothing here orders anything of a device: a power state is read, and which machine it belongs to.
+
+use crate::{cli::ConfigArgs, config, config::Configuration, output};
+use anyhow::{Context, anyhow};
+use clap::{Args, Subcommand};
+use fence::build::SystemNetwork;
+use fence::file::FileError;
+use fence::secret::Secrets;
+use fence::survey::survey;
+use fence::{FencingFile, Tools};
+use ports::{SystemClock, SystemExec};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// Fence devices: what is wrong with their file, and with them
+#[derive(Args, Debug)]
+pub(crate) struct Fence {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand, Debug)]
+enum What {
+    /// A file: everything that is wrong in it. A host: everything that keeps it from being fenced now
+    Check(Asked),
+    /// What every device of a host's ladder says now
+    Status(Asked),
+}
+
+#[derive(Args, Debug)]
+struct Asked {
+    /// A fencing.yaml (with a `/` or ending in .yaml or .yml), or the name of a host
+    #[arg(value_name = "FILE|HOST")]
+    what: Option<String>,
+    /// What Masakari has as the host's control_attributes: `ladder:NAME`, `KIND:DEVICE` or a `KIND`
+    #[arg(long, value_name = "TEXT")]
+    control_attributes: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Fence {
+    /// Exit code 0: all is well; 1: something is wrong.
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let (asked, checks) = match &self.what {
+            What::Check(asked) => (asked, true),
+            What::Status(asked) => (asked, false),
+        };
+        let named_file = asked.what.as_ref().filter(|what| is_file(what)).map(PathBuf::from);
+        let path = match (&named_file, checks) {
+            (Some(_), false) => return Err(anyhow!("`masakari fence status` wants a host's name")),
+            (Some(path), true) => path.clone(),
+            (None, _) => configured(&asked.config)?,
+        };
+        let file = match FencingFile::read(&path) {
+            Ok(file) => file,
+            Err(FileError::Faults(faults)) => {
+                output::say(&faults.to_string());
+                return Ok(ExitCode::FAILURE);
+            }
+            Err(e @ FileError::Unreadable { .. }) => return Err(e.into()),
+        };
+        match (named_file, &asked.what) {
+            (None, Some(host)) => look_at(&file, host, asked.control_attributes.as_deref(), checks),
+            (Some(_), _) | (None, None) if checks => {
+                output::say(&summary(&path, &file));
+                Ok(ExitCode::SUCCESS)
+            }
+            (Some(_), _) | (None, None) => {
+                Err(anyhow!("`masakari fence status` wants a host's name"))
+            }
+        }
+    }
+}
+
+/// A host's name has no slash and does not end like a file of YAML.
+fn is_file(what: &str) -> bool {
+    what.contains('/') || what.ends_with(".yaml") || what.ends_with(".yml")
+}
+
+fn configured(args: &ConfigArgs) -> anyhow::Result<PathBuf> {
+    let configuration = Configuration::read(&args.0, "masakari-engine")?;
+    let none = "[fencing] devices_file names no file; name one on the command line, or set it";
+    configuration.fence_devices().context(none)
+}
+
+fn summary(path: &Path, file: &FencingFile) -> String {
+    let count =
+        |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+    format!(
+        "{}: {}, {}, {}; nothing is wrong in it",
+        path.display(),
+        count(file.devices.len(), "device"),
+        count(file.ladders.len(), "ladder"),
+        count(file.hosts.len(), "host"),
+    )
+}
+
+/// Asks the devices of one host. `checks`: only what is wrong is a reason to fail; otherwise nothing is.
+fn look_at(
+    file: &FencingFile,
+    host: &str,
+    control_attributes: Option<&str>,
+    checks: bool,
+) -> anyhow::Result<ExitCode> {
+    let ladder = file
+        .ladder_of(host, control_attributes)
+        .with_context(|| format!("the host '{host}' could not be fenced"))?;
+    let tools = Tools {
+        clock: Arc::new(SystemClock),
+        exec: Arc::new(SystemExec),
+        network: Arc::new(SystemNetwork),
+        secrets: Arc::new(secrets()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(survey(&tools, &ladder));
+    for (i, (device, surveyed)) in found.iter().enumerate() {
+        output::say(&format!("{}. {device}: {surveyed}", i + 1));
+    }
+    let (ready, faults) = (
+        found.iter().filter(|(_, s)| s.could_prove()).count(),
+        found.iter().filter(|(_, s)| s.is_fault()).count(),
+    );
+    output::say(&match (ready, faults) {
+        (0, _) => format!("no rung could prove now that '{host}' is off"),
+        (ready, 0) => format!("'{host}' could be fenced now, by {ready} of {} rungs", found.len()),
+        (ready, faults) => format!(
+            "'{host}' could be fenced now, by {ready} of {} rungs; {faults} to be repaired",
+            found.len()
+        ),
+    });
+    let well = !checks || ready > 0 && faults == 0;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn secrets() -> Secrets {
+    let environment: std::collections::BTreeMap<_, _> = config::environment().into_iter().collect();
+    let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    Secrets { environment, credentials }
+}
