@@ -6,7 +6,9 @@ HUGE_MB = 500000
 
 
 @ours_only
-class Reasons(Case):
+class Huge(Case):
+    """Servers of which each fills a host."""
+
     def huge(self):
         made = self.nova.nova("POST", "/flavors", {"flavor": {
             "name": "huge", "ram": HUGE_MB, "vcpus": 1, "disk": 1}}).json()["flavor"]
@@ -16,6 +18,11 @@ class Reasons(Case):
     def remove(self, flavor):
         self.nova.delete_all_servers()
         self.nova.nova("DELETE", "/flavors/" + flavor)
+
+
+@ours_only
+class Reasons(Huge):
+    sections = "[recovery]\ncapacity_wait = 0"
 
     def test_a_server_for_which_no_host_has_memory_fails_with_that_reason(self):
         flavor = self.huge()

@@ -135,8 +135,11 @@ impl Engine {
         kind: NotificationType,
     ) -> bool {
         let of_hosts = here.values().filter(|k| **k == NotificationType::ComputeHost).count();
+        let resting = self.resting.borrow().len();
         match kind {
-            NotificationType::ComputeHost => of_hosts >= self.config().recoveries_most,
+            NotificationType::ComputeHost => {
+                of_hosts.saturating_sub(resting) >= self.config().recoveries_most
+            }
             NotificationType::Process | NotificationType::Vm => {
                 here.len() - of_hosts >= self.config().restarts_most
             }

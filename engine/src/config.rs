@@ -2,7 +2,8 @@
 
 use crate::steps::Steps;
 use recovery::{
-    due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart, tiers,
+    due::Limits, evidence::Require, plan::Selection, priority::Keys, process, quarantine, restart,
+    tiers,
 };
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Config {
     /// `[recovery] ordered_restart` and what belongs to it.
     pub tiers: tiers::Rules,
     pub limits: Limits,
+    /// `[recovery] quarantine_deaths` and `quarantine_window`.
+    pub quarantine: quarantine::Rule,
     /// The most recoveries of single servers and services that one engine runs at once; they do not
     /// count among `recoveries_most`, because they may wait for a host's recovery.
     pub restarts_most: usize,
@@ -63,6 +66,7 @@ impl Default for Config {
             priority: Keys::default(),
             tiers: tiers::Rules::default(),
             limits: Limits::default(),
+            quarantine: quarantine::Rule::default(),
             restarts_most: 256,
             restart: restart::Rules::default(),
             restart_limits: restart::Limits::default(),

@@ -16,7 +16,8 @@
 //! * `turn`: the loop of a host's recovery. * `restart`, `process`: those of one server and one service, on
 //!   a `journal`. * `acts`: every call that changes the cloud.
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
-//!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts.
+//!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
+//!   servers that wait for it.
 //! * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
@@ -33,6 +34,7 @@ mod reasons;
 mod requests;
 mod reserve;
 mod restart;
+mod room;
 mod steps;
 mod subject;
 mod tenure;
@@ -98,6 +100,10 @@ pub struct Engine {
     cancels: RefCell<BTreeMap<NotificationId, Request>>,
     /// Leases of the recoveries of which persons ask something, as we saw them.
     recoveries_seen: RefCell<Watch>,
+    /// Servers that wait for room.
+    rooms: RefCell<room::Rooms>,
+    /// Recoveries that do nothing but wait for room: they keep nobody from being claimed.
+    resting: RefCell<BTreeSet<NotificationId>>,
     /// The wall clock when we started, and the boot clock then: see [`Engine::now`].
     anchor: (Millis, ports::Boot),
 }
@@ -118,6 +124,8 @@ impl Engine {
             reserves_seen: RefCell::default(),
             cancels: RefCell::default(),
             recoveries_seen: RefCell::default(),
+            rooms: RefCell::default(),
+            resting: RefCell::default(),
             ports,
             config: RefCell::new(Rc::new(config)),
             wake,

@@ -9,6 +9,7 @@ use recovery::{
     nouns::RecoveryMethod,
     permit,
     permit::NovaSays,
+    quarantine::Death,
     seen::{ComputeService, Evacuation, Server},
     way::Ways,
 };
@@ -75,6 +76,8 @@ pub(crate) struct HostList {
     /// Those that are not 0.
     pub(crate) priorities: BTreeMap<ServerId, i64>,
     pub(crate) order: Order,
+    /// Hosts that died with one of these servers on them.
+    pub(crate) deaths: Vec<Death>,
 }
 
 /// From where on the changed servers are listed.
@@ -121,11 +124,38 @@ impl Engine {
         // The records last: an evacuation that ends between the two calls is seen as over on a
         // server that still looks busy, never the other way round.
         let servers = self.ports.nova.servers_on(host).await?;
-        let evacuations = self.ports.nova.evacuations_from(host).await?;
+        // Our own database answers beside Nova.
+        let records = self.ports.nova.evacuations_from(host);
+        let (evacuations, deaths) = futures::join!(records, self.deaths(mission, &servers));
+        let (evacuations, deaths) = (evacuations?, deaths?);
         let cursor = self.ports.nova.cursor_at(asked);
         let priorities = self.priorities(host, &servers).await;
         let order = self.order(&servers).await?;
-        Ok(HostList { servers, evacuations, cursor, more_reserved, within, priorities, order })
+        Ok(HostList {
+            servers,
+            evacuations,
+            cursor,
+            more_reserved,
+            within,
+            priorities,
+            order,
+            deaths,
+        })
+    }
+
+    /// What other recoveries know of these servers, if it matters.
+    async fn deaths(
+        &self,
+        mission: &Mission,
+        servers: &[Server],
+    ) -> Result<Vec<Death>, StoreError> {
+        let rule = self.config().quarantine;
+        if rule.deaths == 0 || servers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<ServerId> = servers.iter().map(|server| server.id.clone()).collect();
+        let since = rule.since(self.ports.clock.wall());
+        self.ports.store.deaths(&ids, since, &mission.subject.notification).await
     }
 
     /// The hosts of the segment that could take servers now.

@@ -3,6 +3,7 @@
 //! One turn: fold what came in, ask `recovery::due` what may start, write the intents, start the
 //! acts, wait for the next answer. All outcomes that are ready go into one transaction.
 
+mod capacity;
 mod digest;
 mod intents;
 mod record;
@@ -16,10 +17,12 @@ use crate::{
     journal::Journal,
     look::{From, HostList, HostView, LookFailed, ServersView},
     reserve::{Found, Hold},
+    room::RoomView,
     steps,
     subject::{Mission, Task},
     tiers::StartsView,
 };
+use capacity::Lookout;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use openstack::Cursor;
 use ports::Boot;
@@ -58,6 +61,7 @@ enum Came<'e> {
     Listed(Result<HostList, LookFailed>),
     Looked(Result<ServersView, LookFailed>),
     Found(Result<Found<'e>, LookFailed>),
+    Room(Result<RoomView, LookFailed>),
     Switched(Entry, Result<(), ActFailed>),
     Stepped(recovery::steps::Run, steps::Ended),
     Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },
@@ -74,6 +78,7 @@ enum Single {
     Servers,
     Switch,
     Reserve,
+    Room,
     Starts,
     Step,
 }
@@ -101,6 +106,7 @@ struct Turns<'e> {
     /// Servers wait for others' calls to end.
     hungry: bool,
     starts: Desk,
+    lookout: Lookout,
 }
 
 impl Engine {
@@ -114,6 +120,7 @@ impl Engine {
         self.fair.borrow_mut().join(id.clone());
         let result = self.recover_claimed(&claimed, stopping).await;
         self.fair.borrow_mut().leave(&id);
+        self.waits_no_more(&id);
         match result {
             Ok(status) => tracing::info!(notification = %id, %status, "recovery ended"),
             Err(Stop::Shutdown) => tracing::info!(notification = %id, "recovery left for others"),
@@ -194,6 +201,7 @@ impl<'e> Turns<'e> {
             after_outage: Boot(0),
             hungry: false,
             starts: Desk::default(),
+            lookout: Lookout::default(),
         }
     }
 
@@ -267,7 +275,7 @@ impl<'e> Turns<'e> {
         let held = matches!(judged, Some(Err(_)));
         let mut steps = due::due(&self.state, &engine.config().limits, &scene);
         self.add_starts(&scene, &mut steps);
-        let mut notes: Vec<Entry> = steps.iter().filter_map(note).collect();
+        let mut notes: Vec<Entry> = steps.iter().filter_map(intents::note).collect();
         // What was sent before it was cancelled is followed to its end.
         if self.state.hand.cancelled.is_some() && !self.in_flight.is_empty() {
             notes.retain(|entry| !matches!(entry, Entry::Ended { .. }));
@@ -359,6 +367,9 @@ impl<'e> Turns<'e> {
                 let no_need = held || self.singles.contains(&Single::Step);
                 quiet && !no_need && !self.singles.contains(&Single::Host)
             }
+            Some(single @ Single::Room) => {
+                quiet && self.lookout.may_look(self.boot()) && !self.singles.contains(&single)
+            }
             Some(single @ (Single::Switch | Single::Reserve | Single::Step)) => {
                 quiet && may_act && !self.singles.contains(&single)
             }
@@ -385,6 +396,7 @@ impl<'e> Turns<'e> {
                 let (mission, ways) = (self.mission.clone(), self.state.ways.clone());
                 async move { Came::Found(engine.find_reserve(&mission, &ways).await) }.boxed_local()
             }
+            Step::LookForRoom(servers) => self.look_for_room(&servers),
             Step::ReadyReserve(reserve) => async move {
                 let ready = Entry::Way(WayEntry::Ready { host: reserve.host.clone() });
                 Came::Switched(ready, engine.ready(&lease, &reserve).await)
@@ -408,10 +420,9 @@ impl<'e> Turns<'e> {
             }
             .boxed_local(),
             Step::Disable(service) => async move {
-                Came::Switched(
-                    Entry::Disabled,
-                    engine.disable(&lease, &service, &engine.config().disable_reason).await,
-                )
+                let config = engine.config();
+                let done = engine.disable(&lease, &service, &config.disable_reason).await;
+                Came::Switched(Entry::Disabled, done)
             }
             .boxed_local(),
             Step::Evacuate { order, lock, reset } => {
@@ -496,6 +507,7 @@ impl<'e> Turns<'e> {
                 if nudged {
                     // Somebody has news: what we know of the host may be old.
                     self.view = None;
+                    self.lookout.soon(self.boot());
                 }
                 None
             }
@@ -514,7 +526,8 @@ impl<'e> Turns<'e> {
             .map(|at| at.since(self.engine.now()))
             .filter(|ms| *ms > 0)
             .map_or(NAP_MOST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)));
-        let timers = [self.look_after, self.after_outage].into_iter().filter(|at| *at > now);
+        let timers = [self.look_after, self.after_outage, self.lookout.next()];
+        let timers = timers.into_iter().filter(|at| *at > now);
         let most = if self.hungry { NAP_HUNGRY } else { NAP_MOST };
         timers.map(until).chain([by_state, most]).min().unwrap_or(most)
     }
@@ -540,34 +553,13 @@ impl<'e> Turns<'e> {
     }
 }
 
-fn note(step: &Step) -> Option<Entry> {
-    match step {
-        Step::Note(entry) => Some(entry.clone()),
-        Step::LookAtHost
-        | Step::ForceDown(_)
-        | Step::Disable(_)
-        | Step::Plan
-        | Step::Evacuate { .. }
-        | Step::LookAtServers
-        | Step::Stop(_)
-        | Step::Settle { .. }
-        | Step::TakeReserve
-        | Step::ReadyReserve(_)
-        | Step::HandBack(_)
-        | Step::LookAtStarts
-        | Step::Start(_)
-        | Step::Check(..)
-        | Step::RunStep(_)
-        | Step::Confirm => None,
-    }
-}
-
 fn single(step: &Step) -> Option<Single> {
     match step {
         Step::LookAtHost => Some(Single::Host),
         Step::Plan | Step::Confirm => Some(Single::List),
         Step::LookAtServers => Some(Single::Servers),
         Step::LookAtStarts => Some(Single::Starts),
+        Step::LookForRoom(_) => Some(Single::Room),
         Step::TakeReserve => Some(Single::Reserve),
         Step::ForceDown(_) | Step::Disable(_) => Some(Single::Switch),
         Step::ReadyReserve(_) | Step::HandBack(_) => Some(Single::Reserve),

@@ -4,6 +4,7 @@
 //! of Python Masakari know. What Python has no word for (what is missing, who is waited for,
 //! a second engine taking over) are further messages of the task that it delays.
 
+use crate::capacity::{self, CapacityEntry};
 use crate::fold::Every;
 use crate::hand;
 use crate::log::{Act, Entry, Line, Planned, Skipped};
@@ -74,13 +75,17 @@ fn has_a_task(entry: &Entry) -> bool {
     )
 }
 
-fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
-    let at = line.at;
+fn begin(tasks: &mut Vec<Task>, line: &Line, host: &HostName) {
     if tasks.is_empty() && has_a_task(&line.entry) {
         let mut disable = Task::begin("DisableComputeServiceTask");
-        disable.say(at, 0.0, format!("Disabling compute service on host: '{host}'"));
+        disable.say(line.at, 0.0, format!("Disabling compute service on host: '{host}'"));
         tasks.push(disable);
     }
+}
+
+fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
+    let at = line.at;
+    begin(tasks, line, host);
     let Some(task) = tasks.last_mut() else { return };
     match &line.entry {
         Entry::Claimed { owner, generation } if *generation > 1 => {
@@ -108,6 +113,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         Entry::Way(entry) => way(task, at, so_far, entry),
         Entry::Hand(word) => word.tell(task, at),
         Entry::Tier(entry) => crate::tiers::tell(task, at, so_far, entry),
+        Entry::Capacity(entry) => capacity(task, at, so_far, entry),
         Entry::Planned { on_host, moves, skipped } => {
             tasks.extend(prepared(at, host, *on_host, moves, skipped));
         }
@@ -185,12 +191,17 @@ fn prepared(
     skipped: &[Skipped],
 ) -> Vec<Task> {
     let mut task = Task::begin("PrepareHAEnabledInstancesTask");
+    let (quarantined, moves): (Vec<_>, Vec<&Planned>) =
+        moves.iter().partition(|m| m.quarantine.is_some());
     let with_key = moves.iter().filter(|m| m.ha_enabled).count();
     let without = moves.len() - with_key;
     task.say(at, 0.0, "Preparing instances for evacuation".into());
     task.say(at, 0.3, format!("Total instances running on failed host '{host}' is {on_host}"));
     for Skipped { server, why } in skipped {
         task.say(at, 0.4, format!("Instance '{server}' stays: {why}"));
+    }
+    for (m, why) in quarantined.iter().filter_map(|m| Some((m, m.quarantine.as_ref()?))) {
+        task.say(at, 0.4, format!("Instance '{}' is not evacuated: {why}", m.server));
     }
     task.say(at, 0.6, format!("Total HA Enabled instances count: '{with_key}'"));
     let only_with_key = skipped.iter().any(|s| s.why.contains("HA_Enabled"));
@@ -234,6 +245,13 @@ fn planned_later(task: &mut Task, at: Millis, so_far: &[Line], host: &HostName, 
     task.say(at, 0.0, format!("{START} '{host}', instance uuids are: '{ids}'"));
 }
 
+fn capacity(task: &mut Task, at: Millis, so_far: &[Line], entry: &CapacityEntry) {
+    let before = so_far.split_last().map_or(&[][..], |(_, before)| before);
+    if let Some(text) = capacity::detail(entry, before) {
+        task.say(at, 0.5, text);
+    }
+}
+
 fn way(task: &mut Task, at: Millis, so_far: &[Line], entry: &WayEntry) {
     match entry {
         WayEntry::Taken { reserve } => {
@@ -264,7 +282,10 @@ fn way(task: &mut Task, at: Millis, so_far: &[Line], entry: &WayEntry) {
             task.say(at, 0.7, text);
         }
         WayEntry::Over { why } => task.say(at, 0.7, why.clone()),
-        WayEntry::Method { .. } | WayEntry::Within { .. } | WayEntry::Left { .. } => {}
+        WayEntry::Method { .. }
+        | WayEntry::Within { .. }
+        | WayEntry::Left { .. }
+        | WayEntry::Waits => {}
     }
 }
 

@@ -3,6 +3,7 @@
 //! Pure: [`due`] is asked again after every line of the log, [`judge`] after every look. Neither
 //! remembers anything; what is in flight in this process is told by the caller.
 
+use crate::capacity;
 use crate::hand;
 use crate::log::{Act, Aftermath, Entry, Reset};
 pub use crate::look::{Look, judge};
@@ -41,6 +42,8 @@ pub struct Limits {
     pub on_their_way: Option<usize>,
     /// Of ordered starts.
     pub tiers: crate::tiers::Limits,
+    /// `[recovery] capacity_wait`: how long a server waits for room; 0: not at all.
+    pub capacity_wait_ms: i64,
 }
 
 impl Default for Limits {
@@ -55,6 +58,7 @@ impl Default for Limits {
             plans: 10,
             on_their_way: None,
             tiers: crate::tiers::Limits::default(),
+            capacity_wait_ms: 600_000,
         }
     }
 }
@@ -105,6 +109,8 @@ pub enum Step {
     RunStep(steps::Run),
     /// An observation that needs no act: the time is over.
     Note(Entry),
+    /// Who has room for these, which wait for it?
+    LookForRoom(Vec<ServerId>),
     /// A fresh list from Nova: is anything left?
     Confirm,
     /// Look at the servers that wait for their start, and at their hosts.
@@ -130,10 +136,13 @@ pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
     } else if expired(state, limits, scene.now) {
         let why = state.held.as_deref().unwrap_or("the recovery took too long");
         steps.extend(given_up(state, scene, why));
-    } else if needs_permit(state, scene.now) {
-        match scene.permit {
-            None => steps.push(Step::LookAtHost),
-            Some(permit) => steps.extend(with_permit(state, limits, permit, scene)),
+    } else {
+        steps.extend(capacity::due(state, scene));
+        if needs_permit(state, scene.now) {
+            match scene.permit {
+                None => steps.push(Step::LookAtHost),
+                Some(permit) => steps.extend(with_permit(state, limits, permit, scene)),
+            }
         }
     }
     steps.extend(the_end(state, limits, scene));
@@ -144,6 +153,7 @@ pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
 #[must_use]
 pub fn wake_at(state: &State, limits: &Limits) -> Option<Millis> {
     let moves = state.moves.values().filter_map(|m| match &m.stage {
+        Stage::Waiting { .. } if m.waits_for_room() => m.wait.as_ref().map(|wait| wait.until),
         Stage::Waiting { not_before }
         | Stage::Arrived { not_before, .. }
         | Stage::Settling { not_before, .. } => Some(*not_before),
@@ -165,10 +175,10 @@ fn expired(state: &State, limits: &Limits, now: Millis) -> bool {
 fn needs_permit(state: &State, now: Millis) -> bool {
     state.plans == 0
         || instead_of_evacuating(state)
-        || state
-            .moves
-            .values()
-            .any(|m| matches!(m.stage, Stage::Waiting { not_before } if not_before <= now))
+        || state.moves.values().any(|m| {
+            !m.waits_for_room()
+                && matches!(m.stage, Stage::Waiting { not_before } if not_before <= now)
+        })
 }
 
 /// Whether steps are left to which the operator leaves it to bring the servers back.
@@ -270,8 +280,10 @@ fn evacuations(
     scene: &Scene<'_>,
     target: Target<'_>,
 ) -> Vec<Step> {
-    let waits =
-        |m: &Move| matches!(m.stage, Stage::Waiting { not_before } if not_before <= scene.now);
+    let waits = |m: &Move| {
+        !m.waits_for_room()
+            && matches!(m.stage, Stage::Waiting { not_before } if not_before <= scene.now)
+    };
     let busy = |m: &Move| scene.busy.contains(&m.planned.server);
     let asking = |m: &Move| matches!(m.stage, Stage::Asking { .. }) && busy(m);
     // As long as one of a higher rank is being asked for, nobody of a lower one is: calls that are in
@@ -301,7 +313,11 @@ fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step
     let (mut steps, mut settled) = (Vec::new(), Vec::new());
     let mut look = false;
     let at_work = state.moves.values().any(|m| {
-        matches!(m.stage, Stage::Waiting { .. } | Stage::Asking { .. } | Stage::Moving { .. })
+        !m.waits_for_room()
+            && matches!(
+                m.stage,
+                Stage::Waiting { .. } | Stage::Asking { .. } | Stage::Moving { .. }
+            )
     });
     for m in state.moves.values().filter(|m| !scene.busy.contains(&m.planned.server)) {
         let server = m.planned.server.clone();

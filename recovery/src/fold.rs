@@ -65,7 +65,8 @@ impl Entry {
             | Self::Gone { .. }
             | Self::Confirmed { .. }
             | Self::Tier(_)
-            | Self::Way(_) => Of::Host,
+            | Self::Way(_)
+            | Self::Capacity(_) => Of::Host,
         }
     }
 }

@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod capacity;
 pub mod details;
 pub mod due;
 pub mod evidence;
@@ -34,6 +35,7 @@ pub mod permit;
 pub mod plan;
 pub mod priority;
 pub mod process;
+pub mod quarantine;
 pub mod request;
 pub mod restart;
 pub mod seen;

@@ -5,6 +5,7 @@
 //! after a crash knows what may have been done. An observation that decided something is an
 //! entry too. Entries name many servers at once, because hundreds move at once.
 
+use crate::capacity::CapacityEntry;
 use crate::evidence::{Evidence, Kind, Sighting};
 use crate::hand::HandEntry;
 use crate::nouns::{NotificationStatus, VMove};
@@ -107,6 +108,8 @@ pub enum Entry {
     },
     /// How the servers find a new host, and what became of reserved hosts.
     Way(WayEntry),
+    /// Servers for which there is no room.
+    Capacity(CapacityEntry),
     /// A fresh list from Nova has nothing left to move.
     Confirmed {
         on_host: u32,
@@ -161,6 +164,7 @@ impl Entry {
             | Self::Confirmed { .. }
             | Self::Way(_)
             | Self::Hand(_)
+            | Self::Capacity(_)
             | Self::Tier(_)
             | Self::Ended { .. } => false,
         }
@@ -219,6 +223,9 @@ pub struct Planned {
     pub under_way: bool,
     /// The number of its last evacuation that was over by then; only later ones are ours to judge.
     pub last_evacuation: i64,
+    /// Why it is not evacuated before a person says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
 }
 
 impl Planned {

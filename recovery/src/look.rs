@@ -1,5 +1,6 @@
 //! What a look at Nova means for each server on its way.
 
+use crate::capacity;
 use crate::due::Limits;
 use crate::log::{Act, Arrival, Entry, Reset};
 use crate::plan::newest_evacuations;
@@ -69,7 +70,10 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
                 let by_nova = evacuation.is_some_and(|e| e.status == EvacuationStatus::Failed);
                 let most = attempts_most(state, limits, by_nova);
                 let again_at = (m.attempts < most).then(|| again(m, limits, now));
-                entries.push(Entry::NotMoved { server: id.clone(), why, again_at, reset });
+                let last = again_at.is_none();
+                let waits = capacity::waits(state, limits, m, (&why, reset), last, now);
+                let not_moved = || Entry::NotMoved { server: id.clone(), why, again_at, reset };
+                entries.push(waits.map_or_else(not_moved, Entry::Capacity));
             }
             Finding::GivenUp { why } => entries.push(Entry::NotMoved {
                 server: id.clone(),
@@ -253,6 +257,13 @@ fn why_not(m: &Move, server: &Server, evacuation: Option<&Evacuation>, look: &Lo
     let noted = look.reasons.get(&m.planned.server);
     match (evacuation.map(|e| e.status), noted, &m.refusal) {
         (Some(EvacuationStatus::Failed), Some(why), _) => why.clone(),
+        (Some(EvacuationStatus::Failed), None, _)
+            if server.vm_state == VmState::Error
+                && evacuation.is_some_and(|e| e.dest.is_none()) =>
+        {
+            // It went nowhere, and Nova did not answer what it noted of it.
+            capacity::NO_VALID_HOST.to_string()
+        }
         (Some(EvacuationStatus::Failed), None, _) if server.vm_state == VmState::Error => {
             "Nova could not evacuate it: it is in error (no host had room, or the rebuild failed)"
                 .to_string()

@@ -112,6 +112,7 @@ fn planned(
             Some(e) if e.status != EvacuationStatus::Running => e.id,
             Some(_) | None => 0,
         },
+        quarantine: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What no host had enough of: the words behind Nova's "No valid host was found".
 
-use crate::HostName;
+use crate::{HostName, ServerId};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
@@ -63,6 +63,8 @@ pub struct Node {
     pub host: HostName,
     /// Its name in Placement.
     pub name: String,
+    /// Its id there.
+    pub provider: String,
 }
 
 /// Those that have enough of each resource, by Placement's names.
@@ -122,3 +124,69 @@ fn listed(hosts: &[&str]) -> String {
 
 /// A vmove's message has room for a few names.
 const HOSTS_SHOWN: usize = 5;
+
+/// A host in service and what is left on it, as far as Placement knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Free {
+    pub host: HostName,
+    /// What is not here is not limited.
+    pub left: BTreeMap<Resource, u64>,
+}
+
+impl Free {
+    fn has(&self, needs: &Needs) -> bool {
+        Resource::ALL.into_iter().all(|r| self.left.get(&r).is_none_or(|left| *left >= r.of(needs)))
+    }
+
+    fn give(&mut self, needs: &Needs) {
+        for (resource, left) in &mut self.left {
+            *left = left.saturating_sub(resource.of(needs));
+        }
+    }
+}
+
+/// A server that wants room, and where it may be found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    pub server: ServerId,
+    /// A larger one chooses earlier.
+    pub rank: (bool, i64),
+    /// Nothing where Nova did not say.
+    pub needs: Option<Needs>,
+    pub dead: HostName,
+    /// Only these; nothing: any.
+    pub within: Option<Vec<HostName>>,
+}
+
+/// For whom there is room, the highest rank first: each takes what it needs from what is left for the others.
+/// One that does not fit keeps nobody of a lower rank from going.
+#[must_use]
+pub fn fitting(wanted: Vec<Wanted>, mut free: Vec<Free>) -> BTreeSet<ServerId> {
+    take(wanted, &mut free)
+}
+
+/// The same; what they get is taken from `free`.
+pub fn take(mut wanted: Vec<Wanted>, free: &mut [Free]) -> BTreeSet<ServerId> {
+    wanted.sort_by_key(|w| core::cmp::Reverse(w.rank));
+    let mut fits = BTreeSet::new();
+    for w in wanted {
+        let allowed = |host: &HostName| w.within.as_ref().is_none_or(|hosts| hosts.contains(host));
+        let needs = w.needs.unwrap_or(Needs { vcpus: 0, ram_mb: 0, disk_gb: 0 });
+        let mut open = free.iter_mut().filter(|f| f.host != w.dead && allowed(&f.host));
+        if let Some(host) = open.find(|f| f.has(&needs)) {
+            host.give(&needs);
+            fits.insert(w.server);
+        }
+    }
+    fits
+}
+
+/// The least of each that one of them needs: who lacks this has room for none.
+#[must_use]
+pub fn least<'n>(needs: impl Iterator<Item = &'n Needs>) -> Option<Needs> {
+    needs.copied().reduce(|a, b| Needs {
+        vcpus: a.vcpus.min(b.vcpus),
+        ram_mb: a.ram_mb.min(b.ram_mb),
+        disk_gb: a.disk_gb.min(b.disk_gb),
+    })
+}

@@ -16,6 +16,7 @@ mod about;
 mod retry;
 mod row;
 
+use crate::capacity::Wait;
 use crate::evidence::Kind;
 use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
@@ -96,6 +97,8 @@ pub struct Move {
     pub locked_by_us: bool,
     /// When it was to be stopped first.
     pub stop_since: Option<Millis>,
+    /// It waits, or has waited, for room.
+    pub wait: Option<Wait>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
 }
@@ -225,6 +228,10 @@ impl State {
                 if entry.is_retry() {
                     self.retry(at);
                 }
+            }
+            Entry::Capacity(entry) => {
+                self.each(entry.servers(), |m| m.capacity(entry, at))?;
+                entry.deleted().into_iter().for_each(|server| self.starts.gone(server));
             }
             Entry::Tier(entry) => self.starts.apply(entry, at)?,
             Entry::Step(entry) => self.steps.apply(entry, at)?,
@@ -359,12 +366,13 @@ enum Calls {
 
 impl Move {
     fn new(planned: Planned, at: Millis) -> Self {
-        let stage = if planned.under_way {
-            Stage::Moving { since: at }
-        } else {
-            Stage::Waiting { not_before: at }
+        let stage = match &planned.quarantine {
+            Some(why) => Stage::Ended { outcome: Outcome::Failed { host: None, why: why.clone() } },
+            None if planned.under_way => Stage::Moving { since: at },
+            None => Stage::Waiting { not_before: at },
         };
         let started_at = planned.under_way.then_some(at);
+        let ended_at = planned.quarantine.is_some().then_some(at);
         Self {
             reset: planned.reset,
             planned,
@@ -375,8 +383,9 @@ impl Move {
             doubted: false,
             locked_by_us: false,
             stop_since: None,
+            wait: None,
             started_at,
-            ended_at: None,
+            ended_at,
         }
     }
 
@@ -453,10 +462,16 @@ impl Move {
             (Act::Stop, Stage::Stopping { host, .. }) => {
                 Stage::Stopping { host: host.clone(), since: at }
             }
-            (Act::Settle, Stage::Settling { outcome, .. }) => {
-                self.ended_at = Some(at);
-                Stage::Ended { outcome: outcome.clone() }
-            }
+            (Act::Settle, Stage::Settling { outcome, .. }) => match &self.wait {
+                Some(wait) if !wait.going => {
+                    self.locked_by_us = false;
+                    Stage::Waiting { not_before: wait.again_at }
+                }
+                Some(_) | None => {
+                    self.ended_at = Some(at);
+                    Stage::Ended { outcome: outcome.clone() }
+                }
+            },
             (Act::Evacuate | Act::Stop | Act::Settle, _) => {
                 return Err("an act that was not intended was done");
             }
@@ -517,6 +532,8 @@ impl Move {
         self.stage = match again_at {
             Some(not_before) => Stage::Waiting { not_before },
             None => {
+                // Whatever it waited for.
+                self.wait.iter_mut().for_each(|wait| wait.going = true);
                 let outcome = Outcome::Failed { host: None, why: why.into() };
                 Stage::Settling { outcome, not_before: at }
             }
@@ -558,7 +575,7 @@ impl Move {
         };
     }
 
-    fn end(&mut self, outcome: Outcome, at: Millis) -> Result<(), &'static str> {
+    pub(crate) fn end(&mut self, outcome: Outcome, at: Millis) -> Result<(), &'static str> {
         if let Stage::Ended { .. } = self.stage {
             return Err("a move ended twice");
         }

@@ -284,6 +284,11 @@ impl Starts {
         self.turn().is_none() && !self.servers.values().any(awaited)
     }
 
+    /// Whether one that has arrived is still to be started, or to be asked whether it is up.
+    pub(crate) fn are_left(&self) -> bool {
+        self.servers.values().any(|s| s.is_awaited(None))
+    }
+
     /// How many have arrived, and do not run as far as is known.
     pub(crate) fn to_be_started(&self) -> usize {
         self.servers.values().filter(|s| s.is_watched()).count()

@@ -17,6 +17,7 @@
 //!    └─────────┴─────► Unused ──► HandedBack
 //! ```
 
+use crate::capacity;
 use crate::log::Summary;
 use crate::nouns::RecoveryMethod;
 use crate::seen::{Evacuation, EvacuationStatus};
@@ -58,6 +59,8 @@ pub enum WayEntry {
     HandedBack { host: HostName },
     /// This way ends; the next one begins, if there is one.
     Over { why: String },
+    /// All ways were tried: what waits for room goes wherever the method lets it go.
+    Waits,
 }
 
 /// A reserved host, as it was found.
@@ -100,6 +103,8 @@ pub struct Ways {
     at: usize,
     /// Why the last way is over.
     over: Option<String>,
+    /// All were tried, and what is short of room waits for it.
+    waits: bool,
     /// The hosts to which `auto` keeps; `None`: Nova chooses freely.
     pub within: Option<Vec<HostName>>,
     /// In the order in which they were taken.
@@ -129,6 +134,7 @@ impl Ways {
     pub fn now(&self) -> Result<Way, &str> {
         match &self.over {
             Some(why) => Err(why),
+            None if self.waits && self.nova_may_choose() => Ok(Way::Scheduler),
             None => Ok(self.all().get(self.at).copied().unwrap_or(Way::Scheduler)),
         }
     }
@@ -136,6 +142,9 @@ impl Ways {
     /// The way after this one.
     #[must_use]
     pub fn next(&self) -> Option<Way> {
+        if self.waits {
+            return None;
+        }
         self.now().ok().and_then(|_| self.all().get(self.at + 1)).copied()
     }
 
@@ -179,7 +188,23 @@ impl Ways {
     /// How many plans were made only because a way, or a reserved host, left servers behind.
     #[must_use]
     pub fn detours(&self) -> usize {
-        self.at + self.reserves.len()
+        self.at + self.reserves.len() + usize::from(self.waits)
+    }
+
+    fn nova_may_choose(&self) -> bool {
+        capacity::nova_may_choose(self.method.unwrap_or(RecoveryMethod::Auto))
+    }
+
+    /// Whether the reserved host of this moment is left before servers wait for room: where Nova chooses.
+    #[must_use]
+    pub fn waits_without_reserve(&self) -> bool {
+        self.nova_may_choose()
+    }
+
+    /// Whether it is known that all ways were tried.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Whether something landed on `host`, or may still: by Nova's records of what `moves` asked for.
@@ -232,6 +257,7 @@ impl Ways {
                     self.over = Some(why.clone());
                 }
             }
+            WayEntry::Waits => self.waits = true,
         }
         Ok(())
     }
@@ -263,6 +289,7 @@ impl Ways {
             | WayEntry::Ready { .. }
             | WayEntry::Passed { .. }
             | WayEntry::Left { .. }
+            | WayEntry::Waits
             | WayEntry::Over { .. } => None,
         }
     }

@@ -228,6 +228,7 @@ impl State {
         json!([
             service("identity", "keystone", format!("{base}/identity")),
             service("compute", "nova", format!("{base}/compute/v2.1")),
+            service("placement", "placement", format!("{base}/placement")),
             service("instance-ha", "masakari", endpoints.instance_ha.clone()),
         ])
     }

@@ -26,6 +26,7 @@ mod keys;
 mod keystone;
 mod life;
 mod nova;
+mod placement;
 mod probe;
 mod process;
 mod serve;

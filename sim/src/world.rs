@@ -116,6 +116,16 @@ impl World {
         self.change(|state| state.shape.endpoints = endpoints);
     }
 
+    /// From now on so many servers fit on the host.
+    pub fn make_room(&self, host: &HostName, fits: usize) {
+        self.change(|state| {
+            if let Some(host) = state.hosts.get_mut(host) {
+                host.fits = Some(fits);
+            }
+            state.tell(format!("{host} has room for {fits} servers"));
+        });
+    }
+
     /// The time in this world.
     #[must_use]
     pub fn now(&self) -> Millis {

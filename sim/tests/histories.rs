@@ -10,6 +10,8 @@
 
 #[path = "histories/by_hand.rs"]
 mod by_hand;
+#[path = "histories/capacity.rs"]
+mod capacity;
 #[path = "histories/checks.rs"]
 mod checks;
 #[path = "histories/crash_points.rs"]
@@ -84,6 +86,7 @@ fn the_seeds_cover_what_they_are_meant_to() {
     assert!(count(|s| s.false_alarm) > 5, "reports of hosts that live");
     assert!(count(|s| s.revived_after_ms.is_some()) > 20, "hosts that come back");
     assert!(count(|s| s.confirmed) > 40, "hosts that a person confirmed dead");
+    assert!(count(|s| s.room_after_ms.is_some()) > 20, "clouds that are full for a while");
     assert!(
         count(|s| s.method != RecoveryMethod::Auto && s.shape.reserved > 0) > 40,
         "reserved hosts"

@@ -20,6 +20,7 @@ use recovery::{
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
+    quarantine::Death,
     request::{Request, RequestState},
 };
 use std::{
@@ -213,6 +214,16 @@ impl Store for Memory {
         but: &NotificationId,
     ) -> Result<u32, StoreError> {
         self.run("counting restarts", |data| Ok(data.restarts_of(server, since, but))).await
+    }
+
+    async fn deaths(
+        &self,
+        servers: &[ServerId],
+        since: Millis,
+        but: &NotificationId,
+    ) -> Result<Vec<Death>, StoreError> {
+        let doing = "looking for hosts that died";
+        self.run(doing, |data| Ok(data.deaths_of(servers, since, but))).await
     }
 
     async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError> {

@@ -11,6 +11,7 @@ use recovery::{
         Host, Notification, NotificationStatus, NotificationType, RecoveryMethod, Segment, VMove,
         VMoveStatus, VMoveType,
     },
+    quarantine::Death,
     request::{Request, RequestState},
 };
 use std::fmt::Debug;
@@ -92,6 +93,14 @@ pub trait Store: Send + Sync + Debug {
         since: Millis,
         but: &NotificationId,
     ) -> Result<u32, StoreError>;
+    /// Which hosts died since then with one of these servers on them, in other recoveries than `but`, oldest
+    /// first, by the VM moves that were planned. The oldest are left out where there are thousands.
+    async fn deaths(
+        &self,
+        servers: &[ServerId],
+        since: Millis,
+        but: &NotificationId,
+    ) -> Result<Vec<Death>, StoreError>;
     /// Whether the host is on maintenance only because a process of it failed. What a person says of its
     /// maintenance, and its own failure, end that.
     async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError>;

@@ -6,6 +6,7 @@ use recovery::{
     lease::{Lease, LeaseRow, Owner},
     log::{Entry, Line, Summary},
     nouns::NotificationType,
+    quarantine::Death,
     request::Request,
 };
 
@@ -125,6 +126,10 @@ pub(crate) fn server_of(kind: NotificationType, payload: &str) -> Option<ServerI
         }
         NotificationType::ComputeHost | NotificationType::Process => None,
     }
+}
+
+pub(crate) fn in_order_of_death(deaths: &mut [Death]) {
+    deaths.sort_by(|a, b| (a.at, &a.server, &a.host).cmp(&(b.at, &b.server, &b.host)));
 }
 
 /// Restarts older than this are forgotten: no window is longer.

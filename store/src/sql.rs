@@ -5,6 +5,7 @@
 //! effect. Nothing relies on row locks, which Galera does not have across nodes: what must not
 //! happen twice is decided by a unique key or by the WHERE of an UPDATE.
 
+mod deaths;
 mod door;
 mod history;
 mod leases;

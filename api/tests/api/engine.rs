@@ -110,6 +110,7 @@ fn planned(number: u32) -> Planned {
         priority: 0,
         under_way: false,
         last_evacuation: 0,
+        quarantine: None,
     }
 }
 

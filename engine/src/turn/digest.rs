@@ -29,37 +29,14 @@ impl<'e> Turns<'e> {
     /// What an answer means for the log.
     pub(super) fn digest(&mut self, came: Came<'e>) -> Vec<Entry> {
         match came {
-            Came::Host(result) => {
-                self.singles.remove(&Single::Host);
-                match self.heard(result) {
-                    Ok(view) => {
-                        self.seen(view);
-                        Vec::new()
-                    }
-                    Err(waiting) => waiting,
-                }
-            }
-            Came::Listed(result) => {
-                self.singles.remove(&Single::List);
-                match self.heard(result) {
-                    Ok(list) => self.plan(&list),
-                    Err(waiting) => waiting,
-                }
-            }
-            Came::Looked(result) => {
-                self.singles.remove(&Single::Servers);
-                match self.heard(result) {
-                    Ok(view) => self.looked(view),
-                    Err(waiting) => waiting,
-                }
-            }
-            Came::Found(result) => {
-                self.singles.remove(&Single::Reserve);
-                match self.heard(result) {
-                    Ok(found) => self.found(found),
-                    Err(waiting) => waiting,
-                }
-            }
+            Came::Host(result) => self.heard(Single::Host, result, |this, view| {
+                this.seen(view);
+                Vec::new()
+            }),
+            Came::Listed(result) => self.heard(Single::List, result, |this, list| this.plan(&list)),
+            Came::Looked(result) => self.heard(Single::Servers, result, Self::looked),
+            Came::Found(result) => self.heard(Single::Reserve, result, Self::found),
+            Came::Room(result) => self.heard(Single::Room, result, |this, view| this.room(&view)),
             Came::Switched(done, result) => {
                 let single =
                     if let Entry::Way(_) = done { Single::Reserve } else { Single::Switch };
@@ -82,13 +59,7 @@ impl<'e> Turns<'e> {
                 self.engine.fair.borrow_mut().ended(&self.mission.subject.notification);
                 self.acted(act, server, result)
             }
-            Came::Arrived(result) => {
-                self.singles.remove(&Single::Starts);
-                match self.heard(result) {
-                    Ok(view) => self.saw_starts(view),
-                    Err(waiting) => waiting,
-                }
-            }
+            Came::Arrived(result) => self.heard(Single::Starts, result, Self::saw_starts),
             Came::Started(server, result) => self.started(server, result),
             Came::Checked(server, result) => self.checked(server, result),
         }
@@ -216,6 +187,7 @@ impl<'e> Turns<'e> {
             moves.into_iter().filter(|m| !self.state.moves.contains_key(&m.server)).collect();
         for m in &mut fresh {
             m.priority = list.priorities.get(&m.server).copied().unwrap_or(0);
+            self.quarantine(m, list);
         }
         let left = self.left_behind(servers);
         let goes_on = self.state.steps.failed().is_none();
@@ -226,6 +198,10 @@ impl<'e> Turns<'e> {
                 let why = format!("Nova found no host for {} servers", left.len());
                 entries.push(Entry::Way(WayEntry::Over { why }));
             }
+        }
+        let short = self.short_of_room(&left, list);
+        if fresh.is_empty() && !short.is_empty() {
+            return self.wait_for_room(&left, short, list);
         }
         if !first && fresh.is_empty() {
             entries.extend(self.leaves_reserve(evacuations));
@@ -246,13 +222,24 @@ impl<'e> Turns<'e> {
         let failed = |server: &'l Server| {
             let m = self.state.moves.get(&server.id)?;
             let failed = matches!(&m.stage, Stage::Ended { outcome: Outcome::Failed { .. } });
-            failed.then_some((server, &m.planned))
+            (failed && m.planned.quarantine.is_none()).then_some((server, &m.planned))
         };
         servers.iter().filter_map(failed).collect()
     }
 
+    /// A server that may be what kills hosts is named, and stays. What Nova moves already is followed.
+    fn quarantine(&self, m: &mut Planned, list: &HostList) {
+        let subject = &self.mission.subject;
+        let rule = self.engine.config().quarantine;
+        let why = rule.judge(&m.server, &list.deaths, &subject.host, &subject.notification);
+        if let Some(why) = why.filter(|_| !m.under_way) {
+            tracing::warn!(server = %m.server, why, "quarantined");
+            m.quarantine = Some(why);
+        }
+    }
+
     /// Nothing more is sent to the reserved host of this moment; was it used?
-    fn leaves_reserve(&self, evacuations: &[Evacuation]) -> Option<Entry> {
+    pub(super) fn leaves_reserve(&self, evacuations: &[Evacuation]) -> Option<Entry> {
         let (reserve, _) = self.state.ways.reserve()?;
         let host = reserve.host.clone();
         let used = Ways::used(&host, &self.state.moves, evacuations);
@@ -278,14 +265,20 @@ impl<'e> Turns<'e> {
         entries
     }
 
-    /// An answer, or the line that says that there was none.
-    fn heard<T>(&mut self, result: Result<T, LookFailed>) -> Result<T, Vec<Entry>> {
+    /// What an answer means, or the line that says that there was none.
+    fn heard<T>(
+        &mut self,
+        single: Single,
+        result: Result<T, LookFailed>,
+        means: impl FnOnce(&mut Self, T) -> Vec<Entry>,
+    ) -> Vec<Entry> {
+        self.singles.remove(&single);
         match result {
             Ok(answer) => {
                 self.outages = 0;
-                Ok(answer)
+                means(self, answer)
             }
-            Err(failed) => Err(self.outage(&failed)),
+            Err(failed) => self.outage(&failed),
         }
     }
 

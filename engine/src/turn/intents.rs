@@ -1,4 +1,4 @@
-//! Intents: the lines that stand in the log before what they mean is done.
+//! What stands in the log before anything of it is done: intents, and observations that need no act.
 
 use recovery::{
     due::Step,
@@ -28,6 +28,7 @@ pub(super) fn of(steps: &[Step]) -> Vec<Entry> {
             | Step::TakeReserve
             | Step::ReadyReserve(_)
             | Step::HandBack(_)
+            | Step::LookForRoom(_)
             | Step::Note(_)
             | Step::Confirm => {}
         }
@@ -41,4 +42,28 @@ pub(super) fn of(steps: &[Step]) -> Vec<Entry> {
         entries.push(Entry::Tier(TierEntry::StartIntended { servers: start }));
     }
     entries
+}
+
+/// The line of an observation.
+pub(super) fn note(step: &Step) -> Option<Entry> {
+    match step {
+        Step::Note(entry) => Some(entry.clone()),
+        Step::LookAtHost
+        | Step::ForceDown(_)
+        | Step::Disable(_)
+        | Step::Plan
+        | Step::Evacuate { .. }
+        | Step::LookAtServers
+        | Step::Stop(_)
+        | Step::Settle { .. }
+        | Step::TakeReserve
+        | Step::ReadyReserve(_)
+        | Step::HandBack(_)
+        | Step::LookForRoom(_)
+        | Step::LookAtStarts
+        | Step::Start(_)
+        | Step::Check(..)
+        | Step::RunStep(_)
+        | Step::Confirm => None,
+    }
 }

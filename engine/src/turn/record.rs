@@ -30,6 +30,7 @@ impl Turns<'_> {
         let id = &self.mission.subject.notification;
         engine.write(&self.lease, id, &lines, &summaries).await?;
         self.state = next;
+        self.note_rest();
         Ok(())
     }
 }

@@ -6,7 +6,8 @@ use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{Secret, config::Place};
 use ports::HttpClientConfig;
 use recovery::{
-    due::Limits, evidence::Require, plan::Selection, priority::Keys, process, restart, tiers,
+    due::Limits, evidence::Require, plan::Selection, priority::Keys, process, quarantine, restart,
+    tiers,
 };
 use std::{
     fmt::{self, Display},
@@ -272,7 +273,12 @@ impl Configuration {
                     start_ms: self.ms("wait_period_after_power_on"),
                     ..tiers::Limits::default()
                 },
+                capacity_wait_ms: self.values.get::<i64>("recovery", "capacity_wait") * 1000,
                 ..Limits::default()
+            },
+            quarantine: quarantine::Rule {
+                deaths: self.values.get("recovery", "quarantine_deaths"),
+                window_ms: self.values.get::<i64>("recovery", "quarantine_window") * 1000,
             },
             restart: restart::Rules {
                 ha_key: self

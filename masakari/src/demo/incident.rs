@@ -4,6 +4,7 @@
 use super::screen::{Tone, Who};
 use recovery::{
     HostName, Millis, NotificationId, ServerId,
+    capacity::{self, CapacityEntry},
     evidence::Kind,
     log::{Act, Entry, Line},
     nouns::NotificationStatus,
@@ -145,6 +146,21 @@ impl Incident {
         told
     }
 
+    fn of_capacity(&self, entry: &CapacityEntry) -> (Tone, String) {
+        match entry {
+            CapacityEntry::Waits { server, why, since, until, .. } => {
+                let told = capacity::told(why, *since, *until);
+                (Tone::Bad, format!("{} {told}", self.name(server)))
+            }
+            CapacityEntry::Room { servers } => {
+                (Tone::Plain, format!("there may be room for {}", self.names(servers)))
+            }
+            CapacityEntry::Left { server, .. } => {
+                (Tone::Plain, format!("{} is not on {} any more", self.name(server), self.host))
+            }
+        }
+    }
+
     /// What a line of the log says to a person; some say nothing that is not seen elsewhere.
     fn sentence(&self, entry: &Entry) -> Option<(Tone, String)> {
         let host = &self.host;
@@ -186,6 +202,7 @@ impl Incident {
             Entry::NotRestored { server, why } => bad(format!("{}: {why}", self.name(server))),
             Entry::Gone { server } => plain(format!("{} was deleted", self.name(server))),
             Entry::Way(entry) => of_way(entry),
+            Entry::Capacity(entry) => Some(self.of_capacity(entry)),
             Entry::Confirmed { on_host: 0 } => {
                 plain(format!("asks Nova once more: no VM is left on {host}"))
             }
@@ -240,6 +257,7 @@ fn of_way(entry: &WayEntry) -> Option<(Tone, String)> {
         }
         WayEntry::Method { .. }
         | WayEntry::Within { .. }
+        | WayEntry::Waits
         | WayEntry::Ready { .. }
         | WayEntry::Left { .. } => None,
     }

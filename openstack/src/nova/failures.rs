@@ -4,16 +4,20 @@
 //! which is asked for each of them who has that much left.
 
 use super::{Microversion, Nova};
-use crate::{AskError, Request, Service, Under};
+use crate::{AskError, Reply, Request, Service, Under};
 use recovery::{
     HostName, ServerId,
-    shortage::{Needs, Node},
+    shortage::{Free, Needs, Node, Resource},
 };
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `GET /resource_providers?resources=` and no older one.
 const PROVIDERS_WITH_ROOM: &str = "1.4";
+/// All resources of each provider are told, and no older one.
+const CANDIDATES: &str = "1.27";
+/// More hosts with room are not needed to go on.
+const CANDIDATES_MOST: &str = "1000";
 
 /// What Nova noted of the evacuation that failed last.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,6 +116,27 @@ struct Provider {
     name: String,
 }
 
+#[derive(Deserialize)]
+struct Summary {
+    resources: BTreeMap<String, Usage>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    capacity: u64,
+    used: u64,
+}
+
+impl Summary {
+    fn left(&self) -> BTreeMap<Resource, u64> {
+        let left = |r: Resource| {
+            let usage = self.resources.get(r.class())?;
+            Some((r, usage.capacity.saturating_sub(usage.used)))
+        };
+        Resource::ALL.into_iter().filter_map(left).collect()
+    }
+}
+
 impl Nova {
     /// What Nova noted of the last evacuation of this server. `None`: no trouble is noted, or it was too
     /// long ago that this Nova was made (before 2.84).
@@ -145,6 +170,7 @@ impl Nova {
         let rows = rows.await?.items.into_iter().filter(in_service);
         let node = |row: Hypervisor| Node {
             host: HostName::new(row.service.host),
+            provider: row.id.as_str().unwrap_or_default().to_owned(),
             name: row.hypervisor_hostname,
         };
         Ok(rows.map(node).collect())
@@ -152,6 +178,39 @@ impl Nova {
 
     /// The names of the nodes that have room for so much of `class` (`MEMORY_MB`, …), by Placement.
     pub async fn with_room(&self, class: &str, amount: u64) -> Result<BTreeSet<String>, AskError> {
+        let resources = format!("{class}:{amount}");
+        let query = [("resources", resources.as_str())];
+        let reply = self.placement(&["resource_providers"], &query, PROVIDERS_WITH_ROOM).await?;
+        let providers: Vec<Provider> = reply.read_under("resource_providers")?;
+        Ok(providers.into_iter().map(|provider| provider.name).collect())
+    }
+
+    /// The hosts in service that have room for `least`, and how much: one question to Placement, and one to
+    /// Nova if there is any.
+    pub async fn with_free_room(&self, least: &Needs) -> Result<Vec<Free>, AskError> {
+        let asked = Resource::ALL.into_iter().filter(|r| r.of(least) > 0);
+        let asked: Vec<String> = asked.map(|r| format!("{}:{}", r.class(), r.of(least))).collect();
+        let resources = if asked.is_empty() { "VCPU:1".to_owned() } else { asked.join(",") };
+        let query = [("resources", resources.as_str()), ("limit", CANDIDATES_MOST)];
+        let reply = self.placement(&["allocation_candidates"], &query, CANDIDATES).await?;
+        let summaries: BTreeMap<String, Summary> = reply.read_under("provider_summaries")?;
+        if summaries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let nodes = self.nodes_in_service().await?;
+        let free = nodes.into_iter().filter_map(|node| {
+            let left = summaries.get(&node.provider)?.left();
+            Some(Free { host: node.host, left })
+        });
+        Ok(free.collect())
+    }
+
+    async fn placement(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        microversion: &str,
+    ) -> Result<Reply, AskError> {
         let config = &self.0.config;
         let placement = Service {
             types: vec!["placement".into()],
@@ -160,16 +219,13 @@ impl Nova {
             api: "placement",
             ..Service::default()
         };
-        let resources = format!("{class}:{amount}");
         let request = Request {
             under: Under::Root,
-            query: &[("resources", &resources)],
-            microversion: Some(PROVIDERS_WITH_ROOM),
-            ..Request::get(&placement, &["resource_providers"], config.list_deadline)
+            query,
+            microversion: Some(microversion),
+            ..Request::get(&placement, path, config.list_deadline)
         };
         // Not Nova's clock.
-        let reply = self.0.session.ask(request).await?;
-        let providers: Vec<Provider> = reply.read_under("resource_providers")?;
-        Ok(providers.into_iter().map(|provider| provider.name).collect())
+        self.0.session.ask(request).await
     }
 }

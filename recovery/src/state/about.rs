@@ -29,6 +29,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Postponed { servers, .. }
         | Entry::Stopped { servers } => servers.iter().collect(),
         Entry::Arrived { servers } => servers.iter().map(|a| &a.server).collect(),
+        Entry::Capacity(entry) => entry.servers(),
         Entry::Refused { server, .. }
         | Entry::NotMoved { server, .. }
         | Entry::NotRestored { server, .. }
@@ -43,6 +44,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Did { .. }
         | Entry::Arrived { .. }
         | Entry::NotMoved { .. }
+        | Entry::Capacity(_)
         | Entry::Stopped { .. }
         | Entry::Gone { .. }
         | Entry::Disabled

@@ -44,5 +44,7 @@ impl Move {
         };
         (self.attempts, self.refusal, self.doubted) = (0, None, false);
         (self.stop_since, self.ended_at) = (None, None);
+        // Whoever asks for it has looked into it, and it may wait for room once more.
+        (self.planned.quarantine, self.wait) = (None, None);
     }
 }

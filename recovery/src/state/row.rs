@@ -20,6 +20,8 @@ impl Move {
             }
             Stage::Settling { outcome, .. } | Stage::Ended { outcome } => outcome.row(),
         };
+        let waits = self.wait.as_ref().filter(|_| self.waits_for_room());
+        let message = waits.map(|wait| wait.told()).or(message);
         // Until it is settled it is not over.
         let over = matches!(self.stage, Stage::Ended { .. });
         VMove {

@@ -91,6 +91,9 @@ fn folded(lines: &[Line]) -> Starts {
         if let Entry::Gone { server } = &line.entry {
             starts.gone(server);
         }
+        if let Entry::Capacity(entry) = &line.entry {
+            entry.deleted().into_iter().for_each(|server| starts.gone(server));
+        }
     }
     starts
 }

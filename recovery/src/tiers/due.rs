@@ -101,7 +101,7 @@ fn over<'a>(members: impl Iterator<Item = &'a Starting>, tier: Tier) -> Vec<Tier
 /// left behind once may have to wait for room, and nobody else has to wait for that.
 fn is_coming(m: &Move) -> bool {
     match m.stage {
-        state::Stage::Waiting { .. } => m.attempts == 0,
+        state::Stage::Waiting { .. } => m.attempts == 0 && m.wait.is_none(),
         state::Stage::Asking { .. } | state::Stage::Moving { .. } => true,
         state::Stage::Arrived { .. }
         | state::Stage::Stopping { .. }

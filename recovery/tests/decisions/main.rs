@@ -2,6 +2,7 @@
 //! what Masakari's API shows of it.
 #![cfg(test)]
 
+mod capacity;
 mod details;
 mod due;
 mod folding;
@@ -11,6 +12,7 @@ mod moves;
 mod own_steps;
 mod priorities;
 mod process;
+mod quarantine;
 mod reasons;
 mod restart;
 mod tier_rules;

@@ -43,7 +43,10 @@ const NEEDS: Needs = Needs { vcpus: 2, ram_mb: 4_096, disk_gb: 10 };
 
 fn nodes(names: &[&str]) -> Vec<Node> {
     // Placement knows them by another name.
-    names.iter().map(|n| Node { host: host(n), name: format!("{n}.example") }).collect()
+    names
+        .iter()
+        .map(|n| Node { host: host(n), name: format!("{n}.example"), provider: format!("id-{n}") })
+        .collect()
 }
 
 fn room(ram: &[&str], vcpus: &[&str], disk: &[&str]) -> Room {

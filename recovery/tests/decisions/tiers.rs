@@ -3,10 +3,12 @@
 use crate::tier_rules::{rules, says};
 use crate::words::{At, Log, arrived, host, id, not_moved, permitted_by, planned, sentence, shown};
 use recovery::{
-    HostName, Millis, NotificationId, Permit, ServerId, details,
+    HostName, Millis, NotificationId, Permit, ServerId, VMoveId,
+    capacity::CapacityEntry,
+    details,
     due::Scene,
     evidence::Kind,
-    log::{Act, Arrival, Entry, Reset},
+    log::{Act, Arrival, Entry, Planned, Reset},
     nouns::NotificationStatus,
     permit::SKEW_MS,
     seen::{ComputeService, Evacuation, EvacuationStatus, Server, Task, VmState},
@@ -571,6 +573,54 @@ fn a_nova_that_cannot_is_told() {
     assert_eq!(last, told);
     let settled = log.moves(2, "a").says(3, Entry::Confirmed { on_host: 0 });
     assert_eq!(settled.due(&At::without_permit(4)), ["note ended finished"]);
+}
+
+/// `a` has arrived; for `b` there is no room, by any way: it is planned again, and waits.
+fn b_waits_for_room() -> Log {
+    let (why, reset) = ("No valid host was found".to_owned(), Reset::ToActive);
+    let waits = CapacityEntry::Waits {
+        server: id("b"),
+        why: why.clone(),
+        since: Millis(20),
+        again_at: Millis(15_020),
+        until: Millis(600_020),
+        reset,
+    };
+    let failed = Entry::NotMoved { server: id("b"), why, again_at: None, reset };
+    let again = Planned { vmove: VMoveId::new("again"), ..planned("b") };
+    four()
+        .lands(10, "a")
+        .intends(10, Act::Evacuate, "b")
+        .says(11, failed)
+        .did(12, Act::Settle, "b")
+        .plans(20, &[again])
+        .says(20, Entry::Capacity(waits))
+}
+
+#[test]
+fn who_waits_for_room_keeps_the_next_tier_waiting_only_so_long() {
+    let log = b_waits_for_room().runs(30, "a");
+    assert_eq!(log.due_now(30, None, None), ["Tier 1 begins"]);
+    let begun = log.tier(30, TierEntry::Began { tier: ONE });
+    assert_eq!(begun.due_now(300_029, None, None), [""; 0]);
+    assert_eq!(begun.due_now(300_030, None, None), ["Tier 1 is over"]);
+}
+
+#[test]
+fn a_recovery_rests_when_nobody_is_left_to_start_and_the_others_wait_for_room() {
+    let log = b_waits_for_room().lands(21, "c").lands(21, "d");
+    assert!(!log.state.rests(), "three are to be started");
+    let up = log.tier(30, TierEntry::Active { servers: ["a", "c", "d"].map(id).to_vec() });
+    assert!(up.state.rests());
+}
+
+#[test]
+fn who_is_deleted_while_it_waits_for_room_is_missed_by_no_tier() {
+    let deleted = CapacityEntry::Left { server: id("b"), to: None };
+    let log = b_waits_for_room().says(40, Entry::Capacity(deleted)).runs(50, "a");
+    assert_eq!(log.stage("b"), &Stage::Gone);
+    assert_eq!(told(&log).last().unwrap(), "Tier 1: 1 of 2 up");
+    assert_eq!(log.due_now(60, None, None), ["Tier 1 is over"]);
 }
 
 #[test]

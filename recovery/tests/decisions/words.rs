@@ -2,6 +2,7 @@
 
 use recovery::{
     Evacuate, HostName, Millis, Permit, ServerId, ServiceId, VMoveId,
+    capacity::CapacityEntry,
     due::{Limits, Look, Scene, Step, due, judge},
     evidence::{Evidence, Kind, Require},
     log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset},
@@ -155,6 +156,10 @@ pub(crate) fn sentence(step: &Step) -> String {
         Step::ReadyReserve(reserve) => format!("make {} ready", reserve.host),
         Step::HandBack(reserve) => format!("hand {} back", reserve.host),
         Step::RunStep(run) => format!("run {}, attempt {}", run.step, run.attempt),
+        Step::LookForRoom(servers) => {
+            let servers: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
+            format!("look for room for {}", servers.join(" "))
+        }
         Step::Confirm => "confirm".into(),
         Step::LookAtStarts => "look at the starts".into(),
         Step::Start(start) => format!("start {} on {}", start.server(), start.host()),
@@ -179,6 +184,11 @@ pub(crate) fn word(entry: &Entry) -> String {
             format!("done settle {}", servers.join(" "))
         }
         Entry::Arrived { servers } => format!("{name} {:?}", servers[0].server),
+        Entry::Capacity(CapacityEntry::Waits { server, again_at, until, .. }) => {
+            format!("{server} waits for room, again at {}, until {}", again_at.0, until.0)
+        }
+        Entry::Capacity(CapacityEntry::Room { servers }) => format!("room for {servers:?}"),
+        Entry::Capacity(CapacityEntry::Left { server, .. }) => format!("{server} left"),
         Entry::Stopped { servers } => format!("{name} {servers:?}"),
         _ => name,
     }
@@ -203,6 +213,7 @@ pub(crate) fn planned(server: &str) -> Planned {
         priority: 0,
         under_way: false,
         last_evacuation: 0,
+        quarantine: None,
     }
 }
 
@@ -288,7 +299,7 @@ impl Seen {
         self
     }
 
-    fn as_look(&self) -> Look<'_> {
+    pub(crate) fn as_look(&self) -> Look<'_> {
         Look {
             source: &self.source,
             began: Millis(self.began),

@@ -9,7 +9,7 @@
 use super::instance::Action;
 use super::migrations::MigrationStatus;
 use super::{Call, Migration, TaskState, VmState, refuse};
-use crate::host::{Condition, EvacuateCall, Verdict};
+use crate::host::{Condition, EvacuateCall, Host, Verdict};
 use crate::http::{Answered, Reply};
 use crate::life::Event;
 use crate::state::State;
@@ -192,15 +192,25 @@ impl State {
         let server = self.servers.get(id).filter(|server| !server.is_deleted())?;
         let old = server.host.clone();
         let fitting = self.hosts.iter().filter_map(|(name, host)| {
-            let load = self.count_on(name) + host.waiting.len() + host.building.len();
+            let load = self.load(host);
             let fits = !host.disabled
                 && self.is_up(host)
                 && *name != old
                 && target.is_none_or(|target| target == name)
-                && load < host.fits.unwrap_or(self.shape.vms_per_host_max);
+                && load < self.fits(host);
             fits.then_some((load, name))
         });
         fitting.min_by_key(|(load, _)| *load).map(|(_, name)| name.clone())
+    }
+
+    /// How many servers are on the host, or on their way to it.
+    pub(crate) fn load(&self, host: &Host) -> usize {
+        self.count_on(&host.name) + host.waiting.len() + host.building.len()
+    }
+
+    /// How many servers fit on the host.
+    pub(crate) fn fits(&self, host: &Host) -> usize {
+        host.fits.unwrap_or(self.shape.vms_per_host_max)
     }
 
     /// Lets a destination begin as many builds as it may do at once.

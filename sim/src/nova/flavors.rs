@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 const ID: &str = "1";
 const NAME: &str = "m1.tiny";
+/// What each server needs; its root disk is a volume.
+pub(crate) const VCPUS: u64 = 1;
+pub(crate) const RAM_MB: u64 = 512;
 
 /// As servers show it below 2.47 (a link) and from then on (the flavor itself).
 pub(super) fn of_a_server(base: &str, minor: u32) -> Value {
     match minor {
-        47.. => json!({ "vcpus": 1, "ram": 512, "disk": 1, "ephemeral": 0, "swap": 0,
+        47.. => json!({ "vcpus": VCPUS, "ram": RAM_MB, "disk": 1, "ephemeral": 0, "swap": 0,
                         "original_name": NAME, "extra_specs": {} }),
         _ => json!({ "id": ID, "links": [{ "rel": "bookmark",
                         "href": format!("{base}/compute/flavors/{ID}") }] }),
@@ -21,7 +24,7 @@ pub(super) fn of_a_server(base: &str, minor: u32) -> Value {
 impl State {
     fn flavor(&self) -> Value {
         let href = format!("{}/compute/v2.1/flavors/{ID}", self.shape.endpoints.base);
-        json!({ "id": ID, "name": NAME, "ram": 512, "disk": 1, "swap": 0, "vcpus": 1,
+        json!({ "id": ID, "name": NAME, "ram": RAM_MB, "disk": 1, "swap": 0, "vcpus": VCPUS,
                 "OS-FLV-EXT-DATA:ephemeral": 0, "OS-FLV-DISABLED:disabled": false,
                 "os-flavor-access:is_public": true, "rxtx_factor": 1.0, "description": null,
                 "extra_specs": {}, "links": [{ "rel": "self", "href": href }] })

@@ -15,6 +15,7 @@ mod version;
 pub(crate) use actions::PowerAction;
 pub(crate) use aggregates::Aggregate;
 pub(crate) use evacuation::Job;
+pub(crate) use flavors::{RAM_MB, VCPUS};
 pub(crate) use instance::{Instance, PowerState, TaskState, VmState};
 pub(crate) use migrations::Migration;
 
@@ -77,6 +78,7 @@ impl State {
         let answered = match q.path.first().map(String::as_str) {
             Some("identity") => self.keystone_reply(&q),
             Some("compute") => self.nova_reply(&q),
+            Some("placement") => self.placement_reply(&q),
             Some(_) | None => Err(no_such_resource()),
         };
         answered.unwrap_or_else(|refusal| refusal)

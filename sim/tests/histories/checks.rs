@@ -195,8 +195,11 @@ fn all_brought_back(stage: &Stage) -> Result<(), String> {
         }
     }
     // A VM may be evacuated again when its second host dies too.
-    let hosts_died = if stage.scene.second_after_ms.is_some() { 2 } else { 1 };
-    let once = stage.scene.method == RecoveryMethod::Auto && !stage.scene.within_segment;
+    let second = usize::from(stage.scene.second_after_ms.is_some());
+    let hosts_died = 1 + second + stage.scene.killed_after_ms.len();
+    let once = stage.scene.method == RecoveryMethod::Auto
+        && !stage.scene.within_segment
+        && !is_full(stage);
     if let Some((server, times)) = times.iter().find(|(_, times)| once && **times > hosts_died) {
         return Err(format!("{server} was evacuated {times} times"));
     }
@@ -209,6 +212,23 @@ fn all_brought_back(stage: &Stage) -> Result<(), String> {
 /// Where only reserved hosts may be used, there may be none.
 fn no_reserved_host(stage: &Stage) -> bool {
     stage.scene.method == RecoveryMethod::ReservedHost && stage.scene.shape.reserved == 0
+}
+
+/// The hosts have not room for twice as many servers as they have at first.
+fn is_full(stage: &Stage) -> bool {
+    stage.scene.shape.vms_per_host_max < 2 * stage.scene.shape.vms_per_host
+}
+
+/// There is none for the servers of a dead host, and there will be none.
+fn no_room(stage: &Stage) -> bool {
+    is_full(stage) && (stage.scene.room_after_ms.is_none() || stage.scene.room_for.is_some())
+}
+
+fn quarantined(stage: &Stage, server: &Server) -> bool {
+    let told = |v: &recovery::nouns::VMove| {
+        v.server == server.id && v.message.as_ref().is_some_and(|m| m.contains("quarantined"))
+    };
+    stage.scene.killed_after_ms.len() >= 2 && stage.memory.all_vmoves().iter().any(told)
 }
 
 fn brought_back(
@@ -225,6 +245,8 @@ fn brought_back(
         };
         let may_stay = stage.scene.second_after_ms.is_some()
             || no_reserved_host(stage)
+            || no_room(stage)
+            || quarantined(stage, server)
             || slow_faults(stage) > 0;
         if may_stay && stage.memory.all_vmoves().iter().any(told) {
             return Ok(());

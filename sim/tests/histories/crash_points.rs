@@ -18,7 +18,7 @@ use sim::{Process, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
-const PLACES: [&str; 16] = [
+const PLACES: [&str; 17] = [
     "listing hosts",
     "taking leases",
     "reading a log",
@@ -28,6 +28,7 @@ const PLACES: [&str; 16] = [
     "reading evidence",
     "looking for a host's recovery",
     "counting restarts",
+    "looking for hosts that died",
     "answering a request",
     "writing a log",
     "renewing leases",
@@ -267,6 +268,11 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         confirmed: word == Word::Person,
         revived_after_ms: None,
         second_after_ms: None,
+        room_after_ms: None,
+        room_for: None,
+        deleted_after_ms: None,
+        recoveries_most: None,
+        killed_after_ms: Vec::new(),
         // One that wakes when all is over must do no harm either.
         watched_on_ms: if pauses { PAUSE_MS } else { 1_000 },
         slow_locks_ms: 0,

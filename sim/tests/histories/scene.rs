@@ -23,6 +23,16 @@ pub(crate) struct Scene {
     pub(crate) revived_after_ms: Option<u64>,
     /// A second host dies so long after the first.
     pub(crate) second_after_ms: Option<u64>,
+    /// So long after the first death the other hosts have room, which had little or none before.
+    pub(crate) room_after_ms: Option<u64>,
+    /// For so many servers on each of them; more than there are if not set.
+    pub(crate) room_for: Option<usize>,
+    /// When the owner of the dead host's first server deletes it, after its death.
+    pub(crate) deleted_after_ms: Option<u64>,
+    /// How many recoveries each engine runs at once, if not as many as it would.
+    pub(crate) recoveries_most: Option<usize>,
+    /// How long after the first death further hosts die: those on which its first server is then.
+    pub(crate) killed_after_ms: Vec<u64>,
     /// How long the world is watched after the last recovery is over.
     pub(crate) watched_on_ms: u64,
     /// How much longer each call that locks a server takes.
@@ -115,6 +125,11 @@ impl Scene {
             confirmed: lives && dice.percent(40),
             revived_after_ms: (lives && dice.percent(20)).then(|| dice.between(60_000, 400_000)),
             second_after_ms: (lives && dice.percent(25)).then(|| dice.between(0, 120_000)),
+            room_after_ms: None,
+            room_for: None,
+            deleted_after_ms: None,
+            recoveries_most: None,
+            killed_after_ms: Vec::new(),
             watched_on_ms: 0,
             slow_locks_ms: 0,
             engines: (0..if dice.percent(50) { 2 } else { 1 }).map(|_| engine(&dice)).collect(),
@@ -133,6 +148,11 @@ impl Scene {
             scene.shape.hosts += scene.shape.reserved;
             scene.shape.aggregates = usize::try_from(dice.below(3)).unwrap();
             scene.within_segment = dice.percent(20);
+        }
+        if dice.percent(20) {
+            let spare = usize::try_from(dice.below(3)).unwrap();
+            scene.shape.vms_per_host_max = scene.shape.vms_per_host + spare;
+            scene.room_after_ms = Some(dice.between(30_000, 500_000));
         }
         scene
     }
@@ -170,6 +190,8 @@ impl Scene {
         scene.confirmed = false;
         scene.revived_after_ms = None;
         scene.second_after_ms = None;
+        (scene.room_after_ms, scene.shape.vms_per_host_max) =
+            (None, Shape::default().vms_per_host_max);
         // Should the host die too, its VMs find a place.
         scene.method = RecoveryMethod::Auto;
         scene.within_segment = false;

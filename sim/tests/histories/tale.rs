@@ -43,6 +43,8 @@ const TIERS: tiers::Limits = tiers::Limits {
 };
 /// A history takes a fraction of a second of real time.
 const SPINS_AFTER: Duration = Duration::from_secs(60);
+/// How many servers fit on a host that has room again.
+const ROOM: usize = 100;
 /// How often the checks look.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -168,7 +170,10 @@ impl Stage {
         let faults = s.faults.as_ref().map_or(0, |f| f.until_ms);
         let last = (death + s.reported_after_ms)
             .max(faults)
-            .max(s.dies_at_ms + s.revived_after_ms.unwrap_or(0));
+            .max(s.dies_at_ms + s.revived_after_ms.unwrap_or(0))
+            .max(s.dies_at_ms + s.room_after_ms.unwrap_or(0));
+        let killed = s.killed_after_ms.last().map_or(0, |last| s.dies_at_ms + last);
+        let last = last.max(killed + s.reported_after_ms);
         let small = s.small.as_ref().map_or(0, |small| {
             let reports = s.dies_at_ms + s.reported_after_ms + small.reports * 20_000;
             reports.max(small.host_dies_ms.unwrap_or(0) + 31_000).max(small.deleted_ms.unwrap_or(0))
@@ -203,6 +208,13 @@ impl Stage {
         }
     }
 
+    /// The first server of the host that dies first, as it is now.
+    pub(crate) fn killer(&self) -> Server {
+        let first = self.host(0);
+        let there = self.at_first.iter().find(|s| s.host.as_ref() == Some(&first)).unwrap();
+        self.world.servers().into_iter().find(|s| s.id == there.id).unwrap()
+    }
+
     pub(crate) async fn at(&self, ms: u64) {
         let now_ms = u64::try_from(self.clock.wall().since(self.began)).unwrap();
         self.clock.sleep(Duration::from_millis(ms.saturating_sub(now_ms))).await;
@@ -227,7 +239,31 @@ impl Stage {
                 self.world.revive_host(&self.host(0));
             }
         };
-        futures::join!(first, second, revived, by_hand::happens(self));
+        let room = async {
+            if let Some(after) = s.room_after_ms {
+                self.at(s.dies_at_ms + after).await;
+                let hosts = self.world.hosts().into_iter().enumerate();
+                for (_, host) in hosts.filter(|(n, _)| *n > 0 && !s.is_reserved(*n)) {
+                    self.world.make_room(&host, s.room_for.unwrap_or(ROOM));
+                }
+            }
+        };
+        let killed = async {
+            for after in &s.killed_after_ms {
+                self.at(s.dies_at_ms + after).await;
+                let host = self.killer().host.unwrap();
+                let n = self.world.hosts().iter().position(|h| *h == host).unwrap();
+                self.one_host(n, s.dies_at_ms + after).await;
+            }
+        };
+        let deleted = async {
+            if let Some(after) = s.deleted_after_ms {
+                self.at(s.dies_at_ms + after).await;
+                self.world.delete(&self.killer().id);
+            }
+        };
+        let by_hand = by_hand::happens(self);
+        futures::join!(first, second, revived, room, killed, deleted, by_hand);
         std::future::pending::<()>().await;
     }
 
@@ -352,6 +388,10 @@ impl Stage {
             restart_limits,
             process_limits,
             steps: self.scene.own.steps.clone(),
+            recoveries_most: self
+                .scene
+                .recoveries_most
+                .unwrap_or_else(|| Config::default().recoveries_most),
             ..Config::default()
         };
         let engine = Engine::new(ports, config, Wake::default());

@@ -6,6 +6,7 @@ mod evacuation;
 mod hosts;
 mod keystone;
 mod network;
+mod placement;
 mod servers;
 mod services;
 mod wire;

@@ -11,6 +11,7 @@ use recovery::{
     evidence::Evidence,
     lease::{LeaseKey, LeaseRow},
     nouns::{Host, Notification, NotificationStatus, Segment, VMove},
+    quarantine::Death,
     request::Request,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,8 @@ pub(super) struct Data {
     pub(super) evidence: Vec<Evidence>,
     /// Which recovery restarted which server, and when.
     pub(super) restarts: BTreeMap<NotificationId, (ServerId, Millis)>,
+    /// Hosts that died, by the servers on them, with the VM move that tells it.
+    pub(super) deaths: BTreeMap<ServerId, Vec<(VMoveId, NotificationId, Death)>>,
     /// The hosts that are on maintenance only because a process of them failed.
     pub(super) for_process: BTreeSet<HostId>,
     pub(super) requests: BTreeMap<String, Request>,

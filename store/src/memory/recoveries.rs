@@ -7,7 +7,8 @@ use recovery::{
     evidence::Evidence,
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
-    nouns::{Notification, NotificationStatus, NotificationType, VMove},
+    nouns::{Notification, NotificationStatus, NotificationType, VMove, VMoveStatus, VMoveType},
+    quarantine::Death,
     request::{Request, RequestState},
 };
 
@@ -225,7 +226,37 @@ impl Data {
             updated_at,
             ..new.clone()
         };
+        self.note_death(&row, at);
         self.vmoves.insert(id, row);
+    }
+
+    fn note_death(&mut self, vmove: &VMove, at: Millis) {
+        if vmove.kind != VMoveType::Evacuation {
+            return;
+        }
+        let of = self.deaths.entry(vmove.server.clone()).or_default();
+        let moved = vmove.status == VMoveStatus::Succeeded;
+        match of.iter_mut().find(|(uuid, _, _)| *uuid == vmove.uuid) {
+            Some((_, _, death)) => death.moved = moved,
+            None => {
+                let (server, host) = (vmove.server.clone(), vmove.source_host.clone());
+                let death = Death { server, host, at, moved };
+                of.push((vmove.uuid.clone(), vmove.notification.clone(), death));
+            }
+        }
+    }
+
+    pub(super) fn deaths_of(
+        &self,
+        servers: &[ServerId],
+        since: Millis,
+        but: &NotificationId,
+    ) -> Vec<Death> {
+        let of = servers.iter().filter_map(|server| self.deaths.get(server)).flatten();
+        let wanted = of.filter(|(_, by, death)| death.at >= since && by != but);
+        let mut deaths: Vec<Death> = wanted.map(|(_, _, death)| death.clone()).collect();
+        rules::in_order_of_death(&mut deaths);
+        deaths
     }
 
     fn put_on_maintenance(&mut self, host: &HostId, at: Millis) {

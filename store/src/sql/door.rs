@@ -1,7 +1,7 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
 use super::{
-    Sql, leases, log, nouns, recoveries, reports, requests, rows, schema, small, taskflow,
+    Sql, deaths, leases, log, nouns, recoveries, reports, requests, rows, schema, small, taskflow,
 };
 use crate::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
@@ -15,6 +15,7 @@ use recovery::{
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
+    quarantine::Death,
     request::{Request, RequestState},
 };
 
@@ -132,6 +133,15 @@ impl Store for Sql {
         but: &NotificationId,
     ) -> Result<u32, StoreError> {
         self.repeat("counting restarts", |_| small::restarts(self, server, since, but)).await
+    }
+
+    async fn deaths(
+        &self,
+        servers: &[ServerId],
+        since: Millis,
+        but: &NotificationId,
+    ) -> Result<Vec<Death>, StoreError> {
+        self.repeat("looking for hosts that died", |_| deaths::of(self, servers, since, but)).await
     }
 
     async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError> {

@@ -1,7 +1,7 @@
 //! Logs, and the summaries of them in Masakari's tables.
 
 use super::{
-    Sql, history, leases,
+    Sql, deaths, history, leases,
     ours::{log, recoveries},
     requests, rows, small, stored,
     theirs::{hosts, notifications, vmoves},
@@ -211,6 +211,7 @@ async fn put_moves(db: &impl ConnectionTrait, moves: &[&VMove], at: Millis) -> R
             .to_owned();
         let rows = moves.iter().map(|vmove| rows::new_vmove(vmove, at));
         vmoves::Entity::insert_many(rows).on_conflict(changed).exec_without_returning(db).await?;
+        deaths::note(db, moves, at).await?;
     }
     Ok(())
 }

@@ -158,6 +158,30 @@ pub(crate) mod restarts {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A server that was, or was to be, evacuated from a dead host; one row for each VM move.
+pub(crate) mod deaths {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_deaths")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub vmove: String,
+        pub notification: String,
+        pub server: String,
+        pub host: String,
+        /// When it was planned.
+        pub at_ms: i64,
+        /// It was evacuated.
+        pub moved: bool,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// A host that is on maintenance only because a process of it failed.
 pub(crate) mod maintenance {
     use sea_orm::entity::prelude::*;

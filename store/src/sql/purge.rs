@@ -6,7 +6,7 @@
 
 use super::{
     Sql,
-    ours::{evidence, fingerprints, history, leases, log, recoveries, requests, restarts},
+    ours::{deaths, evidence, fingerprints, history, leases, log, recoveries, requests, restarts},
     rows,
     theirs::{
         hosts,
@@ -199,6 +199,8 @@ async fn forget(db: &impl ConnectionTrait, ids: &[i32], uuids: &[String]) -> Res
     recoveries::Entity::delete_many().filter(closed).exec(db).await?;
     let restarted = restarts::Column::Notification.is_in(uuids());
     restarts::Entity::delete_many().filter(restarted).exec(db).await?;
+    let died = deaths::Column::Notification.is_in(uuids());
+    deaths::Entity::delete_many().filter(died).exec(db).await?;
     let indexed = history::Column::Id.is_in(ids.iter().copied());
     history::Entity::delete_many().filter(indexed).exec(db).await?;
     Ok(())

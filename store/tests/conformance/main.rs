@@ -3,6 +3,7 @@
 
 mod adopted;
 mod contention;
+mod deaths;
 mod doors;
 mod faults;
 mod fixtures;
@@ -92,6 +93,11 @@ macro_rules! every_store {
                 restarts_of_a_server_are_counted_within_the_window
                 maintenance_for_a_process_ends_with_what_a_person_says
                 a_host_on_maintenance_already_is_not_marked;
+            deaths:
+                the_hosts_that_died_with_a_server_on_them_are_told
+                a_death_keeps_its_moment_when_its_server_is_moved
+                what_moves_from_a_host_that_lives_tells_of_no_death
+                hundreds_of_servers_are_asked_about_at_once;
             requests:
                 a_request_is_filed_and_listed_oldest_first
                 a_request_is_answered_once

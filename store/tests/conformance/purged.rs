@@ -6,7 +6,10 @@ use crate::{
     fixtures::*,
 };
 use recovery::{
-    Millis, NotificationId, ServerId, lease::LeaseKey, log::Summary, nouns::NotificationStatus,
+    Millis, NotificationId, ServerId,
+    lease::LeaseKey,
+    log::Summary,
+    nouns::{Notification, NotificationStatus},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use store::{NewNotification, NotificationFilter, Page, Purged, SegmentFilter, Sql, Store};
@@ -30,18 +33,24 @@ fn aged(days: i64) -> String {
     format!("UPDATE notifications SET updated_at = {}", ago(days * 86_400))
 }
 
+fn moved(n: u32, of: &Notification) -> Summary {
+    Summary::VMove(Box::new(vmove(n, of)))
+}
+
 pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors) {
     let sql = door(doors).await;
     let (_, host) = segment_and_host(&sql).await;
     let ended_one = accepted(&sql, report(10, &host)).await;
     let lease = take(&sql, LeaseKey::recovery(&ended_one.uuid), &owner("one")).await;
     let restarted = || Summary::Restarted { server: ServerId::new(uuid(77)) };
-    let finished = [restarted(), status(NotificationStatus::Finished)];
+    let finished = [restarted(), moved(30, &ended_one), status(NotificationStatus::Finished)];
     sql.append(&lease, &ended_one.uuid, &[claimed(1, &lease), ended(2)], &finished).await.unwrap();
     let again = NewNotification { fingerprint: "again".into(), ..report(11, &host) };
     let open_one = accepted(&sql, again).await;
     let other = take(&sql, LeaseKey::recovery(&open_one.uuid), &owner("one")).await;
-    sql.append(&other, &open_one.uuid, &[claimed(1, &other)], &[restarted()]).await.unwrap();
+    sql.append(&other, &open_one.uuid, &[claimed(1, &other)], &[restarted(), moved(31, &open_one)])
+        .await
+        .unwrap();
     let db = raw(doors).await;
     // Whatever the row says: its log has not ended.
     let said = format!(
@@ -57,7 +66,8 @@ pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors)
     assert_eq!(left.iter().map(|n| &n.uuid).collect::<Vec<_>>(), [&open_one.uuid]);
     assert_eq!(sql.log(&ended_one.uuid).await.unwrap(), []);
     assert_eq!(sql.log(&open_one.uuid).await.unwrap().len(), 1);
-    let ours = ["ha_recoveries", "ha_log", "ha_leases", "ha_fingerprints", "ha_restarts"];
+    let ours =
+        ["ha_recoveries", "ha_log", "ha_leases", "ha_fingerprints", "ha_restarts", "ha_deaths"];
     for (table, left) in ours.map(|table| (table, 1)) {
         assert_eq!(count(&db, table).await, left, "{table}");
     }

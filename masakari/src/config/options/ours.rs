@@ -18,6 +18,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("recovery", "auto_within_segment", Kind::Bool)
         .default("false")
         .help("Where Nova chooses the hosts (`auto`), send each VM to a host of the segment"),
+    Opt::new("recovery", "capacity_wait", Kind::Int { min: 0, max: 86_400 })
+        .default("600")
+        .help("How many seconds a VM for which Nova finds no room waits for it before it is failed; 0: not at all"),
     Opt::new("recovery", "instance_restart_limit", Kind::Int { min: 0, max: 1000 })
         .default("5")
         .help("How often one VM is restarted within the window before its next failure is only reported; 0: always"),
@@ -36,6 +39,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("recovery", "priority_aggregate_key", Kind::Str)
         .default("")
         .help("The metadata of a host aggregate that says so where nothing of the VM does"),
+    Opt::new("recovery", "quarantine_deaths", Kind::Int { min: 0, max: 1000 })
+        .default("3")
+        .help("How many hosts may die with one VM on them within the window before it is not evacuated again; 0: any number"),
+    Opt::new("recovery", "quarantine_window", Kind::Int { min: 1, max: 2_592_000 })
+        .default("3600")
+        .help("The seconds in which such deaths count"),
     Opt::new("recovery", "ordered_restart", Kind::Bool)
         .default("false")
         .help("Let VMs that ran arrive stopped and start them tier by tier; needs a Nova of 2023.1 (2.95)"),

@@ -212,6 +212,17 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_deaths",
+        columns: "vmove VARCHAR(36) NOT NULL, notification VARCHAR(36) NOT NULL, \
+            server VARCHAR(36) NOT NULL, host VARCHAR(255) NOT NULL, at_ms BIGINT NOT NULL, \
+            moved BOOLEAN NOT NULL, PRIMARY KEY (vmove)",
+        indexes: &[
+            ("ha_deaths_server", "server, at_ms"),
+            ("ha_deaths_notification", "notification"),
+        ],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_maintenance",
         columns: "host VARCHAR(36) NOT NULL, notification VARCHAR(36) NOT NULL, \
             since_ms BIGINT NOT NULL, PRIMARY KEY (host)",

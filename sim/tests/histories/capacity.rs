@@ -1,0 +1,256 @@
+//! Clouds without room, and servers that kill their hosts.
+
+use crate::{
+    crash_points::{
+        Which, Word, dies_everywhere, pauses_everywhere, scene, told_well, undisturbed,
+    },
+    scene::{EngineScript, Scene},
+    tale::{self, Told},
+};
+use recovery::{
+    Millis,
+    capacity::CapacityEntry,
+    log::{Act, Entry, Line},
+    nouns::{NotificationStatus, RecoveryMethod, VMove, VMoveStatus},
+};
+use sim::{Shape, Verdict, When};
+
+/// When room appears, after the host's death.
+const ROOM_AT_MS: u64 = 80_000;
+
+/// The others are full, each with four servers.
+fn full(engines: Vec<EngineScript>) -> Scene {
+    let mut scene = scene(Word::Person, engines);
+    scene.shape.vms_per_host_max = 4;
+    scene
+}
+
+/// For a while.
+fn full_for_a_while(engines: Vec<EngineScript>) -> Scene {
+    Scene { room_after_ms: Some(ROOM_AT_MS), ..full(engines) }
+}
+
+/// The only reserved host takes nothing, and then Nova has no room either, for a while.
+fn no_way_for_a_while(engines: Vec<EngineScript>) -> Scene {
+    let mut scene = full_for_a_while(engines);
+    scene.method = RecoveryMethod::RhPriority;
+    scene.shape.hosts += 1;
+    (scene.shape.reserved, scene.shape.reserved_max) = (1, 0);
+    scene
+}
+
+fn told(scene: Scene) -> Told {
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
+    told
+}
+
+fn log_of(told: &Told, n: usize) -> Vec<Line> {
+    told.stage.memory.lines(&told.stage.memory.all_notifications()[n].uuid)
+}
+
+fn waits(lines: &[Line]) -> Vec<(Millis, Millis)> {
+    let waits = |line: &Line| match &line.entry {
+        Entry::Capacity(CapacityEntry::Waits { since, until, .. }) => Some((*since, *until)),
+        _ => None,
+    };
+    lines.iter().filter_map(waits).collect()
+}
+
+#[test]
+fn servers_without_room_wait_and_move_when_there_is_some() {
+    for plot in [full_for_a_while, no_way_for_a_while] {
+        let told = tale::tell(plot(vec![undisturbed()]));
+        let lines = log_of(&told, 0);
+        assert!(waits(&lines).len() >= 4, "{}", told.stage.story());
+        let room = told.stage.began.plus(i64::try_from(ROOM_AT_MS + 1_000).unwrap());
+        let ended = lines.last().unwrap().at;
+        assert!(ended.since(room) < 120_000, "it was not seen in time: {}", told.stage.story());
+        told_well(told).unwrap_or_else(|(broken, story)| panic!("{broken}\n{story}"));
+    }
+}
+
+#[test]
+fn without_room_the_wait_ends_and_the_reason_is_told() {
+    let told = tale::tell(full(vec![undisturbed()]));
+    let all = told.stage.memory.all_vmoves();
+    let row = |v: &VMove| (v.status, v.message.clone().unwrap_or_default());
+    let wanted = "No valid host was found: not enough RAM on compute-02, compute-03 \
+                  (512 MB RAM needed); it waited 600 s for capacity";
+    assert_eq!(all.len(), 4);
+    for vmove in &all {
+        assert_eq!(row(vmove), (VMoveStatus::Failed, wanted.into()));
+    }
+    let lines = log_of(&told, 0);
+    let (since, until) = waits(&lines)[0];
+    assert_eq!(until.since(since), 600_000);
+    // Four times at first, and later twice at most, although nobody had room.
+    let calls = told.stage.world.evacuate_calls();
+    assert!(calls.len() <= 4 * (4 + 2), "{} evacuations were asked for", calls.len());
+    assert!(told.stage.world.locked().iter().all(|(_, why)| why.is_none()));
+    // One question to Placement for all of them, at a growing distance.
+    let asked = told.stage.asked.lock().unwrap();
+    let looks = asked.iter().filter(|p| p.ends_with("/allocation_candidates")).count();
+    assert!((8..=16).contains(&looks), "{looks} looks for room");
+}
+
+#[test]
+fn what_becomes_free_goes_to_the_one_that_goes_first() {
+    let mut scene = full(vec![undisturbed()]);
+    // All alike but for the key.
+    let shape = &mut scene.shape;
+    (shape.paused_every, shape.stopped_every, shape.error_every, shape.locked_every) = (0, 0, 0, 0);
+    shape.ha_enabled_every = 4;
+    (scene.room_after_ms, scene.room_for) = (Some(ROOM_AT_MS), Some(5));
+    scene.shape.hosts = 2;
+    let told = tale::tell(scene);
+    let moved: Vec<VMove> = told.stage.memory.all_vmoves();
+    let moved: Vec<&VMove> = moved.iter().filter(|v| v.status == VMoveStatus::Succeeded).collect();
+    assert_eq!(moved.len(), 1, "{}", told.stage.story());
+    let first = told.stage.at_first.iter().find(|s| s.id == moved[0].server).unwrap();
+    assert!(first.metadata.contains_key("HA_Enabled"), "{}", told.stage.story());
+}
+
+#[test]
+fn a_recovery_that_waits_is_gone_on_with_by_another_engine_until_the_same_end() {
+    let clean = told(full(vec![undisturbed()]));
+    let life = clean.stage.lives.lock().unwrap()[0].clone();
+    let last_write = life.places().iter().rposition(|p| *p == "http read").unwrap();
+    let script = EngineScript { deaths: vec![(last_write / 2, When::Before)], ..undisturbed() };
+    let told = tale::tell(full(vec![script]));
+    let lines = log_of(&told, 0);
+    let claims = |l: &&Line| matches!(l.entry, Entry::Claimed { .. });
+    let taken_over = lines.iter().filter(claims).nth(1).unwrap();
+    let (since, until) = waits(&lines)[0];
+    assert!(since < taken_over.at && taken_over.at < until, "it died before or after the wait");
+    let given_up =
+        lines.iter().find(|l| matches!(&l.entry, Entry::NotMoved { again_at: None, .. }));
+    let late = given_up.unwrap().at.since(until);
+    assert!((0..2_000).contains(&late), "{late} ms after its time: {}", told.stage.story());
+}
+
+#[test]
+fn what_its_owner_deletes_while_it_waits_is_not_failed() {
+    let mut scene = full(vec![undisturbed()]);
+    scene.deleted_after_ms = Some(ROOM_AT_MS);
+    let told = tale::tell(scene);
+    let killer = told.stage.at_first.iter().find(|s| s.host.as_ref() == Some(&told.stage.host(0)));
+    let rows = told.stage.memory.all_vmoves();
+    let row = rows.iter().find(|v| v.server == killer.unwrap().id).unwrap();
+    assert_eq!(row.status, VMoveStatus::Ignored, "{}", told.stage.story());
+    assert_eq!(row.message.as_deref(), Some("it was deleted meanwhile"));
+}
+
+#[test]
+fn a_host_that_shows_life_is_not_evacuated_when_there_is_room() {
+    let mut scene = full_for_a_while(vec![undisturbed()]);
+    (scene.revived_after_ms, scene.room_after_ms) = (Some(60_000), Some(120_000));
+    let told = told(scene);
+    let heard = told.stage.began.plus(80_000);
+    let calls = told.stage.world.evacuate_calls();
+    let late = calls.iter().filter(|c| c.verdict == Verdict::Accepted && c.at > heard).count();
+    assert_eq!(late, 0, "{}", told.stage.story());
+}
+
+#[test]
+fn recoveries_that_wait_keep_no_other_from_being_taken() {
+    let mut scene = full(vec![undisturbed()]);
+    scene.recoveries_most = Some(1);
+    scene.shape.hosts = 4;
+    // The second host dies when the first has waited for a while.
+    scene.second_after_ms = Some(ROOM_AT_MS);
+    let told = tale::tell(scene);
+    let began = log_of(&told, 1)[0].at;
+    let (_, until) = waits(&log_of(&told, 0))[0];
+    assert!(began < until, "{}", told.stage.story());
+}
+
+const SINCE_THE_PLAN: Which = Which { since: "looking for hosts that died", every: 25 };
+
+#[test]
+fn an_engine_that_dies_while_servers_wait_for_room_is_made_up_for() {
+    dies_everywhere(full_for_a_while, SINCE_THE_PLAN, 16);
+}
+
+#[test]
+fn an_engine_that_dies_after_all_ways_were_tried_is_made_up_for() {
+    dies_everywhere(no_way_for_a_while, SINCE_THE_PLAN, 16);
+}
+
+#[test]
+fn an_engine_that_stands_still_while_servers_wait_for_room_is_made_up_for() {
+    pauses_everywhere(full_for_a_while, SINCE_THE_PLAN, 16);
+}
+
+/// One server, and each host that it comes to dies.
+fn killer(engines: Vec<EngineScript>) -> Scene {
+    let plain = scene(Word::Person, engines);
+    Scene {
+        shape: Shape { hosts: 4, vms_per_host: 1, ..everybody_runs(plain.shape.clone()) },
+        killed_after_ms: vec![200_000, 400_000],
+        ..plain
+    }
+}
+
+fn everybody_runs(shape: Shape) -> Shape {
+    Shape { paused_every: 0, stopped_every: 0, error_every: 0, locked_every: 0, ..shape }
+}
+
+/// The end of the third recovery: the killer's row and the report.
+fn third(told: &Told) -> (VMove, NotificationStatus) {
+    let last = told.stage.memory.all_notifications().into_iter().max_by_key(|n| n.id).unwrap();
+    let killer = told.stage.killer().id;
+    let rows = told.stage.memory.all_vmoves();
+    let of = |v: &&VMove| v.notification == last.uuid && v.server == killer;
+    (rows.iter().find(of).unwrap().clone(), last.status)
+}
+
+fn is_quarantined(told: &Told) -> Result<(), String> {
+    let (row, status) = third(told);
+    let hosts = told.stage.memory.all_notifications().len();
+    let message = row.message.clone().unwrap_or_default();
+    let calls = told.stage.world.evacuate_calls();
+    let killer = calls.iter().filter(|c| c.server == row.server).count();
+    let good = row.status == VMoveStatus::Failed
+        && status == NotificationStatus::Failed
+        && hosts == 3
+        && killer == 2
+        && message.starts_with("was on 3 hosts that died within 60 min: compute-01, ")
+        && message.ends_with(&format!("`masakari retry {}` moves it", row.notification));
+    if good { Ok(()) } else { Err(format!("{row:?}, {status}, evacuated {killer} times")) }
+}
+
+#[test]
+fn a_server_on_which_the_third_host_died_is_quarantined_and_the_others_move() {
+    let told = tale::tell(killer(vec![undisturbed()]));
+    is_quarantined(&told).unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+    let (row, _) = third(&told);
+    let others = told.stage.memory.all_vmoves();
+    let others = others.iter().filter(|v| v.server != row.server);
+    assert!(others.clone().count() > 0, "nobody else was there");
+    assert!(others.clone().all(|v| v.status == VMoveStatus::Succeeded), "{}", told.stage.story());
+}
+
+#[test]
+fn a_quarantine_is_found_by_whoever_makes_the_plan() {
+    let clean = tale::tell(killer(vec![undisturbed()]));
+    let life = clean.stage.lives.lock().unwrap()[0].clone();
+    let looked = |p: &&str| *p == "looking for hosts that died";
+    let third = life.places().iter().enumerate().filter(|(_, p)| looked(p)).nth(4).unwrap().0;
+    for crossing in third - 2..third + 6 {
+        let script = EngineScript { deaths: vec![(crossing, When::Before)], ..undisturbed() };
+        let told = tale::tell(killer(vec![script]));
+        is_quarantined(&told).unwrap_or_else(|e| panic!("{crossing}: {e}\n{}", told.stage.story()));
+    }
+}
+
+#[test]
+fn a_server_whose_hosts_died_long_ago_is_evacuated() {
+    let mut scene = killer(vec![undisturbed()]);
+    scene.killed_after_ms = vec![200_000, 3_900_000];
+    let told = tale::tell(scene);
+    let (row, _) = third(&told);
+    assert_eq!(row.status, VMoveStatus::Succeeded, "{}", told.stage.story());
+    let asked = |l: &Line| matches!(l.entry, Entry::Intended { act: Act::Evacuate, .. });
+    assert!(log_of(&told, 2).iter().any(asked));
+}
