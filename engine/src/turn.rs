@@ -298,6 +298,12 @@ impl<'e> Turns<'e> {
     fn our_share(&mut self, mut steps: Vec<Step>) -> Vec<Step> {
         let moves = |step: &Step| matches!(step, Step::Evacuate { .. } | Step::Start(_));
         let wanted = steps.iter().filter(|step| moves(step)).count();
+        // While it looks whether the host is still dead it wants what it wanted before: else whatever others'
+        // calls give back in that moment would all be theirs.
+        let looks = steps.iter().any(|step| matches!(step, Step::LookAtHost));
+        if wanted == 0 && (looks || self.singles.contains(&Single::Host)) {
+            return steps;
+        }
         let mut left = self.engine.share(&self.mission.subject.notification, wanted);
         self.hungry = wanted > left;
         steps.retain(|step| {
