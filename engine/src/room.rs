@@ -12,7 +12,8 @@ use recovery::{
     HostName, NotificationId, ServerId,
     capacity::RoomSeen,
     log::Planned,
-    seen::Evacuation,
+    plan,
+    seen::{Evacuation, Server, VmState},
     shortage::{self, Free, Needs, Wanted},
     way::{Way, Ways},
 };
@@ -55,6 +56,36 @@ impl Rooms {
         self.wanted.remove(of);
         self.needs.remove(of);
     }
+
+    /// Of this recovery only these wait still: what the others wanted is for whoever comes next.
+    pub(crate) fn keep(&mut self, of: &NotificationId, waits: impl Fn(&ServerId) -> bool) {
+        if let Some(wanted) = self.wanted.get_mut(of) {
+            wanted.retain(|w| waits(&w.server));
+        }
+    }
+
+    /// Whom of this recovery's the room that was shown is for, among all who want it; what they get is not
+    /// shown again.
+    fn grant(&mut self, of: &NotificationId) -> Granted {
+        let all: Vec<Wanted> = self.wanted.values().flatten().cloned().collect();
+        let (Some(shown), Some(ours)) = (&mut self.shown, self.wanted.get_mut(of)) else {
+            return Granted::default();
+        };
+        let all_that_fit = shortage::fitting(all, shown.free.clone());
+        let (fit, left): (Vec<Wanted>, Vec<Wanted>) =
+            std::mem::take(ours).into_iter().partition(|w| all_that_fit.contains(&w.server));
+        *ours = left;
+        let others_fit = fit.len() < all_that_fit.len();
+        Granted { fits: shortage::take(fit, &mut shown.free), others_fit }
+    }
+}
+
+/// Who may go.
+#[derive(Default, Debug)]
+struct Granted {
+    fits: BTreeSet<ServerId>,
+    /// There is room for servers of other recoveries, too.
+    others_fit: bool,
 }
 
 /// What one look for room showed.
@@ -76,30 +107,31 @@ impl Engine {
         waiting: Vec<Planned>,
     ) -> Result<RoomView, LookFailed> {
         let (of, dead) = (&mission.subject.notification, &mission.subject.host);
-        let here: BTreeSet<ServerId> =
-            self.ports.nova.servers_on(dead).await?.into_iter().map(|s| s.id).collect();
+        let mut servers = self.ports.nova.servers_on(dead).await?;
+        servers.retain(|server| !is_deleted(server));
+        // The records last, as everywhere.
+        let records = self.ports.nova.evacuations_from(dead).await?;
+        let here: BTreeSet<ServerId> = servers.iter().map(|server| server.id.clone()).collect();
         let mut seen = RoomSeen::default();
         for m in waiting.iter().filter(|m| !here.contains(&m.server)) {
             let server = self.ports.nova.server(&m.server).await?;
-            let to = server.and_then(|server| server.host);
+            let to = server.filter(|server| !is_deleted(server)).and_then(|server| server.host);
             // A host that is written this moment is seen by the next look.
             if to.as_ref() != Some(dead) {
                 seen.left.insert(m.server.clone(), to);
             }
         }
-        let waiting: Vec<Planned> =
-            waiting.into_iter().filter(|m| here.contains(&m.server)).collect();
+        // What a person has evacuated is not asked for a second time while that is under way.
+        let under_way = plan::under_way(&servers, &records);
+        let free = |m: &Planned| here.contains(&m.server) && !under_way.contains(&m.server);
+        let waiting: Vec<Planned> = waiting.into_iter().filter(free).collect();
         let mut asked_for: Vec<ServerId> = waiting.iter().map(|m| m.server.clone()).collect();
         asked_for.extend(seen.left.keys().cloned());
         let (within, reserved) = match ways.now() {
             Ok(Way::Reserved) => {
                 let to = ways.reserve().map(|(reserve, _)| reserve.host.clone());
                 let untried = !self.reserved_hosts(mission, ways).await?.is_empty();
-                let records = match untried {
-                    true => Some(self.ports.nova.evacuations_from(dead).await?),
-                    false => None,
-                };
-                (Some(to.into_iter().collect()), records)
+                (Some(to.into_iter().collect()), untried.then_some(records))
             }
             Ok(Way::Scheduler) | Err(_) => (ways.within.clone(), None),
         };
@@ -137,7 +169,14 @@ impl Engine {
             shortage::least(all).unwrap_or(Needs { vcpus: 1, ram_mb: 1, disk_gb: 0 })
         };
         match self.shown(least).await {
-            Ok(()) => self.granted(of, &ours),
+            Ok(()) => {
+                let granted = self.rooms.borrow_mut().grant(of);
+                if granted.others_fit {
+                    // They look soon.
+                    self.wake.nudge();
+                }
+                granted.fits
+            }
             Err(error) if cannot_tell(&error) => {
                 tracing::debug!(error = chain(&error), "Placement does not tell who has room");
                 ours
@@ -147,25 +186,6 @@ impl Engine {
                 BTreeSet::new()
             }
         }
-    }
-
-    /// Whom of ours the room that was shown is for, among all who want it; what they get is not shown again.
-    fn granted(&self, of: &NotificationId, ours: &BTreeSet<ServerId>) -> BTreeSet<ServerId> {
-        let mut rooms = self.rooms.borrow_mut();
-        let all: Vec<Wanted> = rooms.wanted.values().flatten().cloned().collect();
-        let Some(shown) = &mut rooms.shown else { return BTreeSet::new() };
-        let all_that_fit = shortage::fitting(all.clone(), shown.free.clone());
-        let fits: BTreeSet<ServerId> = all_that_fit.intersection(ours).cloned().collect();
-        let taken = all.into_iter().filter(|w| fits.contains(&w.server)).collect();
-        shortage::take(taken, &mut shown.free);
-        if let Some(wanted) = rooms.wanted.get_mut(of) {
-            wanted.retain(|w| !fits.contains(&w.server));
-        }
-        if fits.len() < all_that_fit.len() {
-            // The others look soon.
-            self.wake.nudge();
-        }
-        fits
     }
 
     /// Sees to it that what Placement shows is fresh and includes all who need `least`.
@@ -215,6 +235,10 @@ impl Engine {
     }
 }
 
+fn is_deleted(server: &Server) -> bool {
+    matches!(server.vm_state, VmState::Deleted | VmState::SoftDeleted)
+}
+
 /// Placement is not there, not for us or too old: it will not tell next time either.
 fn cannot_tell(error: &AskError) -> bool {
     match error {
@@ -234,5 +258,64 @@ fn cannot_tell(error: &AskError) -> bool {
         | AskError::OverLimit { .. }
         | AskError::ServerFault { .. }
         | AskError::PartialAnswer { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDS: Needs = Needs { vcpus: 1, ram_mb: 512, disk_gb: 0 };
+
+    fn wanted(server: &str, priority: i64) -> Wanted {
+        Wanted {
+            server: ServerId::new(server),
+            rank: (false, priority),
+            needs: Some(NEEDS),
+            dead: HostName::new("dead"),
+            within: None,
+        }
+    }
+
+    fn recovery(id: &str) -> NotificationId {
+        NotificationId::new(id)
+    }
+
+    /// Two recoveries, and room for one server.
+    fn rooms() -> Rooms {
+        let free = Free {
+            host: HostName::new("x"),
+            left: [(shortage::Resource::Ram, NEEDS.ram_mb)].into(),
+        };
+        let wanted = [
+            (recovery("r1"), vec![wanted("a", 1), wanted("b", 9)]),
+            (recovery("r2"), vec![wanted("c", 5)]),
+        ];
+        let shown = Some(Shown { at: Boot(0), least: NEEDS, free: vec![free] });
+        Rooms { wanted: wanted.into(), shown, ..Rooms::default() }
+    }
+
+    fn fits(granted: &Granted) -> Vec<&str> {
+        granted.fits.iter().map(ServerId::as_str).collect()
+    }
+
+    #[test]
+    fn room_goes_to_the_one_that_goes_first_whichever_host_it_was_on_and_once() {
+        let mut rooms = rooms();
+        let of_other = rooms.grant(&recovery("r2"));
+        assert_eq!((fits(&of_other), of_other.others_fit), (vec![], true));
+        assert_eq!(fits(&rooms.grant(&recovery("r1"))), ["b"]);
+        assert_eq!(fits(&rooms.grant(&recovery("r2"))), [""; 0], "it is taken");
+    }
+
+    #[test]
+    fn who_waits_no_more_keeps_no_room() {
+        let mut rooms = rooms();
+        rooms.keep(&recovery("r1"), |server| server.as_str() != "b");
+        assert_eq!(fits(&rooms.grant(&recovery("r2"))), ["c"]);
+        let mut rooms = self::rooms();
+        rooms.forget(&recovery("r1"));
+        let granted = rooms.grant(&recovery("r2"));
+        assert_eq!((fits(&granted), granted.others_fit), (vec!["c"], false));
     }
 }

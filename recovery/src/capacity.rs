@@ -67,6 +67,8 @@ pub struct Wait {
     pub failed_at: Millis,
     /// How often that was.
     pub tries: u32,
+    /// How often it had been asked for by then.
+    pub attempts: u32,
     pub why: String,
     /// It waits no more: it is asked for again, or it is over.
     pub going: bool,
@@ -130,8 +132,9 @@ pub(crate) fn waits(
 ) -> Option<CapacityEntry> {
     let (why, reset) = failed;
     let last_way = state.ways.now() == Ok(Way::Scheduler) && state.ways.next().is_none();
-    let waits = if m.wait.is_some() { true } else { last && last_way };
-    if limits.capacity_wait_ms == 0 || !waits || !is_short(why) {
+    // Who waits already keeps the time that was told, whatever the setting is now.
+    let begins = last && last_way && limits.capacity_wait_ms > 0;
+    if !is_short(why) || !(m.wait.is_some() || begins) {
         return None;
     }
     let (since, until, tries) = match &m.wait {
@@ -246,6 +249,12 @@ impl Move {
         open && self.wait.as_ref().is_some_and(|wait| !wait.going)
     }
 
+    /// How often Nova was asked for it in a row: what has waited for room is asked for anew, and what then
+    /// fails for another reason is tried again as it would be at first.
+    pub(crate) fn asked_in_a_row(&self) -> u32 {
+        self.attempts.saturating_sub(self.wait.as_ref().map_or(0, |wait| wait.attempts))
+    }
+
     pub(crate) fn capacity(
         &mut self,
         entry: &CapacityEntry,
@@ -259,7 +268,9 @@ impl Move {
                 let tries = self.wait.as_ref().map_or(0, |wait| wait.tries) + 1;
                 let (since, until, again_at) = (*since, *until, *again_at);
                 let (failed_at, why, going) = (at, why.clone(), false);
-                self.wait = Some(Wait { since, until, again_at, failed_at, tries, why, going });
+                let attempts = self.attempts;
+                let wait = Wait { since, until, again_at, failed_at, tries, attempts, why, going };
+                self.wait = Some(wait);
                 self.reset = *reset;
                 self.stage = self.waiting_or_to_be_unlocked(at);
                 Ok(())

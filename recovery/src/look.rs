@@ -69,7 +69,7 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
                 let reset = stopped.map_or(reset, crate::tiers::reset_for);
                 let by_nova = evacuation.is_some_and(|e| e.status == EvacuationStatus::Failed);
                 let most = attempts_most(state, limits, by_nova);
-                let again_at = (m.attempts < most).then(|| again(m, limits, now));
+                let again_at = (m.asked_in_a_row() < most).then(|| again(m, limits, now));
                 let last = again_at.is_none();
                 let waits = capacity::waits(state, limits, m, (&why, reset), last, now);
                 let not_moved = || Entry::NotMoved { server: id.clone(), why, again_at, reset };
@@ -123,7 +123,7 @@ fn records(m: &Move, look: &Look<'_>) -> u32 {
 }
 
 fn again(m: &Move, limits: &Limits, now: Millis) -> Millis {
-    now.plus(limits.retry_ms << m.attempts.saturating_sub(1).min(10))
+    now.plus(limits.retry_ms << m.asked_in_a_row().saturating_sub(1).min(10))
 }
 
 enum Finding {

@@ -8,7 +8,11 @@
 use crate::log::{Aftermath, Planned, Reset, Skipped};
 use crate::seen::{Evacuation, EvacuationStatus, Power, Server, Task, VmState};
 use crate::{ServerId, VMoveId};
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 
 /// What the operator wants moved: the options of `[host_failure]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,6 +89,19 @@ pub fn newest_evacuations(evacuations: &[Evacuation]) -> BTreeMap<ServerId, &Eva
         }
     }
     newest
+}
+
+/// Those that Nova is evacuating now, whoever asked for it: by its record, or by what the server shows
+/// where that is not written yet. `evacuations` were listed after `servers`.
+#[must_use]
+pub fn under_way(servers: &[Server], evacuations: &[Evacuation]) -> BTreeSet<ServerId> {
+    let newest = newest_evacuations(evacuations);
+    let runs = |server: &&Server| {
+        let record = newest.get(&server.id);
+        server.task == Task::Rebuilding
+            || record.is_some_and(|e| e.status == EvacuationStatus::Running)
+    };
+    servers.iter().filter(runs).map(|server| server.id.clone()).collect()
 }
 
 fn planned(
@@ -253,6 +270,27 @@ mod tests {
             let (moves, _) = choose(core::slice::from_ref(&server), &Selection::default());
             assert_eq!((moves[0].reset, moves[0].aftermath), (reset, aftermath), "{server:?}");
         }
+    }
+
+    #[test]
+    fn what_nova_evacuates_is_told_by_its_record_or_by_its_task() {
+        let mut rebuilding = server("a", VmState::Error);
+        rebuilding.task = Task::Rebuilding;
+        let servers = [rebuilding, server("b", VmState::Error), server("c", VmState::Error)];
+        let record = |id, of: &str, status| Evacuation {
+            id,
+            server: ServerId::new(of),
+            source: HostName::new("compute01"),
+            status,
+            dest: None,
+        };
+        let records = [
+            record(2, "b", EvacuationStatus::Running),
+            record(1, "b", EvacuationStatus::Failed),
+            record(3, "c", EvacuationStatus::Failed),
+        ];
+        let ids: Vec<ServerId> = under_way(&servers, &records).into_iter().collect();
+        assert_eq!(ids, [ServerId::new("a"), ServerId::new("b")]);
     }
 
     #[test]

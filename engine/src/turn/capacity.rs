@@ -66,9 +66,13 @@ impl Engine {
 }
 
 impl<'e> Turns<'e> {
-    /// A recovery that only waits for room leaves its place to others.
+    /// A recovery that only waits for room leaves its place to others; who waits no more keeps no room.
     pub(super) fn note_rest(&self) {
         let id = &self.mission.subject.notification;
+        let waits = |server: &ServerId| {
+            self.state.moves.get(server).is_some_and(recovery::state::Move::waits_for_room)
+        };
+        self.engine.rooms.borrow_mut().keep(id, waits);
         let mut resting = self.engine.resting.borrow_mut();
         if self.state.rests() {
             resting.insert(id.clone());

@@ -7,6 +7,7 @@ use recovery::{
     details::details,
     due::{Limits, wake_at},
     evidence::Kind,
+    hand::HandEntry,
     log::{Act, Entry, Planned, Summary},
     nouns::{RecoveryMethod, VMove, VMoveStatus},
     seen::{EvacuationStatus, Task, VmState},
@@ -24,10 +25,15 @@ const FAILED_AT: i64 = 301_000;
 /// Nova was asked for `a`, and says `why` not.
 fn fails(log: Log, at: i64, why: &str) -> (Log, Vec<Entry>) {
     let log = log.intends(at, Act::Evacuate, "a");
-    let seen = Seen::whole(at + 500, vec![shown("a", "dead", VmState::Error, Task::None)]);
-    let seen = seen.record(at, "a", EvacuationStatus::Failed).noted("a", why);
-    let entries = log.looks(at + 1_000, &seen);
+    let entries = log.looks(at + 1_000, &failed(&log, at + 500).noted("a", why));
     (log, entries)
+}
+
+/// Each call for `a` has left a record of Nova's, and all have failed.
+fn failed(log: &Log, began: i64) -> Seen {
+    let seen = Seen::whole(began, vec![shown("a", "dead", VmState::Error, Task::None)]);
+    let sent = i64::from(log.state.moves[&id("a")].sent);
+    (1..=sent).fold(seen, |seen, number| seen.record(number, "a", EvacuationStatus::Failed))
 }
 
 /// Nova was asked four times.
@@ -90,14 +96,11 @@ fn what_fails_for_another_reason_or_may_not_wait_fails() {
     }
     let (log, _) = fails_four_times(Log::planned(&[planned("a")]), SHORT);
     let limits = Limits { capacity_wait_ms: 0, ..Limits::default() };
-    let seen = Seen::whole(FAILED_AT - 1, vec![shown("a", "dead", VmState::Error, Task::None)]);
-    let seen = seen.record(FAILED_AT, "a", EvacuationStatus::Failed).noted("a", SHORT);
+    let seen = failed(&log, FAILED_AT - 1).noted("a", SHORT);
     let entries = recovery::due::judge(&log.state, &limits, &seen.as_look(), Millis(FAILED_AT));
     assert_eq!(words(&entries), ["not moved a, no more"]);
     // Nova's record has no destination, and the reason could not be asked for.
-    let seen = Seen::whole(FAILED_AT - 1, vec![shown("a", "dead", VmState::Error, Task::None)]);
-    let seen = seen.record(FAILED_AT, "a", EvacuationStatus::Failed);
-    let waits = words(&log.looks(FAILED_AT, &seen));
+    let waits = words(&log.looks(FAILED_AT, &failed(&log, FAILED_AT - 1)));
     assert!(waits[0].starts_with("a waits for room"), "{waits:?}");
     // A destination that has less than the scheduler believed has no room either.
     let there = "on x: Insufficient compute resources: Free memory 1.00 MB < requested 512 MB.";
@@ -157,6 +160,48 @@ fn each_time_that_there_was_no_room_after_all_the_next_is_later_and_the_end_stay
         log = asked.all(entries, at + 1_000);
     }
     assert_eq!(waits, [30_000, 60_000, 60_000, 60_000]);
+}
+
+#[test]
+fn what_fails_for_another_reason_after_its_wait_is_tried_as_often_as_at_first() {
+    let mut log = room(waiting(), 400_000);
+    let mut told = Vec::new();
+    for at in [400_000, 500_000, 600_000, 700_000] {
+        let (asked, entries) = fails(log, at, "Build of instance aborted");
+        told.extend(words(&entries));
+        log = asked.all(entries, at + 1_000);
+    }
+    let again = |at: i64| format!("not moved a, at {at}");
+    let wanted = [again(406_000), again(511_000), again(621_000), "not moved a, no more".into()];
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn who_waits_keeps_its_time_when_the_setting_changes() {
+    let log = room(waiting(), 400_000).intends(400_000, Act::Evacuate, "a");
+    let seen = failed(&log, 400_500).noted("a", SHORT);
+    for capacity_wait_ms in [0, 1_000, 6_000_000] {
+        let limits = Limits { capacity_wait_ms, ..Limits::default() };
+        let entries = recovery::due::judge(&log.state, &limits, &seen.as_look(), Millis(401_000));
+        let until = FAILED_AT + WAIT_MS;
+        assert_eq!(words(&entries), [format!("a waits for room, again at 431000, until {until}")]);
+    }
+}
+
+#[test]
+fn a_recovery_that_is_cancelled_while_it_waits_ends_without_asking_again() {
+    let word = HandEntry::Cancelled { request: "r".into(), by: "eva".into(), why: None };
+    let log = waiting().says(400_000, Entry::Hand(word));
+    assert_eq!(log.due(&At::without_permit(400_000)), ["note not moved a, no more"]);
+    let not_moved = Entry::NotMoved {
+        server: id("a"),
+        why: "cancelled by eva".into(),
+        again_at: None,
+        reset: recovery::log::Reset::NotNeeded,
+    };
+    let log = log.says(400_001, not_moved).did(400_002, Act::Settle, "a");
+    assert_eq!(log.due(&At::without_permit(400_003)), ["note ended ignored"]);
+    assert_eq!(row(&log, 1).message.unwrap(), "cancelled by eva");
 }
 
 #[test]

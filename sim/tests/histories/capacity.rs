@@ -1,19 +1,26 @@
 //! Clouds without room, and servers that kill their hosts.
 
 use crate::{
+    by_hand::{Ask, ByHand, What},
     crash_points::{
         Which, Word, dies_everywhere, pauses_everywhere, scene, told_well, undisturbed,
     },
     scene::{EngineScript, Scene},
     tale::{self, Told},
+    tiers,
 };
+use futures::FutureExt;
 use recovery::{
-    Millis,
+    Millis, ServerId,
     capacity::CapacityEntry,
     log::{Act, Entry, Line},
     nouns::{NotificationStatus, RecoveryMethod, VMove, VMoveStatus},
+    request::RequestState,
 };
-use sim::{Shape, Verdict, When};
+use serde_json::json;
+use sim::{Shape, Verdict, When, World};
+use std::pin::pin;
+use store::Store;
 
 /// When room appears, after the host's death.
 const ROOM_AT_MS: u64 = 80_000;
@@ -141,6 +148,47 @@ fn what_its_owner_deletes_while_it_waits_is_not_failed() {
     assert_eq!(row.message.as_deref(), Some("it was deleted meanwhile"));
 }
 
+/// Past us, by Nova's API.
+pub(crate) fn a_person_evacuates(world: &World, server: &ServerId) {
+    let ask = |path: &str, token: Option<&str>, body: serde_json::Value| {
+        let uri = format!("http://cloud.test{path}");
+        let mut ask = http::Request::builder().method("POST").uri(uri);
+        if let Some(token) = token {
+            ask = ask.header("x-auth-token", token).header("openstack-api-version", "compute 2.90");
+        }
+        world.handle(&ask.body(body.to_string().into()).unwrap())
+    };
+    let domain = json!({ "id": "default" });
+    let user = json!({ "name": "admin", "domain": domain, "password": sim::PASSWORD });
+    let identity = json!({ "methods": ["password"], "password": { "user": user } });
+    let scope = json!({ "project": { "name": "admin", "domain": domain } });
+    let login = json!({ "auth": { "identity": identity, "scope": scope } });
+    let answer = ask("/identity/v3/auth/tokens", None, login);
+    let token = answer.headers()["x-subject-token"].to_str().unwrap();
+    let path = format!("/compute/v2.1/servers/{server}/action");
+    let answer = ask(&path, Some(token), json!({ "evacuate": {} }));
+    assert_eq!(answer.status(), 200, "{:?}", answer.body());
+}
+
+#[test]
+fn what_a_person_evacuates_while_it_waits_is_not_evacuated_a_second_time() {
+    let mut scene = full_for_a_while(vec![undisturbed()]);
+    scene.moved_after_ms = Some(ROOM_AT_MS);
+    scene.shape.pace.build_ms = 70_000..=70_000;
+    let told = told(scene);
+    let killer = told.stage.killer();
+    let asked_at = told.stage.began.plus(i64::try_from(1_000 + ROOM_AT_MS).unwrap());
+    let calls = told.stage.world.evacuate_calls();
+    let since = calls.iter().filter(|c| c.server == killer.id && c.at >= asked_at).count();
+    assert_eq!(since, 1, "{}", told.stage.story());
+    let rows = told.stage.memory.all_vmoves();
+    let row = rows.iter().find(|v| v.server == killer.id).unwrap();
+    let brought = format!("somebody brought it to {} meanwhile", killer.host.unwrap());
+    assert_eq!((row.status, row.message.as_deref()), (VMoveStatus::Ignored, Some(&*brought)));
+    let others = rows.iter().filter(|v| v.server != killer.id);
+    assert!(others.clone().all(|v| v.status == VMoveStatus::Succeeded), "{}", told.stage.story());
+}
+
 #[test]
 fn a_host_that_shows_life_is_not_evacuated_when_there_is_room() {
     let mut scene = full_for_a_while(vec![undisturbed()]);
@@ -163,6 +211,105 @@ fn recoveries_that_wait_keep_no_other_from_being_taken() {
     let began = log_of(&told, 1)[0].at;
     let (_, until) = waits(&log_of(&told, 0))[0];
     assert!(began < until, "{}", told.stage.story());
+}
+
+/// One host dies, and there is room for one of its servers, which is of the last tier.
+fn tiers_without_room(engines: Vec<EngineScript>) -> Scene {
+    let mut scene = tiers::ordered(Word::Person, engines);
+    let shape = &mut scene.shape;
+    (shape.hosts, shape.ha_enabled_every) = (2, 3);
+    shape.vms_per_host_max = shape.vms_per_host + 1;
+    scene.room_after_ms = Some(300_000);
+    scene
+}
+
+#[test]
+fn a_tier_without_room_keeps_the_next_ones_waiting_only_for_their_time() {
+    let stage = tiers::well(tale::tell(tiers_without_room(vec![undisturbed()])));
+    let all = tiers::restarted(&stage);
+    assert_eq!(all.iter().map(|(tier, ..)| *tier).collect::<Vec<_>>(), [1, 2, 2, i64::MAX]);
+    let died = stage.began.plus(1_000);
+    let room = died.plus(300_000);
+    let (_, _, last) = all[3];
+    // The two tiers before its own have a minute each.
+    assert!(died.plus(120_000) < last && last < died.plus(180_000), "{}", stage.story());
+    for (tier, _, at) in &all[..3] {
+        assert!(*at > room, "tier {tier}: {}", stage.story());
+    }
+}
+
+#[test]
+fn an_engine_that_dies_while_tiers_wait_for_room_is_made_up_for() {
+    dies_everywhere(tiers_without_room, SINCE_THE_PLAN, 16);
+}
+
+fn said(at_ms: u64, what: What, scene: Scene) -> Scene {
+    let words = vec![Ask { at_ms, what, twice: true }];
+    Scene { by_hand: ByHand { words, insists: false }, ..scene }
+}
+
+#[test]
+fn a_recovery_that_is_cancelled_while_servers_wait_for_room_asks_no_more_and_unlocks() {
+    // Between two looks for room, and when there is some.
+    for at_ms in [ROOM_AT_MS, ROOM_AT_MS + 1_100] {
+        let room_after_ms = Some(at_ms);
+        let told =
+            told(Scene { room_after_ms, ..said(at_ms, What::Cancel, full(vec![undisturbed()])) });
+        let [only] = told.stage.memory.all_notifications().try_into().unwrap();
+        let why = "cancelled by operator: it is my job";
+        assert_eq!(
+            (only.status, only.message.as_deref()),
+            (NotificationStatus::Ignored, Some(why)),
+            "{}",
+            told.stage.story()
+        );
+        for vmove in told.stage.memory.all_vmoves() {
+            assert_eq!((vmove.status, vmove.message.as_deref()), (VMoveStatus::Failed, Some(why)));
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_room_is_not_tried_again_by_hand_and_what_has_waited_in_vain_is() {
+    let words = vec![
+        Ask { at_ms: 120_000, what: What::Retry, twice: false },
+        Ask { at_ms: 720_000, what: What::Retry, twice: true },
+    ];
+    let scene = full(vec![undisturbed()]);
+    let by_hand = ByHand { words, insists: false };
+    let told = told(Scene { room_after_ms: Some(700_000), by_hand, ..scene });
+    let asked = pin!(told.stage.memory.request("word-0")).now_or_never().unwrap();
+    let asked = asked.unwrap().unwrap();
+    let answer =
+        "its recovery has not ended: it is running; only what has failed can be tried again";
+    assert_eq!((asked.state, asked.answer.as_deref()), (RequestState::Refused, Some(answer)));
+    let lines = log_of(&told, 0);
+    assert_eq!(lines.iter().filter(|l| l.entry.is_retry()).count(), 1);
+    let ends = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Ended { status, .. } => Some(*status),
+        _ => None,
+    });
+    let wanted = [NotificationStatus::Failed, NotificationStatus::Finished];
+    assert_eq!(ends.collect::<Vec<_>>(), wanted, "{}", told.stage.story());
+    told_well(told).unwrap_or_else(|(broken, story)| panic!("{broken}\n{story}"));
+}
+
+/// SIGHUP: who was told until when it waits waits so long.
+#[test]
+fn another_capacity_wait_holds_for_who_begins_to_wait_later() {
+    let mut scene = full(vec![undisturbed()]);
+    (scene.shape.hosts, scene.other_wait) = (4, Some((ROOM_AT_MS, 60_000)));
+    scene.second_after_ms = Some(ROOM_AT_MS + 60_000);
+    let told = told(scene);
+    let waited = |n| {
+        let (since, until) = waits(&log_of(&told, n))[0];
+        let lines = log_of(&told, n);
+        let given_up = |l: &&Line| matches!(&l.entry, Entry::NotMoved { again_at: None, .. });
+        let late = lines.iter().find(given_up).unwrap().at.since(until);
+        assert!((0..2_000).contains(&late), "{late} ms: {}", told.stage.story());
+        until.since(since)
+    };
+    assert_eq!((waited(0), waited(1)), (600_000, 60_000));
 }
 
 const SINCE_THE_PLAN: Which = Which { since: "looking for hosts that died", every: 25 };

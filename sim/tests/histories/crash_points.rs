@@ -271,7 +271,9 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         room_after_ms: None,
         room_for: None,
         deleted_after_ms: None,
+        moved_after_ms: None,
         recoveries_most: None,
+        other_wait: None,
         killed_after_ms: Vec::new(),
         // One that wakes when all is over must do no harm either.
         watched_on_ms: if pauses { PAUSE_MS } else { 1_000 },

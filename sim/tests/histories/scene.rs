@@ -29,8 +29,12 @@ pub(crate) struct Scene {
     pub(crate) room_for: Option<usize>,
     /// When the owner of the dead host's first server deletes it, after its death.
     pub(crate) deleted_after_ms: Option<u64>,
+    /// When a person evacuates that server, after its death.
+    pub(crate) moved_after_ms: Option<u64>,
     /// How many recoveries each engine runs at once, if not as many as it would.
     pub(crate) recoveries_most: Option<usize>,
+    /// When the engines are told (SIGHUP) that servers wait so many milliseconds for room.
+    pub(crate) other_wait: Option<(u64, i64)>,
     /// How long after the first death further hosts die: those on which its first server is then.
     pub(crate) killed_after_ms: Vec<u64>,
     /// How long the world is watched after the last recovery is over.
@@ -128,7 +132,9 @@ impl Scene {
             room_after_ms: None,
             room_for: None,
             deleted_after_ms: None,
+            moved_after_ms: None,
             recoveries_most: None,
+            other_wait: None,
             killed_after_ms: Vec::new(),
             watched_on_ms: 0,
             slow_locks_ms: 0,

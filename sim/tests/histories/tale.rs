@@ -262,8 +262,14 @@ impl Stage {
                 self.world.delete(&self.killer().id);
             }
         };
+        let moved = async {
+            if let Some(after) = s.moved_after_ms {
+                self.at(s.dies_at_ms + after).await;
+                crate::capacity::a_person_evacuates(&self.world, &self.killer().id);
+            }
+        };
         let by_hand = by_hand::happens(self);
-        futures::join!(first, second, revived, room, killed, deleted, by_hand);
+        futures::join!(first, second, revived, room, killed, deleted, moved, by_hand);
         std::future::pending::<()>().await;
     }
 
@@ -394,10 +400,22 @@ impl Stage {
                 .unwrap_or_else(|| Config::default().recoveries_most),
             ..Config::default()
         };
-        let engine = Engine::new(ports, config, Wake::default());
+        let engine = Engine::new(ports, config.clone(), Wake::default());
         // The process's death drops the engine wherever it is.
-        let running = pin!(engine.run(std::future::pending()));
-        select(running, pin!(process.died())).await;
+        let running = futures::future::join(
+            engine.run(std::future::pending()),
+            self.other_settings(&engine, config),
+        );
+        select(pin!(running), pin!(process.died())).await;
+    }
+
+    /// SIGHUP.
+    async fn other_settings(&self, engine: &Engine, mut config: Config) {
+        if let Some((at_ms, capacity_wait_ms)) = self.scene.other_wait {
+            self.at(at_ms).await;
+            config.limits.capacity_wait_ms = capacity_wait_ms;
+            engine.reconfigure(config);
+        }
     }
 
     pub(crate) fn story(&self) -> String {

@@ -19,7 +19,7 @@ use recovery::{
 use std::collections::BTreeMap;
 
 /// Three of two tiers, one of none, one that was stopped; two of the first four are checked.
-fn ordered(word: Word, engines: Vec<EngineScript>) -> Scene {
+pub(crate) fn ordered(word: Word, engines: Vec<EngineScript>) -> Scene {
     let mut scene = Scene { tiers: true, ..scene(word, engines) };
     let shape = &mut scene.shape;
     (shape.vms_per_host, shape.stopped_every, shape.tiers, shape.checked_every) = (5, 5, 3, 2);
@@ -65,7 +65,7 @@ fn tier_of(server: &Server) -> i64 {
 }
 
 /// The servers that ran on the host that died, the first tier first, and when each runs again.
-fn restarted(stage: &Stage) -> Vec<(i64, Server, Millis)> {
+pub(crate) fn restarted(stage: &Stage) -> Vec<(i64, Server, Millis)> {
     let began = began_to_run(stage);
     let dead: HostName = stage.host(0);
     let ran = |s: &&Server| s.host.as_ref() == Some(&dead) && s.vm_state == VmState::Active;
@@ -75,7 +75,7 @@ fn restarted(stage: &Stage) -> Vec<(i64, Server, Millis)> {
     all
 }
 
-fn well(told: Told) -> Stage {
+pub(crate) fn well(told: Told) -> Stage {
     let stage = told.stage.clone();
     told_well(told).unwrap_or_else(|(broken, story)| panic!("{broken}\n{story}"));
     stage

@@ -7,6 +7,8 @@ use crate::{
 use ports::{Clock, SystemClock};
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, VMoveId,
+    lease::LeaseKey,
+    log::Summary,
     nouns::{NotificationStatus, NotificationType, VMoveStatus, VMoveType},
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
@@ -260,6 +262,27 @@ pub(crate) async fn older_databases_are_brought_up_to_date(doors: &Doors) {
         sql.sync().await.unwrap();
         sql.close().await;
     }
+}
+
+/// Version 3 had no `ha_deaths`.
+pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors: &Doors) {
+    let db = raw(doors).await;
+    let (_, host) = segment_and_host(&*doors.a).await;
+    let open = accepted(&*doors.a, report(10, &host)).await;
+    let before = ["DROP TABLE ha_deaths", "UPDATE ha_schema SET version = 3"];
+    run(&db, &before.map(Into::into)).await;
+    let sql = connect(doors.url.as_deref().unwrap()).await;
+    assert!(matches!(sql.check().await, Err(StoreError::Schema { .. })));
+    sql.sync().await.unwrap();
+    sql.check().await.unwrap();
+    let lease = take(&sql, LeaseKey::recovery(&open.uuid), &owner("one")).await;
+    let row = vmove(30, &open);
+    let server = row.server.clone();
+    let moved = [Summary::VMove(Box::new(row))];
+    sql.append(&lease, &open.uuid, &[claimed(1, &lease)], &moved).await.unwrap();
+    let of_another = NotificationId::new(uuid(99));
+    assert_eq!(sql.deaths(&[server], Millis(0), &of_another).await.unwrap().len(), 1);
+    sql.close().await;
 }
 
 pub(crate) async fn a_schema_that_does_not_fit_is_named_and_left_alone(doors: &Doors) {

@@ -123,6 +123,7 @@ macro_rules! every_database {
                 what_python_accepts_beside_us_is_found_and_remembered
                 something_else_than_python_accepted_is_accepted
                 older_databases_are_brought_up_to_date
+                a_database_of_our_version_before_is_brought_up_to_date
                 a_schema_that_does_not_fit_is_named_and_left_alone
                 a_database_without_tables_is_named_as_such
                 what_python_noted_of_a_recovery_is_read;
