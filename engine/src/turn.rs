@@ -187,7 +187,6 @@ impl<'e> Turns<'e> {
             engine,
             lease,
             mission,
-            state,
             holds: Vec::new(),
             in_flight: FuturesUnordered::new(),
             busy: BTreeSet::new(),
@@ -196,7 +195,9 @@ impl<'e> Turns<'e> {
             cursor: None,
             look_after: Boot(0),
             intended_at: Boot(0),
-            own_write: None,
+            // Of whoever was at it before; our own ones are known.
+            own_write: state.forced_down_at,
+            state,
             outages: 0,
             after_outage: Boot(0),
             hungry: false,

@@ -126,6 +126,8 @@ pub struct State {
     /// What outside did not answer, when that was written last.
     pub waiting: Option<String>,
     pub forced_down: Once,
+    /// When that was written: Nova shows it as the service's last heartbeat.
+    pub forced_down_at: Option<Millis>,
     pub disabled: Once,
     /// How many plans were made; a later one adds what was found later.
     pub plans: u32,
@@ -194,7 +196,9 @@ impl State {
             Entry::Held { why, .. } => self.held = Some(why.clone()),
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
             Entry::ForceDownIntended => self.forced_down = Once::Intended,
-            Entry::ForcedDown => self.forced_down = Once::Done,
+            Entry::ForcedDown => {
+                (self.forced_down, self.forced_down_at) = (Once::Done, Some(at));
+            }
             Entry::DisableIntended => self.disabled = Once::Intended,
             Entry::Disabled => self.disabled = Once::Done,
             Entry::Planned { moves, skipped, .. } => self.plan(moves, skipped, at)?,

@@ -5,7 +5,7 @@
 use crate::{
     by_hand::ByHand,
     own_steps::{Own, RUNNING},
-    scene::{EngineScript, Scene},
+    scene::{EngineScript, Faults, Scene},
     tale::{self, Stage, Told},
 };
 use recovery::{
@@ -14,7 +14,7 @@ use recovery::{
     nouns::{NotificationStatus, RecoveryMethod, VMoveStatus},
     seen::{Server, VmState},
 };
-use sim::{Process, Shape, Verdict, When};
+use sim::{Fault, Kind, Process, Service, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
@@ -72,6 +72,20 @@ fn an_engine_that_stands_still_at_any_point_is_made_up_for() {
 #[test]
 fn an_engine_that_stands_still_at_any_point_after_a_persons_word_is_made_up_for() {
     pauses_everywhere(|engines| scene(Word::Person, engines), ALL, 145);
+}
+
+/// Nova does not answer for a while after a person's word, so that our own writes are much newer than it.
+fn confirmed_long_ago(engines: Vec<EngineScript>) -> Scene {
+    let rules = vec![(Service::Compute, Kind::Any, Fault::Status(503), 1_000)];
+    let (from_ms, until_ms) = (0, 20_000);
+    let (store_permille, build_fails_permille) = (0, 0);
+    let faults = Faults { rules, from_ms, until_ms, store_permille, build_fails_permille };
+    Scene { faults: Some(faults), ..scene(Word::Person, engines) }
+}
+
+#[test]
+fn an_engine_that_dies_when_the_word_is_old_takes_its_own_writes_for_no_sign_of_life() {
+    dies_everywhere(confirmed_long_ago, Which { since: "writing a log", every: 2 }, 60);
 }
 
 /// Whoever takes over asks again after a while, and trusts that nothing is sent so late.

@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 const EACH: usize = 90;
 
 /// Two hosts with more servers each than a page of a list has.
-fn two_hosts(latency_ms: RangeInclusive<u64>) -> Scene {
-    let mut scene = scene(Word::Person, vec![undisturbed()]);
+fn two_hosts(seed: u64, latency_ms: RangeInclusive<u64>) -> Scene {
+    let mut scene = Scene { seed, ..scene(Word::Person, vec![undisturbed()]) };
     scene.second_after_ms = Some(0);
     scene.shape.vms_per_host = EACH;
     scene.shape.vms_per_host_max = 10 * EACH;
@@ -55,15 +55,18 @@ fn asked_while_both(told: &Told) -> [usize; 2] {
 
 #[test]
 fn two_hosts_that_die_together_are_recovered_at_one_pace() {
-    let [least, most] = asked_while_both(&tale::tell(two_hosts(1..=20)));
+    let [least, most] = asked_while_both(&tale::tell(two_hosts(11, 1..=20)));
     assert!(least * 5 >= most * 3, "{least} and {most}");
 }
 
 /// A permit is renewed every second, and here that takes most of one: whoever looks keeps its turn.
 #[test]
 fn two_hosts_that_die_together_with_a_slow_nova_are_recovered_at_one_pace() {
-    let [least, most] = asked_while_both(&tale::tell(two_hosts(200..=500)));
-    assert!(least * 4 >= most * 3, "{least} and {most}");
+    // By chance one may be fair to the other; not each time.
+    for seed in [12, 13, 21] {
+        let [least, most] = asked_while_both(&tale::tell(two_hosts(seed, 200..=500)));
+        assert!(least * 4 >= most * 3, "seed {seed}: {least} and {most}");
+    }
 }
 
 /// A permit is a matter of seconds; a busy Nova answers in seconds too.
