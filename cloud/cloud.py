@@ -1,7 +1,7 @@
 """The test cloud as Python sees it: a REST client for Keystone, Nova and both Masakaris, and hold of
 the cloud's own processes (by the process ids that the scripts left in run/, never by name).
 
-Needs only `requests`. Settings come from $CLOUD_DIR/cloud.env, which `up` wrote.
+Needs `requests` and `pymysql`. Settings come from $CLOUD_DIR/cloud.env, which `up` wrote.
 """
 import os
 import re
@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 
+import pymysql
 import requests
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -313,7 +314,6 @@ class NovaInstances:
     measured is not the looking."""
 
     def __init__(self):
-        import pymysql      # only the benchmark needs it
         self._db = pymysql.connect(host=ADDR, port=int(CFG["PORT_MYSQL"]), user="openstack",
                                    password=CFG["CLOUD_PASSWORD"], database="nova", autocommit=True)
 
@@ -324,6 +324,37 @@ class NovaInstances:
                       "task_state IS NULL AND host NOT IN %s AND uuid IN %s",
                       (tuple(hosts), tuple(ids)))
             return c.fetchone()[0]
+
+
+class Log:
+    """A recovery of ours by its own log and lease, which outlive whoever writes them. Each question
+    opens a connection: the server may have died since the last one."""
+
+    def __init__(self, recovery, port, database="masakari_rs"):
+        self._recovery = recovery
+        self._to = dict(host=ADDR, port=int(port), user="openstack", autocommit=True,
+                        password=CFG["CLOUD_PASSWORD"], database=database)
+
+    def _ask(self, query, *values):
+        with pymysql.connect(**self._to) as db, db.cursor() as c:
+            c.execute(query, values)
+            return c.fetchall()
+
+    def lease(self):
+        """(the pid of the engine that holds it or nothing, its generation); nothing before anybody
+        has claimed it."""
+        found = self._ask("SELECT owner, generation FROM ha_leases WHERE lease_key = %s",
+                          "recovery:" + self._recovery)
+        if not found:
+            return None, 0
+        owner, generation = found[0]
+        # An owner is `host:pid:chance`.
+        return owner and int(owner.split(":")[-2]), generation
+
+    def lines(self):
+        """(time, generation) of each line, in order."""
+        return [(at / 1000, generation) for at, generation in self._ask(
+            "SELECT at_ms, generation FROM ha_log WHERE recovery = %s ORDER BY seq", self._recovery)]
 
 
 # ------------------------------------------------------------- what they use

@@ -31,6 +31,7 @@ CLOUD_DEBUG=${CLOUD_DEBUG:-false}
 # All below 32768, where the kernel begins to give ports to clients, which could be faster than a server.
 PORT_MYSQL=${PORT_MYSQL:-13306}
 PORT_MYSQL_RS=${PORT_MYSQL_RS:-13307}         # ours
+PORT_GALERA=${PORT_GALERA:-13320}             # HAProxy; the nodes at 10, 20, 30 above it
 PORT_MYSQL_BENCH=${PORT_MYSQL_BENCH:-23306}   # of bench-api: MariaDB, Python's API, ours
 PORT_BENCH_PY=${PORT_BENCH_PY:-25868}
 PORT_BENCH_RS=${PORT_BENCH_RS:-25869}
@@ -53,7 +54,7 @@ AMQP_URL=rabbit://openstack:$CLOUD_PASSWORD@$CLOUD_ADDR:$PORT_AMQP/
 CLOUD_VARS="CLOUD_COMPUTES CLOUD_ADDR CLOUD_REGION CLOUD_PASSWORD CLOUD_WORKERS
  CLOUD_REPORT_INTERVAL CLOUD_SERVICE_DOWN_TIME CLOUD_BCRYPT_ROUNDS CLOUD_FAKE_DRIVER
  CLOUD_FAST_CLAIMS CLOUD_NICE CLOUD_DEBUG PORT_MYSQL
- PORT_MYSQL_RS PORT_AMQP PORT_AMQP_DIST PORT_EPMD PORT_MEMCACHED
+ PORT_MYSQL_RS PORT_GALERA PORT_AMQP PORT_AMQP_DIST PORT_EPMD PORT_MEMCACHED
  PORT_KEYSTONE PORT_PLACEMENT PORT_GLANCE PORT_NOVA PORT_NEUTRON PORT_MASAKARI"
 
 say()  { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
@@ -204,6 +205,43 @@ region_name = $CLOUD_REGION
 E
 }
 
+rabbit_env() { # private node: own epmd, own ports, own state, run as root
+    mkdir -p "$STATE/rabbit" "$ETC/rabbit"
+    cat > "$ETC/rabbit/rabbitmq.conf" <<E
+listeners.tcp.1 = $CLOUD_ADDR:$PORT_AMQP
+loopback_users = none
+default_user = openstack
+default_pass = $CLOUD_PASSWORD
+default_permissions.configure = .*
+default_permissions.read = .*
+default_permissions.write = .*
+log.console = false
+log.file.level = warning
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 50MB
+E
+    echo '[].' > "$ETC/rabbit/enabled_plugins"
+    : > "$ETC/rabbit/rabbitmq-env.conf"
+    cat > "$ETC/rabbit/env" <<E
+export HOME=$STATE/rabbit ERL_EPMD_PORT=$PORT_EPMD ERL_EPMD_ADDRESS=$CLOUD_ADDR
+export RABBITMQ_NODENAME=cloud@localhost RABBITMQ_DIST_PORT=$PORT_AMQP_DIST
+export RABBITMQ_CONF_ENV_FILE=$ETC/rabbit/rabbitmq-env.conf
+export RABBITMQ_CONFIG_FILE=$ETC/rabbit/rabbitmq.conf
+export RABBITMQ_ENABLED_PLUGINS_FILE=$ETC/rabbit/enabled_plugins
+export RABBITMQ_MNESIA_BASE=$STATE/rabbit/mnesia RABBITMQ_LOG_BASE=$LOG
+export RABBITMQ_PID_FILE=$RUN/rabbit-node.pid
+export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+E
+}
+start_rabbit() {
+    rabbit_env
+    # The scripts in /usr/sbin insist on becoming user rabbitmq; these do not.
+    local sbin; sbin=$(echo /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin)
+    # shellcheck disable=SC2016
+    start rabbit bash -c '. "$1"; cd "$HOME"; exec "$2/rabbitmq-server"' rabbit "$ETC/rabbit/env" "$sbin"
+    wait_tcp "$PORT_AMQP" 90 rabbitmq
+}
+
 compute_name() { printf 'compute%02d' "$1"; }
 # A nova-compute that starts asks, one by one, for the server of each evacuation away from it that is
 # still `done`. Nova closes such a record only while its server exists: those of the servers that the
@@ -244,6 +282,13 @@ drain_nova_api() {
     echo q > "$RUN/nova-api.fifo"
     for i in $(seq 100); do alive nova-api || { rm -f "$RUN/nova-api.pid"; return 0; }; sleep 0.1; done
     die "nova-api does not end"
+}
+# HAProxy by itself on nova-api's port: it answers 503 to everything, as for servers that are away.
+start_unavailable() {
+    printf 'defaults\n    mode http\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\nlisten nova\n    bind %s:%s\n' \
+        "$CLOUD_ADDR" "$PORT_NOVA" > "$ETC/unavailable.cfg"
+    start unavailable haproxy -db -f "$ETC/unavailable.cfg"
+    wait_tcp "$PORT_NOVA" 20 "who answers 503"
 }
 # The options of [DEFAULT] that Python Masakari and ours read alike; $1 is the name under state/.
 masakari_defaults() {

@@ -14,6 +14,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Told(unittest.TestResult):
     """One line for each case, and the trouble under it."""
 
+    # What fails between the cases, such as the cleaning up of a class, has no beginning.
+    began = time.time()
+
     def startTest(self, test):
         super().startTest(test)
         self.began = time.time()
@@ -56,12 +59,14 @@ def main(wanted):
     if not found:
         sys.exit("no case is called %s" % " or ".join(wanted))
     result = Told()
+    # In a long run the state of the first failure counts.
+    result.failfast = scene.SOAK > 0
     try:
         unittest.TestSuite(found).run(result)
     finally:
         scene.UNDER_TEST.down()
     failed = len(result.failures) + len(result.errors)
-    print("%d passed, %d failed" % (result.testsRun - failed, failed))
+    print("%d passed, %d failed" % (max(result.testsRun - failed, 0), failed))
     return 1 if failed else 0
 
 

@@ -83,7 +83,7 @@ impl Engine {
         }
         self.allowed(lease)?;
         self.in_time(intended, SEND_WITHIN)?;
-        tracing::info!(%server, "stop");
+        tracing::info!(%server, notification = lease.key.notification(), "stop");
         self.ports.nova.stop(server).await.map_err(ActFailed::Itself)
     }
 
@@ -96,7 +96,7 @@ impl Engine {
     ) -> Result<(), ActFailed> {
         self.allowed(lease)?;
         self.in_time(looked_at, START_WITHIN)?;
-        tracing::info!(%server, "start");
+        tracing::info!(%server, notification = lease.key.notification(), "start");
         self.ports.nova.start(server).await.map_err(ActFailed::Itself)
     }
 
@@ -137,7 +137,8 @@ impl Engine {
         }
         self.allowed(lease)?;
         self.in_time(intended, SEND_WITHIN)?;
-        tracing::info!(%server, from = %order.from(), "evacuate");
+        let (from, notification) = (order.from(), lease.key.notification());
+        tracing::info!(%server, %from, notification, "evacuate");
         let asked = match manner.arrives {
             Arrives::AsItWas => self.ports.nova.evacuate(order).await,
             Arrives::Stopped => self.ports.nova.evacuate_stopped(order).await,
@@ -177,7 +178,8 @@ impl Engine {
         order: &ForceDown,
     ) -> Result<(), ActFailed> {
         self.allowed(lease)?;
-        tracing::warn!(host = %order.host(), "force down");
+        let (host, notification) = (order.host(), lease.key.notification());
+        tracing::warn!(%host, notification, "force down");
         self.ports.nova.force_down(order).await.map_err(ActFailed::Itself)
     }
 

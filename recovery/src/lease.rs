@@ -23,6 +23,12 @@ impl LeaseKey {
         Self(format!("recovery:{of}"))
     }
 
+    /// The notification in whose recovery it is the right to act; `None` of other keys.
+    #[must_use]
+    pub fn notification(&self) -> Option<&str> {
+        self.0.strip_prefix("recovery:")
+    }
+
     /// The right to recover one failed host; two reports of one host wait for each other.
     #[must_use]
     pub fn host(name: &HostName) -> Self {
@@ -169,6 +175,13 @@ mod tests {
     fn row(owner: Option<&str>, generation: u64, beat: u64) -> LeaseRow {
         let key = LeaseKey::host(&HostName::new("compute01"));
         LeaseRow { key, owner: owner.map(|o| Owner(o.into())), generation, beat }
+    }
+
+    #[test]
+    fn a_recoverys_own_key_names_its_notification_and_no_other_does() {
+        let id = NotificationId::new("8470e120");
+        assert_eq!(LeaseKey::recovery(&id).notification(), Some("8470e120"));
+        assert_eq!(LeaseKey::host(&HostName::new("recovery")).notification(), None);
     }
 
     #[test]

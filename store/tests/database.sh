@@ -3,6 +3,7 @@
 #
 #   database.sh install                  Debian's packages, where they are missing (needs root)
 #   database.sh start KIND DIR [PORT]    makes its data in DIR, starts it, prints its URL
+#   database.sh rejoin DIR/nodeN PORT    starts a node of Galera again that was killed
 #   database.sh stop DIR                 stops what runs there and removes its data
 #
 # KIND is mariadb, postgresql or galera. Galera has three nodes, at PORT, PORT+10 and PORT+20; their
@@ -123,7 +124,7 @@ stop_one() {
     done
 }
 
-case ${1:?install, start or stop} in
+case ${1:?install, start, rejoin or stop} in
 install) install ;;
 start)
     kind=${2:?kind} dir=${3:?directory}
@@ -148,10 +149,15 @@ start)
     *) echo "mariadb, postgresql or galera, not $kind" >&2; exit 2 ;;
     esac
     ;;
+rejoin)
+    node=${2:?directory of the node} port=${3:?its port}
+    mapfile -t options <"$node/options"
+    mariadb_node "$node" "$port" "${options[@]}"
+    ;;
 stop)
     dir=${2:?directory}
     for at in "$dir"/node2 "$dir"/node1 "$dir"/node0 "$dir"; do stop_one "$at"; done
     rm -rf "$dir"
     ;;
-*) echo "install, start or stop, not $1" >&2; exit 2 ;;
+*) echo "install, start, rejoin or stop, not $1" >&2; exit 2 ;;
 esac

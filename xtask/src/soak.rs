@@ -2,7 +2,8 @@
 //!
 //! After each piece the state is written to the cache, one file for each commit, so that a run that was
 //! stopped goes on where it was. The sum is kept under `docs/results/`. The first piece that fails
-//! ends the run, and the next run begins with that piece.
+//! ends the run, and the next run begins with that piece; of a piece that tells its runs, with the
+//! first of them that failed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,8 +32,13 @@ pub(crate) struct Arguments {
 enum Name {
     /// Histories of the simulated world, one for each seed
     Seeds,
-    /// Recoveries on the test cloud with the engine killed at a random moment, again and again
+    /// Recoveries of 30 servers on the test cloud: the engine is killed at a random moment, another goes on
     Kills,
+    /// The same without another: it is started again
+    Restarts,
+    /// The same with, in turn: the engine asleep for 60 s, its database restarted, a node of Galera
+    /// killed, RabbitMQ stopped for 60 s, Nova's API answering 503 for 60 s
+    Faults,
     /// A host with 50 servers dies on the test cloud, and one with 100
     Host,
     /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
@@ -65,38 +71,24 @@ fn soak(name: Name) -> Soak {
             },
             counted_by: CountedBy::CargoTest,
         },
-        Name::Kills => Soak {
-            total: 50,
-            piece: 1,
-            piece_budget: Duration::from_secs(15 * 60),
-            before: vec![Program::new("cargo build -p masakari"), cloud::script("up")],
-            program: |from, _| cloud::script("e2e/run Kill").with("KILL_SEED", from),
-            counted_by: CountedBy::ClosingLine,
-        },
-        Name::Host => Soak {
-            total: 2,
-            piece: 1,
-            piece_budget: Duration::from_secs(20 * 60),
-            before: vec![Program::new("cargo build -p masakari"), cloud::script("up")],
-            program: |from, _| {
-                let servers = if from % 2 == 0 { 50 } else { 100 };
-                cloud::script("e2e/run ManyServers").with("HOST_SERVERS", servers)
-            },
-            counted_by: CountedBy::ClosingLine,
-        },
-        Name::States => Soak {
-            total: 2,
-            piece: 1,
-            piece_budget: Duration::from_secs(60 * 60),
-            before: vec![Program::new("cargo build -p masakari"), cloud::script("up")],
-            program: |from, _| {
-                let against = if from % 2 == 0 { "ours" } else { "python" };
-                let methods = "auto,reserved_host,auto_priority,rh_priority";
-                let all = cloud::script("e2e/run States").with("STATES_METHODS", methods);
-                all.with("E2E_AGAINST", against)
-            },
-            counted_by: CountedBy::ClosingLine,
-        },
+        Name::Kills => on_the_cloud(50, 5, |from, count| runs("EngineKilled", from, count)),
+        Name::Restarts => on_the_cloud(20, 5, |from, count| runs("EngineRestarted", from, count)),
+        Name::Faults => on_the_cloud(25, 1, |from, _| {
+            // The first round falls into the middle of the recoveries.
+            let mut in_turn = (3..).flat_map(|seed| FAULTS.map(|name| (name, seed)));
+            let (name, seed) = in_turn.nth(usize::try_from(from).unwrap_or(0)).unwrap_or_default();
+            runs(name, seed, 1)
+        }),
+        Name::Host => on_the_cloud(2, 1, |from, _| {
+            let servers = if from % 2 == 0 { 50 } else { 100 };
+            cloud::script("e2e/run ManyServers").with("HOST_SERVERS", servers)
+        }),
+        Name::States => on_the_cloud(2, 1, |from, _| {
+            let against = if from % 2 == 0 { "ours" } else { "python" };
+            let methods = "auto,reserved_host,auto_priority,rh_priority";
+            let all = cloud::script("e2e/run States").with("STATES_METHODS", methods);
+            all.with("E2E_AGAINST", against)
+        }),
         Name::ExactlyOnce => Soak {
             total: 50,
             piece: 50,
@@ -113,17 +105,56 @@ fn soak(name: Name) -> Soak {
     }
 }
 
+/// Cases of the end-to-end suite.
+fn on_the_cloud(total: u64, piece: u64, program: fn(u64, u64) -> Program) -> Soak {
+    Soak {
+        total,
+        piece,
+        piece_budget: Duration::from_secs(60 * 60),
+        before: vec![Program::new("cargo build -p masakari"), cloud::script("up")],
+        program,
+        counted_by: CountedBy::ClosingLine,
+    }
+}
+
+/// The cases of `cloud/e2e/test_faults.py` that `faults` takes in turn.
+const FAULTS: [&str; 5] = [
+    "EngineAsleep",
+    "DatabaseRestarted",
+    "GaleraNodeKilled",
+    "MessageBusStopped",
+    "NovaUnavailable",
+];
+
+/// One of the cases whose seeds choose a moment in a recovery.
+fn runs(case: &str, from: u64, count: u64) -> Program {
+    let run = cloud::script("e2e/run").and([format!("{case}:")]);
+    run.with("SOAK_FROM", from).with("SOAK_COUNT", count)
+}
+
+/// What the cases told of their runs, one line of JSON each.
+fn told(output: &str) -> Vec<Value> {
+    let lines = output.lines().filter_map(|line| line.strip_prefix("RUN "));
+    lines.filter_map(|run| serde_json::from_str(run).ok()).collect()
+}
+
+fn went_well(run: &Value) -> bool {
+    run["outcome"] == "finished"
+}
+
 /// What is kept between pieces.
 struct Progress {
     commit: String,
     done: u64,
     seconds: u64,
     cases: Cases,
+    runs: Vec<Value>,
 }
 
 impl Progress {
     fn read(file: &PathBuf, commit: String) -> Result<Self> {
-        let mut progress = Self { commit, done: 0, seconds: 0, cases: Cases::default() };
+        let mut progress =
+            Self { commit, done: 0, seconds: 0, cases: Cases::default(), runs: vec![] };
         if let Ok(text) = std::fs::read_to_string(file) {
             let kept: Value = serde_json::from_str(&text)
                 .with_context(|| format!("{} is damaged; remove it", file.display()))?;
@@ -131,19 +162,26 @@ impl Progress {
             progress.done = number("done");
             progress.seconds = number("seconds");
             progress.cases = Cases { passed: number("passed"), failed: number("failed") };
+            progress.runs = kept["runs"].as_array().cloned().unwrap_or_default();
         }
         Ok(progress)
     }
 
     fn to_json(&self, soak: &str) -> Value {
-        json!({
+        let mut json = json!({
             "soak": soak,
             "commit": self.commit,
             "done": self.done,
             "passed": self.cases.passed,
             "failed": self.cases.failed,
             "seconds": self.seconds,
-        })
+        });
+        if !self.runs.is_empty() {
+            let takeovers = self.runs.iter().filter_map(|run| run["takeover_s"].as_f64());
+            json["takeover_s_most"] = takeovers.fold(0.0, f64::max).into();
+            json["runs"] = self.runs.clone().into();
+        }
+        json
     }
 }
 
@@ -187,16 +225,50 @@ fn one_piece(
     let program = (soak.program)(from, count);
     let ended = program.run_into(&log, start + soak.piece_budget)?;
     let output = std::fs::read(&log)?;
-    let cases = soak.counted_by.count(&String::from_utf8_lossy(&output), ended == Ended::Well);
+    let output = String::from_utf8_lossy(&output);
+    let cases = soak.counted_by.count(&output, ended == Ended::Well);
+    let runs = told(&output);
     // Nothing that failed is not enough: a filter that fits no test runs none.
     let well = cases.passed > 0 && cases.failed == 0;
     progress.cases += cases;
     progress.seconds += start.elapsed().as_secs();
-    progress.done += if well { count } else { 0 };
+    let told_well = u64::try_from(runs.iter().take_while(|run| went_well(run)).count())?;
+    progress.done += if well { count } else { told_well };
+    progress.runs.extend(runs);
     let how = if well { "ok" } else { "FAILED" };
     println!("{name} {from}..{} {how} in {} s", from + count, start.elapsed().as_secs());
     if !well {
-        println!("    repeat: {}\n    output: {}", program.line(), log.display());
+        // The next piece has the same log.
+        let kept = log.with_extension(format!("{from}.failed.log"));
+        std::fs::copy(&log, &kept)?;
+        println!("    repeat: {}\n    output: {}", program.line(), kept.display());
     }
     Ok(well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runs_that_a_case_tells_are_kept_and_a_failed_one_is_known() {
+        let output = "EngineKilled: and the other goes on 003 ... after 2 s ... \n\
+            RUN {\"seed\": 3, \"takeover_s\": 10.5, \"outcome\": \"finished\"}\nok (40 s)\n\
+            RUN {\"seed\": 4, \"takeover_s\": 9.5, \"outcome\": \"FAILED: twice\"}\n";
+        let runs = told(output);
+        assert_eq!(runs.iter().map(went_well).collect::<Vec<_>>(), [true, false]);
+        let (commit, cases) = (String::new(), Cases::default());
+        let json = Progress { commit, done: 1, seconds: 60, cases, runs }.to_json("kills");
+        assert_eq!(json["takeover_s_most"], 10.5);
+        assert_eq!(json["runs"][1]["seed"], 4);
+    }
+
+    #[test]
+    fn the_faults_are_cases_of_the_suite() {
+        let path = places::root().join("cloud/e2e/test_faults.py");
+        let cases = std::fs::read_to_string(path).unwrap();
+        for case in FAULTS.into_iter().chain(["EngineKilled", "EngineRestarted"]) {
+            assert!(cases.contains(&format!("class {case}(")), "{case}");
+        }
+    }
 }
