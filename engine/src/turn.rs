@@ -103,6 +103,8 @@ struct Turns<'e> {
     own_write: Option<Millis>,
     outages: u32,
     after_outage: Boot,
+    /// Since when each look was answered; it begins anew with each engine.
+    answered_since: Millis,
     /// Servers wait for others' calls to end.
     hungry: bool,
     starts: Desk,
@@ -200,6 +202,7 @@ impl<'e> Turns<'e> {
             state,
             outages: 0,
             after_outage: Boot(0),
+            answered_since: engine.now(),
             hungry: false,
             starts: Desk::default(),
             lookout: Lookout::default(),

@@ -30,7 +30,7 @@ pub struct Limits {
     pub linger_ms: i64,
     /// `wait_period_after_evacuation`: how long no server of the recovery may come further before
     /// those that Nova still works on are given up. Counted from the last progress of any of
-    /// them, because Nova works through a queue.
+    /// them, because Nova works through a queue, and only while Nova answers.
     pub arrival_ms: i64,
     /// `wait_period_after_power_off`: how long a stop may take.
     pub stop_ms: i64,

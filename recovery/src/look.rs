@@ -22,6 +22,8 @@ pub struct Look<'a> {
     pub source: &'a HostName,
     /// When it began: what was asked later is not judged by it.
     pub began: Millis,
+    /// Since when every look has been answered: what Nova did before that nobody saw.
+    pub answered_since: Millis,
     /// Servers by id. A server of the recovery that is missing did not change, or is gone.
     pub servers: &'a BTreeMap<ServerId, Server>,
     /// Evacuations away from the host, listed *after* the servers.
@@ -44,7 +46,8 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
         let id = &m.planned.server;
         let evacuation = newest.get(id).copied().filter(|e| e.id > m.planned.last_evacuation);
         let server = look.servers.get(id);
-        let overdue = state.progress_at.is_none_or(|p| now.since(p) >= limits.arrival_ms);
+        let waited = |p: Millis| now.since(p.max(look.answered_since));
+        let overdue = state.progress_at.is_none_or(|p| waited(p) >= limits.arrival_ms);
         let lingers = match m.stage {
             // A record of an earlier attempt says nothing of this one.
             Stage::Asking { since, refused } => {

@@ -251,6 +251,7 @@ impl<'e> Turns<'e> {
         let look = Look {
             source: &self.mission.subject.host,
             began: view.began,
+            answered_since: self.answered_since,
             servers: &view.servers,
             evacuations: &view.evacuations,
             reasons: &view.reasons,
@@ -285,6 +286,8 @@ impl<'e> Turns<'e> {
     fn outage(&mut self, failed: &(dyn std::error::Error + 'static)) -> Vec<Entry> {
         self.after_outage = self.boot().plus(self.outage_wait());
         self.outages = self.outages.saturating_add(1);
+        // The next answer is at this time at the earliest, and each that does not come moves it on.
+        self.answered_since = self.engine.now();
         let why = chain(failed);
         tracing::warn!(notification = %self.mission.subject.notification, why, "no answer; trying again");
         self.waiting(&why).into_iter().collect()

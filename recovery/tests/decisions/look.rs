@@ -121,6 +121,18 @@ fn a_server_that_nova_does_not_finish_in_time_is_given_up_and_not_asked_for_agai
 }
 
 #[test]
+fn what_nova_had_no_time_for_while_it_did_not_answer_is_not_overdue() {
+    let moving = Log::asked(1_000).did(2_000, Act::Evacuate, "a");
+    let at_work = |now| {
+        let rebuilding = vec![shown("a", "dead", VmState::Active, Task::Rebuilding)];
+        let seen = Seen::whole(now - 1, rebuilding).answered_since(600_000);
+        words(&moving.looks(now, &seen))
+    };
+    assert_eq!(at_work(689_999), nothing());
+    assert_eq!(at_work(690_000), ["not moved a, no more"]);
+}
+
+#[test]
 fn while_others_come_further_nobody_is_overdue() {
     let log = Log::planned(&[planned("a"), planned("b")])
         .intends(0, Act::Evacuate, "a")

@@ -266,6 +266,7 @@ pub(crate) fn service() -> ComputeService {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) began: i64,
+    answered_since: i64,
     servers: BTreeMap<ServerId, Server>,
     pub(crate) evacuations: Vec<Evacuation>,
     reasons: BTreeMap<ServerId, String>,
@@ -280,7 +281,8 @@ impl Seen {
         let servers = servers.into_iter().map(|s| (s.id.clone(), s)).collect();
         let (evacuations, busy) = (vec![], BTreeSet::new());
         let (reasons, source) = (BTreeMap::new(), host("dead"));
-        Self { began, servers, evacuations, reasons, whole: false, busy, source }
+        let answered_since = 0;
+        Self { began, answered_since, servers, evacuations, reasons, whole: false, busy, source }
     }
 
     /// One that shows everything.
@@ -294,6 +296,11 @@ impl Seen {
         self
     }
 
+    /// One before which no look was answered for a while.
+    pub(crate) fn answered_since(self, answered_since: i64) -> Self {
+        Self { answered_since, ..self }
+    }
+
     pub(crate) fn noted(mut self, server: &str, why: &str) -> Self {
         self.reasons.insert(id(server), why.into());
         self
@@ -303,6 +310,7 @@ impl Seen {
         Look {
             source: &self.source,
             began: Millis(self.began),
+            answered_since: Millis(self.answered_since),
             servers: &self.servers,
             evacuations: &self.evacuations,
             reasons: &self.reasons,
