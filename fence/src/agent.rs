@@ -93,12 +93,13 @@ impl Agent {
     }
 
     fn failed(&self, finished: &Finished) -> Failure {
-        let said = [finished.stderr.as_slice(), b" ", finished.stdout.as_slice()].concat();
-        let mut said = quoted(&said);
+        let whole = [finished.stderr.as_slice(), b" ", finished.stdout.as_slice()].concat();
+        let mut whole = String::from_utf8_lossy(&whole).into_owned();
         for (_, secret) in &self.secrets {
-            said = secret.struck_from(&said);
+            whole = secret.struck_from(&whole);
         }
-        let small = said.to_lowercase();
+        // What decides may stand behind what is quoted.
+        let (small, said) = (whole.to_lowercase(), quoted(whole.as_bytes()));
         let says = |words: &[&str]| words.iter().any(|word| small.contains(word));
         if says(&NOT_LET_IN) {
             Failure::WrongCredentials(said)
@@ -129,5 +130,57 @@ impl Device for Agent {
     async fn off(&mut self, limit: Duration) -> Result<(), Failure> {
         let finished = self.run("off", limit).await?;
         if finished.code == Some(0) { Ok(()) } else { Err(self.failed(&finished)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An agent that says `words` and fails, whatever it is asked.
+    #[derive(Debug)]
+    struct Failing(String);
+
+    #[async_trait]
+    impl Exec for Failing {
+        async fn run(&self, program: Program, _: Duration) -> Result<Finished, ExecError> {
+            assert_eq!(program.arguments.len(), 0, "parameters go by standard input");
+            let stderr = self.0.clone().into_bytes();
+            Ok(Finished { code: Some(1), stdout: Vec::new(), stderr })
+        }
+    }
+
+    async fn failure(words: &str) -> Failure {
+        let secrets = vec![("password".to_owned(), Secret::from("swordfish"))];
+        let agent = Agent::new(Arc::new(Failing(words.to_owned())), "fence_x", Vec::new(), secrets);
+        agent.unwrap().look(Duration::from_secs(1)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_agents_words_tell_silence_a_closed_door_and_a_refusal_apart() {
+        for (words, word) in [
+            ("ERROR: Connection timed out", "no-answer"),
+            ("[Errno 111] Connection refused", "no-answer"),
+            ("ERROR: 401 Client Error: Unauthorized", "wrong-credentials"),
+            ("ERROR: Permission denied, please try again.", "wrong-credentials"),
+            ("ERROR: Unable to get PowerState", "refused"),
+        ] {
+            assert_eq!(failure(words).await.word(), word, "{words}");
+            // Also where it talks a lot before.
+            assert_eq!(failure(&format!("{}\n{words}", "x ".repeat(400))).await.word(), word);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_an_agent_repeats_is_struck_out() {
+        let said = failure("bad password swordfish for admin").await.to_string();
+        assert!(said.contains("bad password ***") && !said.contains("swordfish"), "{said}");
+    }
+
+    #[test]
+    fn a_value_with_a_line_break_cannot_become_another_parameter() {
+        let secrets = vec![("password".to_owned(), Secret::from("x\naction=reboot"))];
+        let made = Agent::new(Arc::new(Failing(String::new())), "fence_x", Vec::new(), secrets);
+        assert!(matches!(made, Err(Failure::Unusable(why)) if !why.contains("reboot")));
     }
 }

@@ -35,10 +35,11 @@ use recovery::{HostName, Millis};
 const OFFS_IN_A_ROW: u8 = 2;
 /// So many answers in a row may be missing before the rung is given up.
 const LOST_IN_A_ROW_MAX: u8 = 3;
-/// The pause before a look that follows an answer that was not enough.
-const PAUSE_MS: u64 = 500;
-/// After so many looks that found power, the order is given again: a BMC may forget it.
-const LOOKS_PER_ORDER: u8 = 10;
+/// The pause before a look that follows an answer that was not enough: short, because it is what we add to the
+/// device's own time.
+const PAUSE_MS: u64 = 250;
+/// After so many looks that found power (ten seconds), the order is given again: a BMC may forget it.
+const LOOKS_PER_ORDER: u8 = 40;
 /// The order is not given more often than this on one rung.
 const ORDERS_MAX: u8 = 3;
 

@@ -69,9 +69,15 @@ impl Device for Ssh {
             ExecError::TimedOut { .. } => Failure::NoAnswer(e.to_string()),
         })?;
         let said = quoted(&finished.stderr);
+        // Its warning about a changed key is longer than what is quoted.
+        let whole = String::from_utf8_lossy(&finished.stderr);
         match finished.code {
             Some(0) => Ok(()),
-            Some(NO_SESSION) if said.contains("Permission denied") => {
+            Some(NO_SESSION) if whole.contains("Host key verification failed") => {
+                let why = "another host answers there, its key is not the one of `known_hosts`";
+                Err(Failure::Refused(why.to_owned()))
+            }
+            Some(NO_SESSION) if whole.contains("Permission denied") => {
                 Err(Failure::WrongCredentials(said))
             }
             // A host that goes off at once takes the session with it.

@@ -44,7 +44,9 @@ struct Rack {
     clock: Virtual,
     /// How long each takes for an answer; `None`: for ever.
     answers_after: BTreeMap<String, Option<Duration>>,
-    off: Mutex<Vec<String>>,
+    /// How long the power takes to go after the order.
+    off_after: Duration,
+    off: Mutex<Vec<(String, Boot)>>,
     asked_at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
@@ -66,10 +68,12 @@ impl Transport for Rack {
         self.asked_at_once.fetch_sub(1, Ordering::Relaxed);
         let mut off = self.off.lock().unwrap();
         if ask.method() == Method::POST {
-            off.push(bmc);
+            off.push((bmc, self.clock.boot().plus(self.off_after)));
             return Ok(http::Response::new(Bytes::new()));
         }
-        let power = if off.contains(&bmc) { "Off" } else { "On" };
+        let now = self.clock.boot();
+        let gone = off.iter().any(|(which, at)| *which == bmc && *at <= now);
+        let power = if gone { "Off" } else { "On" };
         let page = serde_json::json!({ "UUID": "u", "PowerState": power,
             "Actions": { "#ComputerSystem.Reset": { "target": "/reset" } } });
         Ok(http::Response::new(page.to_string().into()))
@@ -132,12 +136,13 @@ struct Night {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock of the test")]
-fn night(answers_after: &[(&str, Option<u64>)], alive: bool) -> Night {
+fn night_with(answers_after: &[(&str, Option<u64>)], alive: bool, off_after: Duration) -> Night {
     let clock = Virtual(tokio::time::Instant::now());
     let wait = |ms: &Option<u64>| ms.map(Duration::from_millis);
     let rack = Arc::new(Rack {
         clock,
         answers_after: answers_after.iter().map(|(n, ms)| ((*n).to_owned(), wait(ms))).collect(),
+        off_after,
         off: Mutex::default(),
         asked_at_once: AtomicUsize::new(0),
         most_at_once: AtomicUsize::new(0),
@@ -151,6 +156,10 @@ fn night(answers_after: &[(&str, Option<u64>)], alive: bool) -> Night {
     };
     let climber = Climber { tools, witness: Arc::new(Nova { clock, alive }) };
     Night { rack, climber, file: FencingFile::parse(Path::new("f"), FILE).unwrap() }
+}
+
+fn night(answers_after: &[(&str, Option<u64>)], alive: bool) -> Night {
+    night_with(answers_after, alive, Duration::ZERO)
 }
 
 impl Night {
@@ -211,6 +220,22 @@ async fn what_is_missing_here_is_named_and_the_ladder_goes_on_to_the_person() {
     assert!(said.contains("cannot run ssh"), "{said}");
     assert!(said.contains("no variable NONE"), "{said}");
     assert!(said.ends_with("3. person (manual): pull the plug of c1"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_comes_within_half_a_second_of_the_bmcs_own_time() {
+    for off_after in [500, 2_000, 8_000] {
+        let night = night_with(&[("c1-bmc", Some(50))], false, Duration::from_millis(off_after));
+        let rack = &night.rack;
+        let climbed = night.climb("redfish:bmc").await;
+        assert_eq!(words(&climbed), "proven");
+        let second_look = Duration::from_secs(10);
+        let proven = rack.clock.boot().since(Boot(0)) - second_look;
+        let off = rack.off.lock().unwrap().clone();
+        assert_eq!(off.len(), 1, "one order is enough");
+        let over = proven - off[0].1.since(Boot(0));
+        assert!(over <= Duration::from_millis(500), "{over:?} after {off_after} ms");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,6 +41,11 @@ struct Cell {
     orders: String,
     on: String,
     neighbour: Option<String>,
+    /// Of a host that is reached by SSH.
+    login: Option<String>,
+    key: Option<String>,
+    known_hosts: Option<String>,
+    command: Option<String>,
 }
 
 #[expect(
@@ -92,6 +97,13 @@ fn fencing_yaml(rig: &Rig, kind: &str, case: &str, cell: &Cell) -> String {
             "{{kind: agent, agent: fence_redfish, parameters: {{ip: 127.0.0.1, ipport: \"{port}\", \
              systems_uri: {system}, username: {user}, ssl_insecure: \"1\"}}, \
              secrets: {{password: {password}}}}}"
+        ),
+        "ssh" => format!(
+            "{{kind: ssh, address: 127.0.0.1, port: \"{port}\", user: {}, key: {}, known_hosts: {}, command: {}}}",
+            cell.login.as_ref().unwrap(),
+            cell.key.as_ref().unwrap(),
+            cell.known_hosts.as_ref().unwrap(),
+            cell.command.as_ref().unwrap()
         ),
         other => panic!("no such kind {other}"),
     };
@@ -150,6 +162,9 @@ async fn row(kind: &str, case: &str) -> String {
     // Whatever was ordered of this host's power switch was "off".
     let orders = std::fs::read_to_string(&cell.orders).unwrap();
     assert!(orders.lines().all(|order| order == "off"), "{orders}");
+    if matches!(case, "dead" | "wrong-password" | "wrong-key" | "wrong-host" | "wrong-machine") {
+        assert_eq!(orders.lines().count(), 1, "only the spare BMC gave the order: {orders}");
+    }
     let said = format!("{climbed:?}");
     assert!(!said.contains(&rig.password) && !said.contains("Wr0ng"), "{said}");
     println!("{}", fence::verdict::path_text(&climbed.path));
@@ -198,6 +213,10 @@ cells! {
     an_agents_device_lies: "agent" "lying";
     an_agents_device_flaps: "agent" "flapping";
     an_agents_device_controls_another_machine: "agent" "wrong-machine";
+    a_host_that_stops_itself_proves_nothing: "ssh" "off";
+    a_host_that_is_not_reached_proves_nothing: "ssh" "dead";
+    a_host_that_does_not_take_the_key_proves_nothing: "ssh" "wrong-key";
+    another_host_at_the_address_is_not_told_to_stop: "ssh" "wrong-host";
 }
 
 /// What every process of this machine was started with, for as long as `going`.

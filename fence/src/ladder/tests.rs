@@ -243,7 +243,7 @@ fn the_order_is_given_again_but_not_for_ever() {
     let mut climb = on(&[Means::Power]);
     climb.hear(found(Power::On, 0));
     let mut orders = 0;
-    for at in 0..200 {
+    for at in 0..250 {
         match step(&climb) {
             Step::Off => {
                 orders += 1;

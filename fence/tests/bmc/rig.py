@@ -6,6 +6,7 @@ of it in the JSON file $BMC_RIG. Whatever does not start ends this with an error
 """
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -22,6 +23,8 @@ import misbehave
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = ["off", "already-off", "dead", "slow", "wrong-password", "lying", "flapping", "wrong-machine"]
 KINDS = ["redfish", "ipmi", "agent"]
+# The ways in which a host itself is reached, or not.
+SSH_CASES = ["off", "dead", "wrong-key", "wrong-host"]
 USER, PASSWORD = "admin", "Sw0rdfish.4711"
 READY_WITHIN_S = 30
 
@@ -60,6 +63,8 @@ class Rig:
         with open(os.path.join(directory, "host.pid"), "w") as pid:
             pid.write(str(host.pid))
         open(os.path.join(directory, "on"), "w").close()
+        with open(os.path.join(directory, "mode"), "w") as mode:
+            mode.write("healthy")
         wait_for(lambda: os.path.exists(beat), "the host in " + directory)
         if not alive:
             misbehave.switch_off(directory)
@@ -155,6 +160,34 @@ set_working_mc 0x20
             cell["port"] = misbehave.proxy(service, context, controlled, case)
         return cell
 
+    def ssh(self, case, service):
+        """A host with an sshd, and a spare BMC; the sshd of `wrong-host` has another key than the known one."""
+        directory = os.path.join(self.top, "ssh", case)
+        self.host(directory)
+        in_it = lambda name: os.path.join(directory, name)
+        for key in ("host_key", "other_host_key", "key", "other_key"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", in_it(key)], check=True)
+        port = free_port(socket.SOCK_STREAM)
+        known = "other_host_key" if case == "wrong-host" else "host_key"
+        with open(in_it(known + ".pub")) as key, open(in_it("known_hosts"), "w") as file:
+            file.write(f"[127.0.0.1]:{port} " + key.read())
+        shutil.copy(in_it("key.pub"), in_it("authorized_keys"))
+        if case != "dead":
+            os.makedirs("/run/sshd", exist_ok=True)
+            child = self.start(in_it("sshd.log"), "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", str(port),
+                               "-h", in_it("host_key"), "-o", "ListenAddress=127.0.0.1",
+                               "-o", "PasswordAuthentication=no", "-o", "StrictModes=no",
+                               "-o", "PidFile=none", "-o", "AuthorizedKeysFile=" + in_it("authorized_keys"))
+            wait_for(lambda: answers(port, child), "sshd")
+        name = "ssh/" + case
+        same = {"UUID": uuid_of(name), "SerialNumber": serial_of(name)}
+        return {"beat": in_it("beat"), "orders": in_it("orders"), "on": in_it("on"), "port": port,
+                "uuid": uuid_of(name), "serial": serial_of(name), "spare_uuid": uuid_of(name + "/spare"),
+                "spare": misbehave.proxy(service, misbehave.tls(self.top), directory, "healthy", same),
+                "login": pwd.getpwuid(os.getuid()).pw_name,
+                "key": in_it("other_key" if case == "wrong-key" else "key"), "known_hosts": in_it("known_hosts"),
+                "command": f"{HERE}/chassis {directory} 0x20 set power 0"}
+
     def stop(self):
         for child in self.children:
             if child.poll() is None:
@@ -165,7 +198,7 @@ set_working_mc 0x20
 
 def answers(port, child):
     if child.poll() is not None:
-        sys.exit("the Redfish emulator ended by itself; see its log")
+        sys.exit("a server ended by itself; see its log")
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -202,8 +235,10 @@ def main(command):
     try:
         rig.certificates()
         systems = dict(pair for kind in KINDS for case in CASES for pair in names_of(kind, case))
+        systems.update({f"ssh/{case}/spare": "On" for case in SSH_CASES})
         service = rig.redfish_service(systems)
         cells = {f"{kind}/{case}": rig.cell(kind, case, service) for kind in KINDS for case in CASES}
+        cells.update({f"ssh/{case}": rig.ssh(case, service) for case in SSH_CASES})
         described = {"cells": cells, "ca_file": top + "/ca.pem", "user": USER, "password": PASSWORD}
         with open(os.path.join(top, "rig.json"), "w") as file:
             json.dump(described, file)
