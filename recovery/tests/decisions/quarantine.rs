@@ -1,13 +1,15 @@
 //! Servers that may be what kills their hosts.
 
-use crate::words::{At, Log, host, id, permitted_by, planned};
+use crate::words::{At, Log, Seen, host, id, permitted_by, planned, shown, words};
 use recovery::{
     HostId, Millis, NotificationId,
     details::details,
     evidence::Kind,
+    hand::HandEntry,
     log::{Entry, Planned, Summary},
     nouns::{NotificationStatus, VMoveStatus},
     quarantine::{Death, Rule},
+    seen::{Task, VmState},
     state::{State, Subject},
 };
 
@@ -79,6 +81,26 @@ fn a_quarantined_server_fails_at_once_and_the_others_move() {
     let row = row.unwrap();
     assert_eq!((row.status, row.message.as_deref()), (VMoveStatus::Failed, Some(WHY)));
     assert_eq!((row.started_at, row.ended_at), (None, Some(Millis(0))));
+}
+
+#[test]
+fn a_persons_retry_moves_it_all_the_same() {
+    let permit = permitted_by(Kind::MonitorSaid);
+    let status = NotificationStatus::Failed;
+    let word = HandEntry::Retried { request: "r".into(), by: "eva".into(), why: None };
+    let log = with_a_quarantined_one()
+        .moves(1, "b")
+        .says(2, Entry::Confirmed { on_host: 1 })
+        .says(3, Entry::Ended { status, message: None })
+        .says(4, Entry::Hand(word))
+        .says(5, Entry::Disabled)
+        .plans(6, &[]);
+    let seen = Seen::whole(7, vec![shown("a", "dead", VmState::Active, Task::None)]);
+    let entries = log.looks(8, &seen);
+    assert_eq!(words(&entries), ["not moved a, at 5008"]);
+    let log = log.all(entries, 8);
+    assert_eq!(log.due(&At::with(&permit, 5_008)), ["evacuate a"]);
+    assert_eq!(log.state.moves[&id("a")].planned.quarantine, None);
 }
 
 #[test]
