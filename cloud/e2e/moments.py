@@ -24,7 +24,7 @@ def moment(seed, length_s):
 
 
 class Length:
-    """How long a recovery of so many servers takes here: measured once and kept with the cloud."""
+    """How long a recovery of so many servers takes here: measured, and kept with the cloud."""
 
     def __init__(self, servers):
         self._servers = servers

@@ -179,6 +179,8 @@ impl Progress {
         if !self.runs.is_empty() {
             let takeovers = self.runs.iter().filter_map(|run| run["takeover_s"].as_f64());
             json["takeover_s_most"] = takeovers.fold(0.0, f64::max).into();
+            // Their moment came after the end: they show nothing.
+            json["over_before"] = self.runs.iter().filter(|run| run["over"] == true).count().into();
             json["runs"] = self.runs.clone().into();
         }
         json
