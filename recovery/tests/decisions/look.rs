@@ -55,6 +55,11 @@ fn an_evacuation_that_was_over_before_says_nothing_of_ours() {
     let seen = Seen::whole(1_500, vec![still_there("a")]);
     let old = seen.clone().record(7, "a", EvacuationStatus::Failed);
     assert_eq!(words(&log.looks(2_000, &old)), nothing());
+    let later = 1_000 + linger_ms();
+    let lost = Seen::whole(later - 100, vec![still_there("a")]);
+    let entries = log.looks(later, &lost.record(7, "a", EvacuationStatus::Failed));
+    let [Entry::NotMoved { why, .. }] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!(why, "Nova has no evacuation of it under way", "not what became of the old one");
     let ours = seen.record(8, "a", EvacuationStatus::Failed);
     assert_eq!(words(&log.looks(2_000, &ours)), ["not moved a, at 7000"]);
 }
