@@ -38,6 +38,8 @@ pub enum Kind {
     Reads,
     /// All others, except Keystone's.
     Writes,
+    /// Of the writes those to a server: evacuate, lock, stop and the like.
+    Actions,
 }
 
 /// When a fault happens. The first rule that hits decides.
@@ -80,7 +82,11 @@ impl Rule {
     }
 
     pub(crate) fn is_about(&self, service: Service, kind: Kind, now: Millis) -> bool {
-        let kinds = self.kind == Kind::Any || self.kind == kind;
+        let kinds = match self.kind {
+            Kind::Any => true,
+            Kind::Writes => kind == Kind::Writes || kind == Kind::Actions,
+            Kind::Reads | Kind::Actions => self.kind == kind,
+        };
         self.service == service && kinds && self.from <= now && now < self.until
     }
 }

@@ -111,7 +111,11 @@ impl State {
             Some("identity") => Service::Identity,
             Some(_) | None => Service::Compute,
         };
-        let kind = if question.method.is_safe() { Kind::Reads } else { Kind::Writes };
+        let kind = match question.path.last().map(String::as_str) {
+            _ if question.method.is_safe() => Kind::Reads,
+            Some("action") => Kind::Actions,
+            Some(_) | None => Kind::Writes,
+        };
         let hits =
             |rule: &&Rule| rule.is_about(service, kind, self.now) && self.happens(rule.permille);
         self.plan.rules.iter().find(hits).map(|rule| rule.fault.clone())

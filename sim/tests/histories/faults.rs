@@ -3,13 +3,14 @@
 
 use crate::{
     by_hand::ByHand,
+    checks,
     own_steps::Own,
     scene::{EngineScript, Faults, Scene},
     tale::{self, Told},
 };
 use recovery::{
     details,
-    log::Line,
+    log::{Act, Entry, Line},
     nouns::{NotificationStatus, RecoveryMethod},
 };
 use sim::{Fault, Kind, Service, Shape};
@@ -76,6 +77,8 @@ fn ended_well(told: &Told) {
     told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
     let status = told.stage.memory.all_notifications()[0].status;
     assert_eq!(status, NotificationStatus::Finished, "{}", told.stage.story());
+    checks::all_brought_back(&told.stage)
+        .unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
 }
 
 /// What a person who asks for the notification reads.
@@ -113,6 +116,23 @@ fn a_nova_that_answers_but_does_nothing_for_a_while_is_asked_again() {
     for fault in EVERY_FAULT {
         let rules = vec![(Service::Compute, Kind::Writes, fault.clone(), 1000)];
         ended_well(&tale::tell(scene(rules, 45_000, 0)));
+    }
+}
+
+/// Evacuations, locks and stops alone: whoever sends one does not know, or is told no.
+#[test]
+fn servers_whose_evacuation_fails_in_any_way_are_brought_back_once() {
+    for fault in EVERY_FAULT {
+        let rules = vec![(Service::Compute, Kind::Actions, fault.clone(), 1000)];
+        // Nova takes the host for dead at 21 s, and is asked at once.
+        let told = tale::tell(scene(rules, 24_000, 0));
+        ended_well(&told);
+        let lines = log(&told);
+        let when = |is: fn(&Entry) -> bool| lines.iter().filter(move |line| is(&line.entry));
+        let meant = when(|e| matches!(e, Entry::Intended { act: Act::Evacuate, .. })).next();
+        let did = when(|e| matches!(e, Entry::Did { act: Act::Evacuate, .. })).next_back();
+        let took_ms = did.unwrap().at.since(meant.unwrap().at);
+        assert!(took_ms > 200, "{fault:?} hit none: {}", told.stage.story());
     }
 }
 
