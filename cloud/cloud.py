@@ -93,6 +93,16 @@ class Client:
     def action(self, server_id, action, argument=None, mv=NOVA_MICROVERSION):
         return self.nova("POST", "/servers/%s/action" % server_id, {action: argument}, mv=mv)
 
+    def stop(self, ids, timeout=60):
+        """Stop these servers, and wait until they are."""
+        for i in ids:
+            self.action(i, "os-stop")
+        deadline = time.time() + timeout
+        while {s["status"] for s in self.servers(detail=True) if s["id"] in ids} != {"SHUTOFF"}:
+            if time.time() > deadline:
+                raise RuntimeError("servers do not stop")
+            time.sleep(0.2)
+
     def instance_actions(self, server_id):
         r = self.nova("GET", "/servers/%s/os-instance-actions" % server_id)
         return r.json()["instanceActions"]
@@ -300,6 +310,11 @@ class KeystoneRequests(Requests):
 class NovaRequests(Requests):
     def __init__(self):
         super().__init__("nova-api")
+
+    def actions(self):
+        """(time, server) of each action on a server that was asked for, whatever Nova answered."""
+        return [(at, _ACTION.search(path)[1]) for at, method, path, _ in self
+                if method == "POST" and _ACTION.search(path)]
 
     def evacuations(self):
         """(time, server) of each accepted evacuation, in order. Of all the actions that a recovery

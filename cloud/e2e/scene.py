@@ -201,8 +201,8 @@ class Case(unittest.TestCase):
             for (_, over), (begun, _) in zip(of_server, of_server[1:]):
                 self.assertLessEqual(over, begun, "two evacuations of a server at once")
 
-    def assert_all_came_back_once(self, ids):
-        """ACTIVE on another host, by one evacuation each, and unlocked."""
+    def assert_all_came_back_once(self, ids, stopped=()):
+        """ACTIVE (these: SHUTOFF) on another host, by one evacuation each, and unlocked."""
         self.assert_all_came_back(ids)
         self.assertEqual(set(self.actions(ids).values()), {1}, "evacuations of a server")
 
@@ -212,8 +212,9 @@ class Case(unittest.TestCase):
         states = collections.Counter(
             (found[i]["status"], found[i]["OS-EXT-SRV-ATTR:host"] != HOST, found[i]["locked"])
             for i in ids)
-        self.assertEqual(states, {("ACTIVE", True, False): len(ids)},
-                         "(status, on another host, locked): servers")
+        expected = collections.Counter(
+            ("SHUTOFF" if i in stopped else "ACTIVE", True, False) for i in ids)
+        self.assertEqual(states, expected, "(status, on another host, locked): servers")
         self.assert_evacuated_once(ids)
 
     def assert_reported(self, ids):

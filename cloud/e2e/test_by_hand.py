@@ -14,7 +14,7 @@ class ByHand(Case):
         cancelled = self.notification()
         self.assertEqual(cancelled["status"], "ignored")
         self.assertRegex(cancelled["message"], r"^cancelled by admin \(.*\): a drill$")
-        self.assertEqual(self.requests.evacuations(), [], "before anybody confirmed the death")
+        self.assertEqual(self.requests.actions(), [], "before anybody confirmed the death")
         with self.assertRaisesRegex(AssertionError, "has ended: it is ignored"):
             command("masakari", "cancel", self.notification_id)
         command("masakari", "retry", self.notification_id, "--reason", "it is no drill")
