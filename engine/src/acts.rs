@@ -178,8 +178,8 @@ impl Engine {
         order: &ForceDown,
     ) -> Result<(), ActFailed> {
         self.allowed(lease)?;
-        let (host, notification) = (order.host(), lease.key.notification());
-        tracing::warn!(%host, notification, "force down");
+        let why = "it is proven dead, and Nova does not call it down";
+        tracing::warn!(host = %order.host(), why, "force down");
         self.ports.nova.force_down(order).await.map_err(ActFailed::Itself)
     }
 
@@ -191,6 +191,7 @@ impl Engine {
         reason: &str,
     ) -> Result<(), ActFailed> {
         self.allowed(lease)?;
+        tracing::info!(%service, reason, "disable the compute service");
         self.ports.nova.disable_service(service, reason).await.map_err(ActFailed::Itself)
     }
 

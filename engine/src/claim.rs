@@ -26,6 +26,19 @@ pub(crate) struct Claimed {
     pub(crate) mark: Mark,
 }
 
+/// While it lives nobody else in this engine takes that lease.
+#[derive(Debug)]
+pub(crate) struct Taking<'e> {
+    engine: &'e Engine,
+    key: LeaseKey,
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.engine.taking.borrow_mut().remove(&self.key);
+    }
+}
+
 /// While it lives the recovery counts as running here.
 #[derive(Debug)]
 pub(crate) struct Mark(NotificationId, Rc<RefCell<BTreeMap<NotificationId, NotificationType>>>);
@@ -107,6 +120,13 @@ impl Engine {
         Ok(())
     }
 
+    /// To the database two of one engine that take a lease as they both saw it are one that asks twice: both
+    /// would have it, and write one log. `None`: another one in this engine is at it.
+    pub(crate) fn taking(&self, key: &LeaseKey) -> Option<Taking<'_>> {
+        let first = self.taking.borrow_mut().insert(key.clone());
+        first.then(|| Taking { engine: self, key: key.clone() })
+    }
+
     async fn take(
         &self,
         recovery: OpenRecovery,
@@ -114,6 +134,8 @@ impl Engine {
         here: &Rc<RefCell<BTreeMap<NotificationId, NotificationType>>>,
         found: &UnboundedSender<Claimed>,
     ) -> Result<(), StoreError> {
+        let key = LeaseKey::recovery(&recovery.notification);
+        let Some(_taking) = self.taking(&key) else { return Ok(()) };
         let sent = self.ports.clock.boot();
         let Some(leases) = self.ports.store.take(claims, &self.owner).await? else {
             return Ok(());

@@ -13,6 +13,9 @@ pub(crate) enum Stop {
     Store(#[from] StoreError),
     #[error("the log cannot be folded")]
     Log(#[from] Illegal),
+    /// Not damage: it is read anew.
+    #[error("its log was written by somebody else; read anew")]
+    Overtaken,
     #[error("the engine shuts down")]
     Shutdown,
 }

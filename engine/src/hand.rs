@@ -56,9 +56,7 @@ impl Engine {
         }
         let key = LeaseKey::recovery(id);
         let runs_here = self.tenures.has(&key);
-        if runs_here {
-            return Ok(());
-        }
+        let Some(_taking) = self.taking(&key).filter(|_| !runs_here) else { return Ok(()) };
         let Some(lease) = self.take_free(key).await? else { return Ok(()) };
         let written = self.write_by_hand(request, &lease, notification).await;
         let leases = [lease];
@@ -114,7 +112,16 @@ impl Engine {
         let kind = notification.kind;
         let (lines, summaries) = hand::written(kind, &log, entry, self.now(), &subject)?;
         self.write(lease, &id, &lines, &summaries).await?;
-        tracing::warn!(notification = %id, request = %request.id, who = %request.who, asked = ?request.asked, "by hand");
+        let who = &request.who;
+        match &request.asked {
+            Asked::Retry { reason, .. } => {
+                tracing::warn!(notification = %id, request = %request.id, %who, reason, "tried again, by hand");
+            }
+            Asked::Cancel { reason, .. } => {
+                tracing::warn!(notification = %id, request = %request.id, %who, reason, "cancelled, by hand");
+            }
+            Asked::ConfirmDead { .. } => {}
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use crate::{
     Engine,
     error::{ActFailed, Stop},
+    tell,
     turn::{OUTAGE_WAIT, WIND_UP, chain},
 };
 use openstack::{AskError, Disposition};
@@ -76,6 +77,11 @@ impl<'e, S: Fold> Journal<'e, S> {
         let id = &self.subject.notification;
         self.engine.write(&self.lease, id, &lines, &summaries).await?;
         self.state = next;
+        for line in &lines {
+            if let Entry::Ended { status, message } = &line.entry {
+                tell::ended(*status, message.as_deref());
+            }
+        }
         Ok(())
     }
 
@@ -126,7 +132,7 @@ impl<'e, S: Fold> Journal<'e, S> {
         failed: &(dyn std::error::Error + 'static),
     ) -> Result<(), Stop> {
         let why = chain(failed);
-        tracing::warn!(notification = %self.subject.notification, why, "no answer; trying again");
+        tell::trouble(failed, &why);
         if self.state.common().waiting.is_none() {
             self.record(vec![Entry::Waiting { why }]).await?;
         }
@@ -135,6 +141,7 @@ impl<'e, S: Fold> Journal<'e, S> {
 
     /// The world has answered.
     pub(crate) fn heard(&mut self) {
+        tell::answers_again(self.outages);
         self.outages = 0;
     }
 
@@ -178,7 +185,7 @@ impl<'e, S: Fold> Journal<'e, S> {
         match error.disposition() {
             Disposition::Refused => {
                 let why = chain(error);
-                tracing::warn!(notification = %self.subject.notification, why, "refused");
+                tracing::warn!(why, "refused");
                 Ok(Outcome::Refused { why })
             }
             Disposition::Transient => {

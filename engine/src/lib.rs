@@ -37,6 +37,7 @@ mod restart;
 mod room;
 mod steps;
 mod subject;
+mod tell;
 mod tenure;
 mod tiers;
 mod turn;
@@ -51,6 +52,7 @@ use openstack::Nova;
 use ports::{Clock, Entropy, Exec, Probe, Transport};
 use recovery::{
     HostName, Millis, NotificationId,
+    lease::LeaseKey,
     lease::{Owner, Watch},
     pace::{Fair, Pace},
     request::Request,
@@ -63,6 +65,7 @@ use std::{
 };
 use store::Store;
 use tenure::Tenures;
+use tracing::Instrument;
 
 /// What an engine needs of the world.
 #[derive(Clone, Debug)]
@@ -94,6 +97,8 @@ pub struct Engine {
     fair: RefCell<Fair<NotificationId>>,
     /// Reserved hosts that a recovery of this engine has, or looks at.
     reserving: RefCell<BTreeSet<HostName>>,
+    /// Leases of recoveries that are just being taken, to run them or to write a person's word.
+    taking: RefCell<BTreeSet<LeaseKey>>,
     /// Leases of reserved hosts, as we saw them.
     reserves_seen: RefCell<Watch>,
     /// Recoveries that a person wants cancelled.
@@ -121,6 +126,7 @@ impl Engine {
             acting: Cell::new(0),
             fair: RefCell::default(),
             reserving: RefCell::default(),
+            taking: RefCell::default(),
             reserves_seen: RefCell::default(),
             cancels: RefCell::default(),
             recoveries_seen: RefCell::default(),
@@ -214,7 +220,10 @@ impl Engine {
             let stop = std::pin::pin!(stopping.clone());
             match first_of(stop, next, ended).await {
                 First::Stop => break,
-                First::Claimed(claimed) => running.push(self.recover(claimed, stopping.clone())),
+                First::Claimed(claimed) => {
+                    let span = tell::span(&claimed.notification);
+                    running.push(self.recover(claimed, stopping.clone()).instrument(span));
+                }
                 First::Ended => {}
             }
         }

@@ -151,13 +151,15 @@ impl Engine {
         log: &[Line],
         claim: Entry,
         (status, message): (NotificationStatus, Option<String>),
-    ) -> Result<NotificationStatus, Stop> {
+    ) -> Result<(), Stop> {
         let last = log.last().map_or(0, |line| line.seq);
         let ended = Entry::Ended { status, message: message.clone() };
         let at = self.now();
         let lines: Vec<Line> =
             (last + 1..).zip([claim, ended]).map(|(seq, entry)| Line { seq, at, entry }).collect();
-        self.write(lease, id, &lines, &[Summary::Status { status, message }]).await?;
-        Ok(status)
+        let summary = Summary::Status { status, message: message.clone() };
+        self.write(lease, id, &lines, &[summary]).await?;
+        crate::tell::ended(status, message.as_deref());
+        Ok(())
     }
 }

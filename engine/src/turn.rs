@@ -20,6 +20,7 @@ use crate::{
     room::RoomView,
     steps,
     subject::{Mission, Task},
+    tell,
     tiers::StartsView,
 };
 use capacity::Lookout;
@@ -124,11 +125,13 @@ impl Engine {
         self.fair.borrow_mut().leave(&id);
         self.waits_no_more(&id);
         match result {
-            Ok(status) => tracing::info!(notification = %id, %status, "recovery ended"),
-            Err(Stop::Shutdown) => tracing::info!(notification = %id, "recovery left for others"),
+            // Its end was told when it was written.
+            Ok(()) => {}
+            Err(Stop::Shutdown) => tracing::info!("recovery left for others"),
+            Err(stop @ Stop::Overtaken) => tracing::info!("{stop}"),
             Err(stop) => {
                 let why = chain(&stop);
-                tracing::warn!(notification = %id, why, "recovery left; it goes on from its log");
+                tracing::warn!(why, "recovery left; it goes on from its log");
                 // Whatever it is, it will not be better at once.
                 self.ports.clock.sleep(self.ports.entropy.jitter(LEFT_WAIT)).await;
             }
@@ -145,7 +148,7 @@ impl Engine {
         &self,
         claimed: &claim::Claimed,
         stopping: impl Future<Output = ()>,
-    ) -> Result<recovery::nouns::NotificationStatus, Stop> {
+    ) -> Result<(), Stop> {
         let id = &claimed.notification;
         let key = LeaseKey::recovery(id);
         let Some(lease) = claimed.leases.iter().find(|l| l.key == key) else {
@@ -155,18 +158,18 @@ impl Engine {
         let generation = lease.generation;
         let claim = Entry::Claimed { owner: self.owner.0.clone(), generation };
         let task = self.task(id, &lines).await?;
-        tracing::info!(notification = %id, ?task, generation, "claimed");
+        tell::claimed(&task, generation);
         let mission = match task {
             Task::RecoverHost(mission) => mission,
             Task::Restart { subject, server } => {
                 let mut journal = Journal::open(self, lease, subject, &lines)?;
                 journal.record(Self::opening(claim, &lines, &self.config().steps.server)).await?;
-                return self.restart(journal, &server, stopping).await;
+                return self.restart(journal, &server, stopping).await.map(drop);
             }
             Task::Process { subject, process } => {
                 let mut journal = Journal::open(self, lease, subject, &lines)?;
                 journal.record(Self::opening(claim, &lines, &self.config().steps.process)).await?;
-                return self.answer_to_process(journal, &process, stopping).await;
+                return self.answer_to_process(journal, &process, stopping).await.map(drop);
             }
             Task::Nothing { status, message } => {
                 return self.close(lease, id, &lines, claim, (status, message)).await;
@@ -179,7 +182,7 @@ impl Engine {
         // What is in flight ends here; a reserved host that it was about to take is free.
         turns.in_flight.clear();
         self.give_back(std::mem::take(&mut turns.holds)).await;
-        result.map(|()| turns.state.status())
+        result
     }
 }
 
@@ -347,7 +350,7 @@ impl<'e> Turns<'e> {
                     Missing::NoEvidence | Missing::TooWeak { .. } | Missing::NovaStillUp => None,
                 };
                 (self.state.held.as_ref() != Some(&why)).then(|| {
-                    tracing::warn!(notification = %self.mission.subject.notification, "held: {why}");
+                    tracing::warn!("held: {why}");
                     Entry::Held { why, sighting }
                 })
             }

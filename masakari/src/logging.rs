@@ -1,7 +1,7 @@
 //! The log, as oslo.log writes it: the same lines to the same places by the same options.
 //!
 //! One layer below `tracing`: an event becomes a [`line::Line`], a template its text, and each place
-//! gets it. What has a `request_id` is written by the context's template, anything else by the
+//! gets it, with the fields of the spans around it behind its own. What has a `request_id` is written by the context's template, anything else by the
 //! default one. A place that fails loses the line: a full disk must not stop a recovery.
 
 mod file;
@@ -17,13 +17,16 @@ pub(crate) use levels::{Levels, level_named};
 pub(crate) use limit::Limit;
 pub(crate) use places::{Facility, Journal, Place, Socket, Stream, Syslog};
 
-use line::Line;
+use line::{Around, Line};
 use ports::Clock;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
-use tracing::{Event, Subscriber};
+use tracing::{
+    Event, Subscriber,
+    span::{Attributes, Id},
+};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::Targets, layer::Context, layer::SubscriberExt,
     registry::LookupSpan, reload, util::SubscriberInitExt,
@@ -87,8 +90,22 @@ impl fmt::Debug for Oslo {
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Oslo {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let line = Line::new(event, self.clock.wall().0);
+    /// A span's fields are kept with it; those of a library's spans are not told.
+    fn on_new_span(&self, about: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if line::is_ours(about.metadata().target())
+            && let Some(span) = context.span(id)
+        {
+            span.extensions_mut().insert(Around::new(about));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut line = Line::new(event, self.clock.wall().0);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(around) = span.extensions().get::<Around>() {
+                line.stands_in(around);
+            }
+        }
         let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
         let boot_ms = self.clock.boot().0;
         let (write, told) = limit.as_mut().map_or((true, None), |l| l.passes(line.level, boot_ms));

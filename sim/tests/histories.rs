@@ -34,6 +34,8 @@ mod small;
 mod tale;
 #[path = "histories/tiers.rs"]
 mod tiers;
+#[path = "histories/told.rs"]
+mod told;
 
 use recovery::nouns::RecoveryMethod;
 use scene::Scene;

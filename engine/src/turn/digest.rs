@@ -5,6 +5,7 @@ use crate::{
     error::ActFailed,
     look::{HostList, LookFailed, ServersView},
     reserve::Found,
+    tell,
 };
 use openstack::{AskError, Disposition};
 use ports::Boot;
@@ -72,7 +73,7 @@ impl<'e> Turns<'e> {
             // The next look tells; nothing more is written under a lease that is over.
             Err(ActFailed::NoTenure { .. }) => return Vec::new(),
             Err(ActFailed::Late { ms }) => {
-                tracing::warn!(%server, ms, "not asked for: the calls before it took too long");
+                tracing::warn!(%server, act = tell::word(act), ms, "not asked for: the calls before it took too long");
                 return vec![Entry::Postponed { act, servers, until: self.later() }];
             }
             Err(ActFailed::Before(error)) => (error, false),
@@ -82,7 +83,7 @@ impl<'e> Turns<'e> {
             }
         };
         let why = chain(&error);
-        tracing::warn!(%server, ?act, why, "Nova did not do it");
+        tell::not_done(&server, act, &why, sent);
         let mut entries: Vec<Entry> = self.disorder(act, &error).into_iter().collect();
         match (act, error.disposition()) {
             (Act::Evacuate, Disposition::Transient) if !sent => {
@@ -276,6 +277,7 @@ impl<'e> Turns<'e> {
         self.singles.remove(&single);
         match result {
             Ok(answer) => {
+                tell::answers_again(self.outages);
                 self.outages = 0;
                 means(self, answer)
             }
@@ -289,7 +291,7 @@ impl<'e> Turns<'e> {
         // The next answer is at this time at the earliest, and each that does not come moves it on.
         self.answered_since = self.engine.now();
         let why = chain(failed);
-        tracing::warn!(notification = %self.mission.subject.notification, why, "no answer; trying again");
+        tell::trouble(failed, &why);
         self.waiting(&why).into_iter().collect()
     }
 

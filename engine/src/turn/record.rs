@@ -1,7 +1,7 @@
 //! Writes the log: first the database, then what we believe.
 
 use super::{OUTAGE_WAIT, Turns, chain};
-use crate::{Engine, error::Stop};
+use crate::{Engine, error::Stop, tell};
 use recovery::{
     NotificationId,
     lease::Lease,
@@ -30,6 +30,7 @@ impl Turns<'_> {
         let id = &self.mission.subject.notification;
         engine.write(&self.lease, id, &lines, &summaries).await?;
         self.state = next;
+        tell::written(lines.iter().map(|line| &line.entry), &self.state, at);
         self.note_rest();
         Ok(())
     }
@@ -54,6 +55,9 @@ impl Engine {
                 Err(e) if self.tenures.is_over(lease, self.ports.clock.boot()) => {
                     return Err(e.into());
                 }
+                Err(store::StoreError::Unreadable { .. }) if self.is_longer(id, lines).await => {
+                    return Err(Stop::Overtaken);
+                }
                 Err(e) => {
                     tracing::warn!(error = chain(&e), "the log cannot be written; trying again");
                     let wait = self.ports.entropy.jitter(OUTAGE_WAIT.0);
@@ -61,6 +65,14 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Whether somebody has written where `lines` should stand. A log with a gap, or one that cannot be read,
+    /// is another matter.
+    async fn is_longer(&self, id: &NotificationId, lines: &[Line]) -> bool {
+        let log = self.ports.store.log(id).await;
+        let last = log.ok().and_then(|log| log.last().map(|line| line.seq));
+        lines.first().is_some_and(|line| last >= Some(line.seq))
     }
 }
 

@@ -140,7 +140,11 @@ impl<'e> Turns<'e> {
             }
         };
         let why = chain(&error);
-        tracing::warn!(%server, why, "Nova did not start it");
+        if sent {
+            tracing::warn!(%server, why, "Nova's answer to the start is not known");
+        } else {
+            tracing::warn!(%server, why, "Nova did not start it");
+        }
         match error.disposition() {
             Disposition::Refused => {
                 let known = self.state.starts.servers.get(&server);

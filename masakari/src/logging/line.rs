@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use tracing::{
     Event, Level,
     field::{Field, Visit},
+    span::Attributes,
 };
 
 /// Fields that say whose request it is: they belong to the context, not behind the message.
@@ -36,6 +37,28 @@ pub(crate) struct Line {
     pub(super) thread: String,
 }
 
+/// The fields of a span.
+#[derive(Debug, Default)]
+pub(super) struct Around(Vec<(&'static str, String)>);
+
+impl Around {
+    pub(super) fn new(about: &Attributes<'_>) -> Self {
+        let mut around = Self::default();
+        about.record(&mut around);
+        around
+    }
+}
+
+impl Visit for Around {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.push((field.name(), value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.push((field.name(), format!("{value:?}")));
+    }
+}
+
 impl Line {
     pub(super) fn new(event: &Event<'_>, wall_ms: i64) -> Self {
         let about = event.metadata();
@@ -52,6 +75,15 @@ impl Line {
         };
         event.record(&mut line);
         line
+    }
+
+    /// What is said around it, unless it says that itself.
+    pub(super) fn stands_in(&mut self, around: &Around) {
+        for (name, value) in &around.0 {
+            if !self.fields.iter().any(|(known, _)| known == name) {
+                self.fields.push((name, value.clone()));
+            }
+        }
     }
 
     /// The same moment, another text.
@@ -112,6 +144,11 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.take(field, format!("{value:?}"));
     }
+}
+
+/// Whether one of our crates says it.
+pub(super) fn is_ours(target: &str) -> bool {
+    target.split("::").next().is_some_and(|room| ROOMS.contains(&room))
 }
 
 fn logger(target: &str) -> String {

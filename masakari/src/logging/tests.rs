@@ -72,6 +72,20 @@ fn a_line_is_as_oslo_log_writes_it() {
 }
 
 #[test]
+fn the_fields_of_the_span_around_it_stand_behind_a_line_once() {
+    let text = logged("default_log_levels = engine=WARN", || {
+        let recovery =
+            tracing::error_span!(target: "engine::tell", "recovery", notification = "n-1");
+        let _in = recovery.entered();
+        let _library = tracing::error_span!(target: "h2::client", "poll", peer = "x").entered();
+        tracing::warn!(target: "engine::acts", host = "c1", "force down");
+        tracing::warn!(target: "engine::locks", notification = "n-2", "undone");
+    });
+    let lines: Vec<&str> = text.lines().filter_map(|line| line.split("[-] ").nth(1)).collect();
+    assert_eq!(lines, ["force down host=c1 notification=n-1", "undone notification=n-2"]);
+}
+
+#[test]
 fn the_templates_are_the_operators() {
     let options = "debug = true\nlog_date_format = %Y/%j\nlogging_debug_format_suffix = <%(filename)s>\n\
         logging_default_format_string = %(asctime)s|%(msecs)5d|%(levelname)-8s|%(name).8s|100%%|%(message)s";

@@ -91,7 +91,7 @@ pub(crate) fn tell(scene: Scene) -> Told {
     }
 }
 
-fn tell_here(scene: Scene) -> Told {
+pub(crate) fn tell_here(scene: Scene) -> Told {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async move {

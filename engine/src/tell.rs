@@ -1,0 +1,187 @@
+//! What an operator reads in the engine's log of one recovery, in words and not in our types.
+//!
+//! Every line of a recovery is written in its [`span`], which carries the notification's id; so no line
+//! names it itself. What is told here stands in the recovery's own log already: a line is written after it.
+
+use crate::subject::Task;
+use openstack::AskError;
+use recovery::{
+    Millis, NotificationId,
+    log::{Act, Entry},
+    nouns::NotificationStatus,
+    state::{Outcome, Stage, State},
+    way::WayEntry,
+};
+use std::error::Error;
+use tracing::Span;
+
+/// Around all that is done for a recovery. Of the highest level, so that it is there at every one.
+pub(crate) fn span(notification: &NotificationId) -> Span {
+    tracing::error_span!("recovery", %notification)
+}
+
+/// What an engine has just taken up.
+pub(crate) fn claimed(task: &Task, generation: u64) {
+    match task {
+        Task::RecoverHost(mission) => {
+            let (host, method) = (&mission.subject.host, mission.method);
+            tracing::info!(%host, %method, generation, "claimed: recover a host");
+        }
+        Task::Restart { subject, server } => {
+            tracing::info!(%server, host = %subject.host, generation, "claimed: restart a server");
+        }
+        Task::Process { subject, process } => {
+            tracing::info!(process, host = %subject.host, generation, "claimed: a process stopped");
+        }
+        Task::Nothing { status, message } => {
+            let why = message.as_deref().unwrap_or_default();
+            tracing::info!(%status, why, generation, "claimed: there is nothing to do");
+        }
+    }
+}
+
+/// What was just written into the log of a host's recovery, as far as a person wants to know it.
+pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &State, now: Millis) {
+    for entry in entries {
+        match entry {
+            Entry::Proven { kind, evidence, .. } => {
+                let said = evidence.iter().filter(|e| e.kind == *kind);
+                let source = said.map(|e| e.source.as_str()).collect::<Vec<_>>().join(", ");
+                tracing::info!(proof = %kind, source, "the host is proven dead");
+            }
+            Entry::NotMoved { server, why, again_at: Some(at), .. } => {
+                let again_in_ms = at.since(now);
+                tracing::info!(%server, why, again_in_ms, "not moved; it will be tried again");
+            }
+            Entry::NotMoved { server, why, again_at: None, .. } => {
+                tracing::warn!(%server, why, "not moved, and not tried again");
+            }
+            Entry::NotRestored { server, why } => {
+                tracing::warn!(%server, why, "moved, but not as it was before");
+            }
+            Entry::Ended { status, message } => host_ended(*status, message.as_deref(), state, now),
+            Entry::Way(WayEntry::Over { why }) => {
+                tracing::info!(why, "there is no host to be had in this way");
+            }
+            Entry::Claimed { .. }
+            | Entry::Held { .. }
+            | Entry::Waiting { .. }
+            | Entry::ForceDownIntended
+            | Entry::ForcedDown
+            | Entry::DisableIntended
+            | Entry::Disabled
+            | Entry::Planned { .. }
+            | Entry::Intended { .. }
+            | Entry::Did { .. }
+            | Entry::Refused { .. }
+            | Entry::Postponed { .. }
+            | Entry::Arrived { .. }
+            | Entry::Stopped { .. }
+            | Entry::Gone { .. }
+            | Entry::Way(_)
+            | Entry::Capacity(_)
+            | Entry::Confirmed { .. }
+            | Entry::Hand(_)
+            | Entry::Step(_)
+            | Entry::Restart(_)
+            | Entry::Process(_)
+            | Entry::Tier(_) => {}
+        }
+    }
+}
+
+fn host_ended(status: NotificationStatus, why: Option<&str>, state: &State, now: Millis) {
+    let (mut moved, mut failed) = (0_u32, 0_u32);
+    for m in state.moves.values() {
+        match &m.stage {
+            Stage::Ended { outcome: Outcome::Succeeded { .. } } => moved += 1,
+            Stage::Ended { outcome: Outcome::Failed { .. } } => failed += 1,
+            Stage::Ended { outcome: Outcome::Ignored { .. } }
+            | Stage::Waiting { .. }
+            | Stage::Asking { .. }
+            | Stage::Moving { .. }
+            | Stage::Arrived { .. }
+            | Stage::Stopping { .. }
+            | Stage::Settling { .. } => {}
+        }
+    }
+    let (why, took_ms) = (why.unwrap_or_default(), state.began.map_or(0, |began| now.since(began)));
+    if status == NotificationStatus::Failed {
+        tracing::warn!(%status, moved, failed, took_ms, why, "recovery ended");
+    } else {
+        tracing::info!(%status, moved, failed, took_ms, why, "recovery ended");
+    }
+}
+
+/// The end of the recovery of one server or service.
+pub(crate) fn ended(status: NotificationStatus, message: Option<&str>) {
+    let why = message.unwrap_or_default();
+    if status == NotificationStatus::Failed {
+        tracing::warn!(%status, why, "recovery ended");
+    } else {
+        tracing::info!(%status, why, "recovery ended");
+    }
+}
+
+/// Nova did not take an act, or that is not known.
+pub(crate) fn not_done(server: &recovery::ServerId, act: Act, why: &str, sent: bool) {
+    let act = word(act);
+    if sent {
+        tracing::warn!(%server, act, why, "Nova's answer is not known; it is looked whether it was done");
+    } else {
+        tracing::warn!(%server, act, why, "Nova did not do it");
+    }
+}
+
+/// What is done to a server.
+pub(crate) fn word(act: Act) -> &'static str {
+    match act {
+        Act::Evacuate => "evacuate",
+        Act::Stop => "stop",
+        Act::Settle => "leave as it was",
+    }
+}
+
+/// Something was asked for and is not there; it is tried again.
+pub(crate) fn trouble(failed: &(dyn Error + 'static), why: &str) {
+    let what = kind_of_trouble(failed);
+    tracing::warn!(why, "{what}; trying again");
+}
+
+fn kind_of_trouble(failed: &(dyn Error + 'static)) -> &'static str {
+    let look = failed.downcast_ref::<crate::look::LookFailed>();
+    let ask = look.map_or_else(
+        || failed.downcast_ref::<AskError>(),
+        |look| match look {
+            crate::look::LookFailed::Nova(ask) => Some(ask),
+            crate::look::LookFailed::Store(_) | crate::look::LookFailed::Slow { .. } => None,
+        },
+    );
+    match ask {
+        Some(AskError::Unreachable { .. } | AskError::NoAnswer { .. }) => "no answer",
+        Some(AskError::NoLogin { .. }) => "not asked, as there is no token",
+        Some(AskError::Unauthorized { .. } | AskError::Forbidden { .. }) => "not allowed",
+        Some(AskError::OverLimit { .. }) => "too many requests",
+        Some(AskError::ServerFault { .. }) => "the service failed",
+        Some(AskError::Rubbish { .. } | AskError::PartialAnswer { .. }) => {
+            "the answer cannot be used"
+        }
+        Some(
+            AskError::NotFound { .. }
+            | AskError::Conflict { .. }
+            | AskError::BadRequest { .. }
+            | AskError::TooLarge { .. },
+        ) => "refused",
+        Some(
+            AskError::NoEndpoint { .. } | AskError::TooOld { .. } | AskError::Misconfigured { .. },
+        ) => "it cannot be asked",
+        None => "it could not be looked at",
+    }
+}
+
+/// It was away.
+pub(crate) fn answers_again(outages: u32) {
+    if outages > 0 {
+        tracing::info!(outages, "it answers again");
+    }
+}
