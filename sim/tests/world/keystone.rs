@@ -73,6 +73,7 @@ async fn the_catalogue_says_what_it_was_told_to_say() {
         [
             ("identity", "http://127.0.0.1:8000/identity"),
             ("compute", "http://127.0.0.1:8000/compute/v2.1"),
+            ("placement", "http://127.0.0.1:8000/placement"),
             ("instance-ha", "http://127.0.0.1:15868/v1"),
         ]
     );
