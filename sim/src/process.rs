@@ -54,6 +54,8 @@ enum Fate {
 #[derive(Default, Debug)]
 struct Script {
     fates: BTreeMap<usize, Fate>,
+    /// How long it pauses at its first crossing of a place.
+    pauses: BTreeMap<&'static str, Duration>,
     /// When a pause that was scripted ends.
     paused_until: Option<ports::Boot>,
     /// Where the process crossed so far.
@@ -98,6 +100,11 @@ impl Process {
     /// Pauses before the effect of its n-th crossing, counted from 1, for `wait`.
     pub fn pause_at(&self, crossing: usize, wait: Duration) {
         self.script().fates.insert(crossing, Fate::Pause(wait));
+    }
+
+    /// Pauses before the effect of its first crossing of that place, for `wait`.
+    pub fn pause_at_first(&self, place: &'static str, wait: Duration) {
+        self.script().pauses.insert(place, wait);
     }
 
     /// Dies now, wherever it is.
@@ -196,7 +203,8 @@ impl Process {
             script.places.push(place);
         }
         let crossing = script.places.len();
-        script.fates.remove(&crossing)
+        let paused = script.pauses.remove(place).map(Fate::Pause);
+        script.fates.remove(&crossing).or(paused)
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {

@@ -2,12 +2,11 @@
 //! thousand pieces of memory, to be asked for, filled and given back. Here all their texts are one piece,
 //! and a row knows where its own begin and end.
 
-use crate::Order;
 use recovery::{
     HostId, Millis, NotificationId, SegmentId,
     nouns::{Notification, NotificationStatus, NotificationType},
 };
-use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 /// Notifications, in the order of their list.
 #[derive(Clone, Default, Debug)]
@@ -120,11 +119,11 @@ impl NotificationList {
 
     /// Puts them in the order of their creation, each once, as it was found first, and at most `limit`.
     #[cfg(feature = "sql")]
-    pub(crate) fn arrange(&mut self, order: Order, limit: u64) {
+    pub(crate) fn arrange(&mut self, order: crate::Order, limit: u64) {
         let by = |row: &Row| (row.created_at_us, row.id);
         match order {
-            Order::Ascending => self.rows.sort_by_key(by),
-            Order::Descending => self.rows.sort_by_key(|row| Reverse(by(row))),
+            crate::Order::Ascending => self.rows.sort_by_key(by),
+            crate::Order::Descending => self.rows.sort_by_key(|row| std::cmp::Reverse(by(row))),
         }
         self.rows.dedup_by_key(|row| row.id);
         self.rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -138,7 +137,7 @@ impl NotificationList {
 
     /// Gives them the segments of their hosts.
     #[cfg(feature = "sql")]
-    pub(crate) fn place(&mut self, segments: &BTreeMap<String, SegmentId>) {
+    pub(crate) fn place(&mut self, segments: &std::collections::BTreeMap<String, SegmentId>) {
         let Self { text, rows } = self;
         for row in rows.iter_mut().filter(|row| row.segment.is_none()) {
             let host = text.get(row.source_host.clone()).unwrap_or_default();

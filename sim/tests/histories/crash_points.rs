@@ -303,7 +303,7 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
 }
 
 pub(crate) fn undisturbed() -> EngineScript {
-    EngineScript { deaths: Vec::new(), pause: None, rest_ms: 3_000 }
+    EngineScript { deaths: Vec::new(), pause: None, slow_to_take_ms: None, rest_ms: 3_000 }
 }
 
 /// The numbered crossings that are to be tried.

@@ -53,7 +53,12 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
         slow_locks_ms: 0,
         method: RecoveryMethod::Auto,
         within_segment: false,
-        engines: vec![EngineScript { deaths: Vec::new(), pause: None, rest_ms: 3_000 }],
+        engines: vec![EngineScript {
+            deaths: Vec::new(),
+            pause: None,
+            slow_to_take_ms: None,
+            rest_ms: 3_000,
+        }],
         faults: Some(Faults {
             rules,
             from_ms: 16_000,

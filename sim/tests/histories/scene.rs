@@ -84,6 +84,8 @@ pub(crate) struct EngineScript {
     pub(crate) deaths: Vec<(usize, When)>,
     /// At which crossing of the first life it stands still, and how long.
     pub(crate) pause: Option<(usize, u64)>,
+    /// How long it stands still when it first takes a lease, after it has looked who holds it.
+    pub(crate) slow_to_take_ms: Option<u64>,
     /// It is started again after its death sooner than that.
     pub(crate) rest_ms: u64,
 }
@@ -159,6 +161,9 @@ impl Scene {
             let spare = usize::try_from(dice.below(3)).unwrap();
             scene.shape.vms_per_host_max = scene.shape.vms_per_host + spare;
             scene.room_after_ms = Some(dice.between(30_000, 500_000));
+        }
+        if scene.engines.len() > 1 && dice.percent(40) {
+            scene.engines[0].slow_to_take_ms = Some(dice.between(300, 30_000));
         }
         scene
     }
@@ -261,6 +266,7 @@ fn engine(dice: &Dice) -> EngineScript {
     EngineScript {
         deaths: (0..deaths).map(|_| (crossing(dice), when(dice))).collect(),
         pause: dice.percent(35).then(|| (crossing(dice), dice.between(2_000, 45_000))),
+        slow_to_take_ms: None,
         rest_ms: 30_000,
     }
 }

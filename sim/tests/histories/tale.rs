@@ -341,6 +341,9 @@ impl Stage {
             if let Some((crossing, ms)) = script.pause.filter(|_| life == 0) {
                 process.pause_at(crossing, Duration::from_millis(ms));
             }
+            if let Some(ms) = script.slow_to_take_ms.filter(|_| life == 0) {
+                process.pause_at_first("taking leases", Duration::from_millis(ms));
+            }
             self.lives.lock().unwrap().push(process.clone());
             self.one_life(n, life, &process).await;
             let rest = SeededEntropy::new(self.scene.seed + 31 * life as u64).bits();
