@@ -203,10 +203,10 @@ class Case(unittest.TestCase):
 
     def assert_all_came_back_once(self, ids, stopped=()):
         """ACTIVE (these: SHUTOFF) on another host, by one evacuation each, and unlocked."""
-        self.assert_all_came_back(ids)
+        self.assert_all_came_back(ids, stopped)
         self.assertEqual(set(self.actions(ids).values()), {1}, "evacuations of a server")
 
-    def assert_all_came_back(self, ids):
+    def assert_all_came_back(self, ids, stopped=()):
         """As above, but Nova may have failed at one evacuation before it did the other."""
         found = {s["id"]: s for s in self.nova.servers(detail=True)}
         states = collections.Counter(

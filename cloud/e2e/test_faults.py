@@ -274,7 +274,7 @@ class MessageBusStopped(InTheMiddle):
 
     def assert_well(self):
         """What Nova itself failed at meanwhile is done by another evacuation."""
-        self.assert_all_came_back(self.ids)
+        self.assert_all_came_back(self.ids, self.stopped)
         self.assert_reported(self.ids)
 
 
