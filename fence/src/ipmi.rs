@@ -32,6 +32,16 @@ const OTHER_WAY: [&str; 3] = [
     "no matching integrity payload",
 ];
 
+/// What it says when no answer came, at the beginning or within a session. Where a BMC did answer, and with an
+/// error, the same words are followed by that error.
+const NO_SESSION: [&str; 2] = ["Unable to establish", "session timeout"];
+const NO_ANSWER: [&str; 4] = [
+    "Unable to get Chassis Power Status",
+    "Unable to set Chassis Power Control to Down/Off",
+    "FRU Read failed",
+    "Device not present (No Response)",
+];
+
 /// One BMC.
 #[derive(Debug)]
 pub struct Ipmi {
@@ -78,20 +88,29 @@ impl Ipmi {
 
     /// Runs it and takes what it printed.
     async fn ask(&self, command: &[&str], limit: Duration) -> Result<String, Failure> {
-        let finished = self.run(command, limit).await?;
-        if finished.code == Some(0) {
-            return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
-        }
+        self.judged(&self.run(command, limit).await?)
+    }
+
+    fn judged(&self, finished: &Finished) -> Result<String, Failure> {
+        let printed = String::from_utf8_lossy(&finished.stdout).into_owned();
         let said = String::from_utf8_lossy(&finished.stderr).into_owned();
-        let quote = self.password.struck_from(&quoted(without_greeting(&said).as_bytes()));
+        let both = format!("{}\n{printed}", without_greeting(&said));
+        let quote = || self.password.struck_from(&quoted(one_line(&both).as_bytes()));
+        // It ends well, too, where only a part of the inventory did not come.
+        if both.lines().any(|line| NO_ANSWER.contains(&line.trim())) {
+            return Err(Failure::NoAnswer(quote()));
+        }
+        if finished.code == Some(0) {
+            return Ok(printed);
+        }
         Err(if NOT_LET_IN.iter().any(|words| said.contains(words)) {
-            Failure::WrongCredentials(quote)
+            Failure::WrongCredentials(quote())
         } else if OTHER_WAY.iter().any(|words| said.contains(words)) {
-            Failure::Refused(format!("{quote} (try another `cipher`)"))
-        } else if said.contains("Unable to establish") || said.contains("session timeout") {
-            Failure::NoAnswer(quote)
+            Failure::Refused(format!("{} (try another `cipher`)", quote()))
+        } else if NO_SESSION.iter().any(|words| said.contains(words)) {
+            Failure::NoAnswer(quote())
         } else {
-            Failure::Refused(quote)
+            Failure::Refused(quote())
         })
     }
 
@@ -130,7 +149,12 @@ fn not_run(e: &ExecError) -> Failure {
 /// ipmitool's `-v` begins with lines about its own files.
 fn without_greeting(said: &str) -> String {
     let ours = |line: &&str| !line.starts_with("Loading ") && !line.starts_with("Running ");
-    said.lines().filter(ours).collect::<Vec<_>>().join(" ")
+    said.lines().filter(ours).collect::<Vec<_>>().join("\n")
+}
+
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
 }
 
 fn serials_in(inventory: &str) -> Vec<String> {
@@ -163,6 +187,38 @@ impl Device for Ipmi {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What ipmitool 1.8.19 does when the answers of a session stop coming, later and later.
+    #[test]
+    fn an_answer_that_is_lost_within_a_session_is_no_answer_however_ipmitool_ends() {
+        let reach = Reach {
+            address: "127.0.0.1",
+            port: None,
+            username: "admin",
+            cipher: 3,
+            privilege: "OPERATOR",
+        };
+        let ipmi = Ipmi::new(Arc::new(ports::SystemExec), &reach, Secret("Sw0rdfish".to_owned()));
+        let ended = |code, stdout: &str, stderr: &str| {
+            let (stdout, stderr) = (stdout.into(), stderr.into());
+            ipmi.judged(&Finished { code: Some(code), stdout, stderr })
+        };
+        for (code, stdout, stderr) in [
+            (1, "", "Error: Unable to establish IPMI v2 / RMCP+ session\n"),
+            (1, "Device not present (No Response)\n", "Close Session command failed\n"),
+            (0, "Device not present (No Response)\n", "Close Session command failed\n"),
+            (0, "", "FRU Read failed\nClose Session command failed\n"),
+            (1, "", "No valid response received\nUnable to get Chassis Power Status\n"),
+            (1, "", "Unable to set Chassis Power Control to Down/Off\n"),
+        ] {
+            let judged = ended(code, stdout, stderr);
+            assert!(matches!(judged, Err(Failure::NoAnswer(_))), "{stdout}{stderr}: {judged:?}");
+        }
+        let refused = ended(1, "", "Get Chassis Power Status failed: Insufficient resources\n");
+        assert!(matches!(refused, Err(Failure::Refused(_))), "{refused:?}");
+        let read = ended(0, "Chassis Power is off\n", "Close Session command failed\n");
+        assert_eq!(read, Ok("Chassis Power is off\n".to_owned()));
+    }
 
     #[test]
     fn the_serial_numbers_of_an_inventory_are_found() {

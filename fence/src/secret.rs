@@ -14,7 +14,7 @@ const BYTES_MAX: u64 = 4096;
 
 /// A secret in memory. It can be used, and not be shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(pub(crate) String);
 
 impl Secret {
     /// The secret itself: for the wire and for a program's standard input, and for nothing else.

@@ -204,6 +204,7 @@ cells! {
     ipmi_does_not_take_the_password: "ipmi" "wrong-password";
     ipmi_lies: "ipmi" "lying";
     ipmi_flaps: "ipmi" "flapping";
+    ipmi_loses_answers_within_its_sessions: "ipmi" "lossy";
     ipmi_controls_another_machine: "ipmi" "wrong-machine";
     an_agent_switches_a_host_off: "agent" "off";
     an_agent_finds_a_host_off_already: "agent" "already-off";

@@ -107,15 +107,31 @@ def proxy(service, context, directory, mode, says=None):
     return bmc.server_address[1]
 
 
-def every_third_session_is_lost(port):
-    """A relay before an ipmi_sim; returns its port."""
+def every_third_session_is_lost(session):
+    return 0 if session % 3 == 2 else None
+
+
+# Of the first sessions so many answers come back. The first nine open one; then the inventory's size, its content.
+ANSWERS = [11, None, 9, None, 9]
+
+
+def answers_are_lost_within_sessions(session):
+    return ANSWERS[session] if session < len(ANSWERS) else None
+
+
+def relay(port, answers):
+    """A relay before an ipmi_sim that loses what comes after so many answers of a session; returns its port."""
     front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     front.bind(("127.0.0.1", 0))
     sessions = {}
 
-    def back(behind, client):
+    def back(behind, client, most):
+        answered = 0
         while True:
-            front.sendto(behind.recv(65536), client)
+            answer = behind.recv(65536)
+            answered += 1
+            if most is None or answered <= most:
+                front.sendto(answer, client)
 
     def forth():
         while True:
@@ -123,12 +139,10 @@ def every_third_session_is_lost(port):
             if client not in sessions:
                 behind = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 behind.connect(("127.0.0.1", port))
-                lost = len(sessions) % 3 == 2
-                sessions[client] = None if lost else behind
-                if not lost:
-                    threading.Thread(target=back, args=(behind, client), daemon=True).start()
-            if sessions[client] is not None:
-                sessions[client].send(packet)
+                most = answers(len(sessions))
+                sessions[client] = behind
+                threading.Thread(target=back, args=(behind, client, most), daemon=True).start()
+            sessions[client].send(packet)
 
     threading.Thread(target=forth, daemon=True).start()
     return front.getsockname()[1]

@@ -134,7 +134,9 @@ set_working_mc 0x20
         child = self.start(os.path.join(directory, "sim.log"), "ipmi_sim", "-c", conf, "-f",
                            os.path.join(directory, "emu"), "-s", os.path.join(directory, "state"), "-n")
         wait_for(lambda: lets_in(port, child), "ipmi_sim of " + name)
-        return misbehave.every_third_session_is_lost(port) if mode == "flapping" else port
+        loses = {"flapping": misbehave.every_third_session_is_lost,
+                 "lossy": misbehave.answers_are_lost_within_sessions}
+        return misbehave.relay(port, loses[mode]) if mode in loses else port
 
     def cell(self, kind, case, service):
         name = f"{kind}/{case}"
@@ -236,8 +238,10 @@ def main(command):
         rig.certificates()
         systems = dict(pair for kind in KINDS for case in CASES for pair in names_of(kind, case))
         systems.update({f"ssh/{case}/spare": "On" for case in SSH_CASES})
+        systems["ipmi/lossy/spare"] = "On"
         service = rig.redfish_service(systems)
         cells = {f"{kind}/{case}": rig.cell(kind, case, service) for kind in KINDS for case in CASES}
+        cells["ipmi/lossy"] = rig.cell("ipmi", "lossy", service)
         cells.update({f"ssh/{case}": rig.ssh(case, service) for case in SSH_CASES})
         described = {"cells": cells, "ca_file": top + "/ca.pem", "user": USER, "password": PASSWORD}
         with open(os.path.join(top, "rig.json"), "w") as file:
