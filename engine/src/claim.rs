@@ -127,6 +127,31 @@ impl Engine {
         first.then(|| Taking { engine: self, key: key.clone() })
     }
 
+    /// The lease of a recovery on which nobody works: nobody holds it, or its holder is silent. The first is to
+    /// be kept until the lease is given back.
+    pub(crate) async fn take_free(
+        &self,
+        key: LeaseKey,
+    ) -> Result<Option<(Taking<'_>, Lease)>, StoreError> {
+        let runs_here = self.tenures.has(&key);
+        let Some(taking) = self.taking(&key).filter(|_| !runs_here) else { return Ok(None) };
+        let row = self.ports.store.leases(std::slice::from_ref(&key)).await?.pop();
+        if let Some(row) = &row {
+            let now_ms = self.ports.clock.boot().0;
+            let term_ms = self.tenures.term_ms();
+            let standing = self.recoveries_seen.borrow_mut().observe(row, now_ms, term_ms);
+            if standing == Standing::Held {
+                return Ok(None);
+            }
+        }
+        let seen = row.map(|row| (row.generation, row.beat));
+        let sent = self.ports.clock.boot();
+        let taken = self.ports.store.take(&[Claim { key, seen }], &self.owner).await?;
+        let lease = taken.and_then(|mut leases| leases.pop());
+        self.tenures.extend(lease.iter().cloned().collect(), sent);
+        Ok(lease.map(|lease| (taking, lease)))
+    }
+
     async fn take(
         &self,
         recovery: OpenRecovery,

@@ -9,14 +9,14 @@ use crate::{Engine, error::Stop, turn::chain};
 use recovery::{
     NotificationId,
     hand::{self, HandEntry, Unfit},
-    lease::{Lease, LeaseKey, Standing},
+    lease::{Lease, LeaseKey},
     log::Entry,
     nouns::Notification,
     request::{Asked, Request, RequestState},
     state::Subject,
 };
 use std::collections::BTreeMap;
-use store::{Claim, StoreError};
+use store::StoreError;
 
 impl Engine {
     /// Notes which recoveries shall be cancelled, for the loops that run them.
@@ -54,10 +54,9 @@ impl Engine {
         if let Err(unfit) = fits(request, &notification, &log) {
             return self.refuse(request, &unfit.to_string()).await;
         }
-        let key = LeaseKey::recovery(id);
-        let runs_here = self.tenures.has(&key);
-        let Some(_taking) = self.taking(&key).filter(|_| !runs_here) else { return Ok(()) };
-        let Some(lease) = self.take_free(key).await? else { return Ok(()) };
+        let Some((_taking, lease)) = self.take_free(LeaseKey::recovery(id)).await? else {
+            return Ok(());
+        };
         let written = self.write_by_hand(request, &lease, notification).await;
         let leases = [lease];
         self.tenures.forget(&leases);
@@ -69,25 +68,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// The lease, if nobody holds it or its holder is silent.
-    async fn take_free(&self, key: LeaseKey) -> Result<Option<Lease>, StoreError> {
-        let row = self.ports.store.leases(std::slice::from_ref(&key)).await?.pop();
-        if let Some(row) = &row {
-            let now_ms = self.ports.clock.boot().0;
-            let standing =
-                self.recoveries_seen.borrow_mut().observe(row, now_ms, self.tenures.term_ms());
-            if standing == Standing::Held {
-                return Ok(None);
-            }
-        }
-        let seen = row.map(|row| (row.generation, row.beat));
-        let sent = self.ports.clock.boot();
-        let taken = self.ports.store.take(&[Claim { key, seen }], &self.owner).await?;
-        let lease = taken.and_then(|mut leases| leases.pop());
-        self.tenures.extend(lease.iter().cloned().collect(), sent);
-        Ok(lease)
     }
 
     /// Under the lease nobody else writes the log: it is read anew.

@@ -11,7 +11,7 @@ use recovery::{
     nouns::NotificationStatus,
 };
 use std::{collections::BTreeMap, time::Duration};
-use store::{Claim, StoreError};
+use store::StoreError;
 
 /// How often Nova is asked for what is locked.
 const EVERY: Duration = Duration::from_secs(300);
@@ -43,9 +43,26 @@ impl Engine {
         recovery: &NotificationId,
         servers: &[ServerId],
     ) -> Result<(), StoreError> {
-        let Some(lease) = self.lease_of_ended(recovery).await? else { return Ok(()) };
+        if !self.ended_a_while_ago(recovery).await? {
+            return Ok(());
+        }
+        let Some((_taking, lease)) = self.take_free(LeaseKey::recovery(recovery)).await? else {
+            return Ok(());
+        };
+        // A person may have had it tried again since we asked; from here on nobody can.
+        let still = self.ended_a_while_ago(recovery).await;
+        if let Ok(true) = still {
+            self.undo_locks(&lease, recovery, servers).await;
+        }
+        let leases = [lease];
+        self.tenures.forget(&leases);
+        self.ports.store.release(&leases).await?;
+        still.map(|_| ())
+    }
+
+    async fn undo_locks(&self, lease: &Lease, recovery: &NotificationId, servers: &[ServerId]) {
         for server in servers {
-            match self.settle(&lease, server, false, true).await {
+            match self.settle(lease, server, false, true).await {
                 Ok(()) => {
                     tracing::warn!(%server, notification = %recovery, "a lock that was left is undone");
                 }
@@ -54,32 +71,6 @@ impl Engine {
                 }
             }
         }
-        let leases = [lease];
-        self.tenures.forget(&leases);
-        self.ports.store.release(&leases).await
-    }
-
-    /// The lease of a recovery that ended a while ago; `None` when it did not, or is not one of ours.
-    async fn lease_of_ended(&self, id: &NotificationId) -> Result<Option<Lease>, StoreError> {
-        if !self.ended_a_while_ago(id).await? {
-            return Ok(None);
-        }
-        let store = &self.ports.store;
-        let key = LeaseKey::recovery(id);
-        let row = store.leases(std::slice::from_ref(&key)).await?.into_iter().next();
-        let seen = row.map(|row| (row.generation, row.beat));
-        let sent = self.ports.clock.boot();
-        let taken = store.take(&[Claim { key, seen }], &self.owner).await?;
-        let Some(lease) = taken.and_then(|leases| leases.into_iter().next()) else {
-            return Ok(None);
-        };
-        // A person may have had it tried again since we asked; from here on nobody can.
-        if !self.ended_a_while_ago(id).await? {
-            store.release(&[lease]).await?;
-            return Ok(None);
-        }
-        self.tenures.extend(vec![lease.clone()], sent);
-        Ok(Some(lease))
     }
 
     async fn ended_a_while_ago(&self, id: &NotificationId) -> Result<bool, StoreError> {

@@ -198,7 +198,7 @@ impl Engine {
         servers.extend(changed.into_iter().map(|s| (s.id.clone(), s)));
         // Last, as above: Nova marks the record after it has moved the server.
         let evacuations = nova.evacuations_from(host).await?;
-        let reasons = self.reasons(host, &watched, &evacuations).await;
+        let reasons = self.reasons(host, &watched, &servers, &evacuations).await;
         Ok(ServersView { began, busy, servers, evacuations, reasons, whole, cursor })
     }
 }

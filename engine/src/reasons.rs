@@ -1,6 +1,6 @@
 //! Why Nova did not evacuate a server: its own words, and which host was short of what.
 //!
-//! Asked only of evacuations that failed, and worth no wait: without an answer the vmove says that Nova gave
+//! Asked only where an evacuation failed or left its server in error, and worth no wait: without an answer the vmove says that Nova gave
 //! it up, and nothing more.
 
 use crate::Engine;
@@ -8,7 +8,7 @@ use futures::StreamExt;
 use openstack::{AskError, Failure};
 use recovery::{
     HostName, ServerId,
-    seen::{Evacuation, EvacuationStatus},
+    seen::{Evacuation, EvacuationStatus, Server, VmState},
     shortage::{self, Needs, Node, Resource, Room},
 };
 use std::{
@@ -41,12 +41,19 @@ impl Engine {
         &self,
         dead: &HostName,
         watched: &Watched,
+        servers: &BTreeMap<ServerId, Server>,
         evacuations: &[Evacuation],
     ) -> BTreeMap<ServerId, String> {
         let newest = recovery::plan::newest_evacuations(evacuations);
         let failed = watched.iter().filter_map(|(server, before)| {
             let e = newest.get(server).filter(|e| e.id > *before)?;
-            (e.status == EvacuationStatus::Failed).then(|| (server.clone(), e.dest.clone()))
+            let in_error = servers.get(server).is_some_and(|s| s.vm_state == VmState::Error);
+            let failed = match e.status {
+                EvacuationStatus::Failed => true,
+                EvacuationStatus::Done | EvacuationStatus::Completed => in_error,
+                EvacuationStatus::Running => false,
+            };
+            failed.then(|| (server.clone(), e.dest.clone()))
         });
         let failed: BTreeMap<ServerId, Option<HostName>> = failed.collect();
         if failed.is_empty() {

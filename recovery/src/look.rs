@@ -220,12 +220,10 @@ fn judge_shown(
         };
     }
     match elsewhere {
-        Some(host) if server.vm_state == VmState::Error && !done => Finding::GivenUp {
-            why: match look.reasons.get(&m.planned.server) {
-                Some(why) => format!("Nova failed to rebuild it on {host}: {why}"),
-                None => format!("Nova failed to rebuild it on {host}; it is in error there"),
-            },
-        },
+        Some(host) if server.vm_state == VmState::Error => {
+            let noted = look.reasons.get(&m.planned.server);
+            Finding::GivenUp { why: in_error_on(host, done, noted) }
+        }
         Some(host) => Finding::Arrived(Arrival {
             server: m.planned.server.clone(),
             host: host.clone(),
@@ -245,6 +243,18 @@ fn given_up_moving(evacuation: Option<&Evacuation>) -> Finding {
     let to = evacuation.and_then(|e| e.dest.as_ref()).map(|host| format!(" on {host}"));
     let to = to.unwrap_or_default();
     Finding::GivenUp { why: format!("Nova took the evacuation and did not finish it{to} in time") }
+}
+
+/// It is there, and does not run as far as Nova knows.
+fn in_error_on(host: &HostName, done: bool, noted: Option<&String>) -> String {
+    let what = match done {
+        true => "Nova moved it and then failed to bring it up",
+        false => "Nova failed to rebuild it",
+    };
+    match noted {
+        Some(why) => format!("{what} on {host}: {why}"),
+        None => format!("{what} on {host}; it is in error there"),
+    }
 }
 
 fn is_deleted(server: &Server) -> bool {

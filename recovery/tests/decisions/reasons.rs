@@ -24,8 +24,11 @@ fn what_nova_noted_of_a_failed_evacuation_is_the_reason() {
     let silent = failed(Seen::whole(1_500, vec![still_there("a")]));
     assert_eq!(why(&moving.looks(2_000, &silent)), "Nova gave the evacuation up");
     let there = vec![shown("a", "new", VmState::Error, Task::None)];
-    let noted = failed(Seen::whole(1_500, there)).noted("a", "disk full");
+    let noted = failed(Seen::whole(1_500, there.clone())).noted("a", "disk full");
     assert_eq!(why(&moving.looks(2_000, &noted)), "Nova failed to rebuild it on new: disk full");
+    let done = Seen::whole(1_500, there).record(7, "a", EvacuationStatus::Done);
+    let told = "Nova moved it and then failed to bring it up on new; it is in error there";
+    assert_eq!(why(&moving.looks(2_000, &done)), told);
 }
 
 #[test]
