@@ -21,14 +21,40 @@ pub(crate) enum Away {
     Nova,
 }
 
+/// What comes instead of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Instead {
+    /// Nobody is there.
+    Nothing,
+    Status(u16),
+    Rubbish,
+    /// The first half of the true answer.
+    Half,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Cloud {
-    away: Mutex<Option<Away>>,
+    fault: Mutex<Option<(Away, Instead)>>,
 }
 
 impl Cloud {
     pub(crate) fn lose(&self, who: Away) {
-        *self.away.lock().unwrap() = Some(who);
+        self.fail(who, Instead::Nothing);
+    }
+
+    pub(crate) fn fail(&self, who: Away, instead: Instead) {
+        *self.fault.lock().unwrap() = Some((who, instead));
+    }
+}
+
+impl Instead {
+    fn of(self, told: Answer, to: String) -> Result<Answer, TransportError> {
+        match self {
+            Self::Nothing => Err(TransportError::Unreachable { to, why: "refused".into() }),
+            Self::Status(status) => Ok(answer(status, &json!({"error": {"message": "no"}}))),
+            Self::Rubbish => Ok(told.map(|_| Bytes::from_static(b"<html>\xff it works!"))),
+            Self::Half => Ok(told.map(|body| body.slice(..body.len() / 2))),
+        }
     }
 }
 
@@ -36,11 +62,14 @@ impl Cloud {
 impl Transport for Cloud {
     async fn send(&self, ask: Ask, _: Duration) -> Result<Answer, TransportError> {
         let host = ask.uri().host().unwrap_or_default().to_owned();
-        let away = *self.away.lock().unwrap();
-        match host.as_str() {
-            "keystone" if away != Some(Away::Keystone) => Ok(keystone(&ask)),
-            "nova" if away != Some(Away::Nova) => Ok(nova(&ask)),
-            _ => Err(TransportError::Unreachable { to: host, why: "refused".into() }),
+        let (who, told) = match host.as_str() {
+            "keystone" => (Away::Keystone, keystone(&ask)),
+            "nova" => (Away::Nova, nova(&ask)),
+            other => panic!("nobody is at {other}"),
+        };
+        match *self.fault.lock().unwrap() {
+            Some((faulty, instead)) if faulty == who => instead.of(told, host),
+            _ => Ok(told),
         }
     }
 }
