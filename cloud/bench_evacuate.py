@@ -20,6 +20,7 @@ import datetime
 import json
 import os
 import statistics
+import sys
 import threading
 import time
 
@@ -185,6 +186,18 @@ def summary(runs):
             "ratio_min": round(ratios[0], 2), "ratio_max": round(ratios[-1], 2)}
 
 
+def what_is_wrong(run, vms):
+    """A time tells something only of a recovery that was whole."""
+    if run["who"].startswith("py-"):
+        return
+    if run["moved"] != vms or "active" not in run:
+        yield "%d of %d servers moved" % (run["moved"], vms)
+    if run["asked_twice"]:
+        yield "%d servers were evacuated twice" % run["asked_twice"]
+    if run["who"] == "ours" and set(run["status"].split(" and ")) != {"finished"}:
+        yield "the notifications ended " + run["status"]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -201,7 +214,7 @@ def main():
     if a.python:
         turns += ["py-tuned", "py-default"]
     hosts = ["compute%02d" % (n + 1) for n in range(a.hosts)]
-    runs = []
+    runs, wrong = [], []
     for who in turns:
         run = {"nova": lambda: nova_alone(client, hosts, a.vms),
                "ours": lambda: masakari(client, hosts, a.vms, *OURS),
@@ -209,6 +222,7 @@ def main():
                "py-default": lambda: masakari(client, hosts, a.vms, *python("default"))}[who]()
         runs.append(dict(run, who=who))
         say("%-10s %s" % (who, json.dumps(run)))
+        wrong += ["%s: %s" % (who, what) for what in what_is_wrong(runs[-1], a.vms * a.hosts)]
         result = {"bench": "evacuate", "vms": a.vms, "hosts": a.hosts, "commit": a.commit, "summary": summary(runs),
                   "cpus": os.cpu_count(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                   "runs": runs}
@@ -220,6 +234,8 @@ def main():
     client.delete_all_servers()
     for host in hosts:
         cloud.revive(client, host)
+    if wrong:
+        sys.exit("; ".join(wrong))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,8 @@ impl Program {
             false => Command::new(program),
         };
         command.args(arguments).current_dir(places::root());
+        // The end of a suite's output is shown: what failed, not the frames of what ran it.
+        command.env("RUST_BACKTRACE", "0");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
