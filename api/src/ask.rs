@@ -6,6 +6,7 @@ use crate::{
     auth::Caller,
     fault::Fault,
     json::Json,
+    long_lists::Pieces,
     microversion::Version,
     policy,
     query::Query,
@@ -16,11 +17,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures::stream;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use recovery::Millis;
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use store::Page;
 
 /// A caller that takes longer to send its body has gone away.
@@ -110,7 +112,9 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Fault> {
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
-    body: Vec<u8>,
+    body: Body,
+    /// When the body is in pieces: of how many bytes.
+    length: Option<usize>,
 }
 
 impl Reply {
@@ -118,19 +122,21 @@ impl Reply {
         Self::with(StatusCode::OK, body)
     }
 
-    /// A long list, of about so many bytes: its text is not moved while it grows.
-    pub(crate) fn list(body: &impl Serialize, bytes: usize) -> Result<Self, Fault> {
-        let mut text = Vec::with_capacity(bytes);
-        serde_json::to_writer(&mut text, body).map_err(not_written)?;
-        Ok(Self { status: StatusCode::OK, body: text })
+    /// A list that may be long.
+    pub(crate) fn list(body: &impl Serialize) -> Result<Self, Fault> {
+        let text = Pieces::of_json(body).map_err(not_written)?;
+        let length = Some(text.bytes());
+        let pieces = text.into_sent().map(Ok::<_, Infallible>);
+        Ok(Self { status: StatusCode::OK, body: Body::from_stream(stream::iter(pieces)), length })
     }
 
     pub(crate) fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Fault> {
-        Ok(Self { status, body: serde_json::to_vec(body).map_err(not_written)? })
+        let body = serde_json::to_vec(body).map_err(not_written)?.into();
+        Ok(Self { status, body, length: None })
     }
 
     pub(crate) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
+        Self { status: StatusCode::NO_CONTENT, body: Body::empty(), length: None }
     }
 }
 
@@ -141,7 +147,11 @@ fn not_written(why: serde_json::Error) -> Fault {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        if let Some(length) = self.length {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
         response
     }
 }

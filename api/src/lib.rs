@@ -32,6 +32,7 @@ mod health;
 mod healthcheck;
 mod hosts;
 mod json;
+mod long_lists;
 mod microversion;
 mod notifications;
 mod patience;
@@ -54,6 +55,7 @@ pub use cors::Cors;
 pub use health::{HealthBackend, Healthcheck};
 pub use http::HeaderName;
 pub use ipnet::IpNet;
+pub use long_lists::LongLists;
 pub use policy::RULES;
 pub use serve::{Listening, Peer, serve};
 pub use tls::{Tls, TlsError};
@@ -78,6 +80,7 @@ pub struct ApiState {
     /// Called when there is work, so that an engine in this process starts at once.
     pub wake: Arc<dyn Fn() + Send + Sync>,
     pub config: Config,
+    pub long_lists: LongLists,
 }
 
 impl fmt::Debug for ApiState {

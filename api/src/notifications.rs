@@ -75,11 +75,12 @@ pub(crate) async fn answer(ask: &Ask, action: Action) -> Result<Reply, Fault> {
 async fn index(ask: &Ask) -> Result<Reply, Fault> {
     ask.can("os_masakari_api:notifications:index")?;
     let (query, page) = ask.list()?;
+    let _turn = ask.api.long_lists.turn(&*ask.api.clock, &page).await?;
     let found = match filter(&query)? {
         Some(filter) => ask.api.store.notifications(&filter, &page).await?,
         None => NotificationList::default(),
     };
-    Reply::list(&Many { notifications: &found }, found.text_bytes() + ROW_BYTES * found.len())
+    Reply::list(&Many { notifications: &found })
 }
 
 /// Nothing if no notification can be like that.
@@ -253,9 +254,6 @@ struct Many<'a> {
     #[serde(serialize_with = "views")]
     notifications: &'a NotificationList,
 }
-
-/// What is written of one beside its texts, when they need no escapes: about.
-const ROW_BYTES: usize = 330;
 
 fn views<S: Serializer>(list: &NotificationList, to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(list.iter().map(|listed| View::of(&listed, None)))

@@ -10,7 +10,7 @@
 use crate::device::{Device, Failure, Found, Power, quoted};
 use crate::secret::Secret;
 use async_trait::async_trait;
-use ports::{Environment, Exec, ExecError, Finished, Program};
+use ports::{Environment, Exec, Finished, Program};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,12 +84,7 @@ impl Agent {
             stdin: lines.into_bytes(),
             environment: Environment::Clean,
         };
-        self.exec.run(program, limit).await.map_err(|e| match e {
-            ExecError::Start { program, source } => {
-                Failure::Unusable(format!("cannot run {program}: {source}"))
-            }
-            ExecError::TimedOut { .. } => Failure::NoAnswer(e.to_string()),
-        })
+        Ok(self.exec.run(program, limit).await?)
     }
 
     fn failed(&self, finished: &Finished) -> Failure {
@@ -136,6 +131,7 @@ impl Device for Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ports::ExecError;
 
     /// An agent that says `words` and fails, whatever it is asked.
     #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use crate::machine::Told;
 use async_trait::async_trait;
+use ports::ExecError;
 use std::{fmt, time::Duration};
 
 /// Whether the host has power; for a storage device, whether the host is let in.
@@ -51,6 +52,17 @@ pub enum Failure {
     /// It was not even asked: a secret or a program is missing here.
     #[error("it cannot be asked from here: {0}")]
     Unusable(String),
+}
+
+impl From<ExecError> for Failure {
+    fn from(error: ExecError) -> Self {
+        match error {
+            ExecError::Start { program, source } => {
+                Self::Unusable(format!("cannot run {program}: {source}"))
+            }
+            ExecError::TimedOut { .. } => Self::NoAnswer(error.to_string()),
+        }
+    }
 }
 
 impl Failure {

@@ -8,7 +8,7 @@ use crate::device::{Device, Failure, Found, Power, quoted};
 use crate::machine::Told;
 use crate::secret::Secret;
 use async_trait::async_trait;
-use ports::{Environment, Exec, ExecError, Finished, Program};
+use ports::{Environment, Exec, Finished, Program};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Ipmi {
             stdin: self.password.expose().as_bytes().to_vec(),
             environment: Environment::Clean,
         };
-        self.exec.run(program, limit).await.map_err(|e| not_run(&e))
+        Ok(self.exec.run(program, limit).await?)
     }
 
     /// Runs it and takes what it printed.
@@ -134,15 +134,6 @@ impl Ipmi {
                 | Failure::Unusable(_)),
             ) => Err(failure),
         }
-    }
-}
-
-fn not_run(e: &ExecError) -> Failure {
-    match e {
-        ExecError::Start { program, source } => {
-            Failure::Unusable(format!("cannot run {program}: {source}"))
-        }
-        ExecError::TimedOut { .. } => Failure::NoAnswer(e.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::device::{Device, Failure, Found, Power, quoted};
 use async_trait::async_trait;
-use ports::{Environment, Exec, ExecError, Program};
+use ports::{Environment, Exec, Program};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,12 +62,7 @@ impl Device for Ssh {
             stdin: Vec::new(),
             environment: Environment::Clean,
         };
-        let finished = self.exec.run(program, limit).await.map_err(|e| match e {
-            ExecError::Start { program, source } => {
-                Failure::Unusable(format!("cannot run {program}: {source}"))
-            }
-            ExecError::TimedOut { .. } => Failure::NoAnswer(e.to_string()),
-        })?;
+        let finished = self.exec.run(program, limit).await?;
         let said = quoted(&finished.stderr);
         // Its warning about a changed key is longer than what is quoted.
         let whole = String::from_utf8_lossy(&finished.stderr);

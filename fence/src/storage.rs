@@ -10,7 +10,7 @@ use crate::device::{Device, Failure, Found, Power, quoted};
 use crate::file::template::{Template, Values};
 use crate::file::{Listing, StorageSettings};
 use async_trait::async_trait;
-use ports::{Clock, Environment, Exec, ExecError, Program};
+use ports::{Clock, Environment, Exec, Program};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,12 +94,7 @@ impl Storage {
             stdin: Vec::new(),
             environment: Environment::Clean,
         };
-        let finished = self.exec.run(program, limit).await.map_err(|e| match e {
-            ExecError::Start { program, source } => {
-                Failure::Unusable(format!("cannot run {program}: {source}"))
-            }
-            ExecError::TimedOut { .. } => Failure::NoAnswer(e.to_string()),
-        })?;
+        let finished = self.exec.run(program, limit).await?;
         match finished.code {
             Some(0) => Ok(finished.stdout),
             Some(_) | None => Err(Failure::Refused(quoted(&finished.stderr))),

@@ -87,6 +87,7 @@ pub(crate) async fn serve(
         clock: machine.clock.clone(),
         entropy: machine.entropy.clone(),
         config: configuration.api()?,
+        long_lists: api::LongLists::default(),
         wake: nudge,
     };
     let socket = tokio::net::TcpListener::bind(address)

@@ -69,7 +69,7 @@ pub struct Sql {
     adopt_at: Mutex<Boot>,
     adopt_every: Option<Duration>,
     adopt_new_after: Duration,
-    seen: Mutex<pythons::Seen>,
+    seen: pythons::Seen,
     /// When this process last moved the watermark of the history.
     followed_at: Mutex<Option<Boot>>,
 }
@@ -104,7 +104,7 @@ impl Sql {
             adopt_at: Mutex::new(Boot(0)),
             adopt_every,
             adopt_new_after,
-            seen: Mutex::default(),
+            seen: pythons::Seen::default(),
             followed_at: Mutex::default(),
         })
     }

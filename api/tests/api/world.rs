@@ -191,6 +191,7 @@ impl World {
                 bell.fetch_add(1, Ordering::Relaxed);
             }),
             config: settings.config,
+            long_lists: api::LongLists::default(),
         };
         Self { app: api::app(state), store, door, cloud, clock, time, woken }
     }

@@ -1,7 +1,7 @@
 //! A storage in memory that is told how to misbehave.
 
 use super::*;
-use ports::{Finished, SystemClock};
+use ports::{ExecError, Finished, SystemClock};
 use std::sync::Mutex;
 
 const LIMIT: Duration = Duration::from_secs(1);

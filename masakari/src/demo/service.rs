@@ -60,6 +60,7 @@ impl Service {
                 ..api::Config::default()
             },
             wake: Arc::new(move || nudge.nudge()),
+            long_lists: api::LongLists::default(),
         };
         // Nothing is asked: the demo's servers have no ports.
         let probe = Arc::new(ports::NetworkProbe::new()?);

@@ -30,7 +30,7 @@ use sea_orm::{
 use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
 
 /// Younger rows are left above the watermark.
-const SETTLED_AFTER_MS: i64 = 60_000;
+pub(super) const SETTLED_AFTER_MS: i64 = 60_000;
 /// So many rows in one step of the watermark.
 const STEP: u64 = 5000;
 /// How often a process moves the watermark.

@@ -181,16 +181,19 @@ pub(crate) async fn something_else_than_python_accepted_is_accepted(doors: &Door
     accepted(&*doors.a, other).await;
 }
 
+fn something_else(n: u32) -> NewNotification {
+    NewNotification {
+        payload: format!(r#"{{"event": "STARTED", "number": {n}}}"#),
+        fingerprint: format!("{n}"),
+        ..reported_now(n, 0)
+    }
+}
+
 /// While a cloud changes over, Python's API runs beside ours: its reports are found in what is new, and
 /// later, when nobody looks at those rows any more, remembered.
 pub(crate) async fn what_python_accepts_beside_us_is_found_and_remembered(doors: &Doors) {
     let db = raw(doors).await;
     run(&db, &segment_and_hosts()).await;
-    let something_else = |n: u32| NewNotification {
-        payload: format!(r#"{{"event": "STARTED", "number": {n}}}"#),
-        fingerprint: format!("{n}"),
-        ..reported_now(n, 0)
-    };
     accepted(&*doors.a, something_else(50)).await;
     run(&db, &[notification(10, "running", 1)]).await;
     let first = Accepted::Duplicate(NotificationId::new(uuid(10)));
@@ -200,6 +203,19 @@ pub(crate) async fn what_python_accepts_beside_us_is_found_and_remembered(doors:
         accepted(&*doors.a, something_else(n)).await;
     }
     assert_eq!(doors.a.accept(reported_now(61, 0)).await.unwrap(), first);
+}
+
+/// A process that nobody reported to for a while goes over what others wrote meanwhile, as far as it is old.
+pub(crate) async fn what_python_accepted_while_nobody_reported_to_us_is_remembered(doors: &Doors) {
+    let db = raw(doors).await;
+    run(&db, &segment_and_hosts()).await;
+    accepted(&*doors.a, something_else(50)).await;
+    run(&db, &[notification(10, "running", 100)]).await;
+    accepted(&*doors.b, something_else(51)).await;
+    SystemClock.sleep(Duration::from_millis(1100)).await;
+    accepted(&*doors.a, something_else(52)).await;
+    let first = Accepted::Duplicate(NotificationId::new(uuid(10)));
+    assert_eq!(doors.a.accept(reported_now(60, 0)).await.unwrap(), first);
 }
 
 /// The database as an older Masakari left it: what came later is taken away again.

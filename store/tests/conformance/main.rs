@@ -121,6 +121,7 @@ macro_rules! every_database {
                 a_report_that_python_accepted_is_not_accepted_again
                 a_report_among_old_ones_is_not_accepted_again
                 what_python_accepts_beside_us_is_found_and_remembered
+                what_python_accepted_while_nobody_reported_to_us_is_remembered
                 something_else_than_python_accepted_is_accepted
                 older_databases_are_brought_up_to_date
                 a_database_of_our_version_before_is_brought_up_to_date
