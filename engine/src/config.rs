@@ -1,6 +1,6 @@
 //! What can be set about the engine.
 
-use crate::steps::Steps;
+use crate::{fencing::Fencing, steps::Steps};
 use recovery::{
     due::Limits, evidence::Require, plan::Selection, priority::Keys, process, quarantine, restart,
     tiers,
@@ -22,6 +22,8 @@ pub struct Config {
     pub recoveries_most: usize,
     /// `[fencing] require`.
     pub require: Require,
+    /// `[fencing] devices_file`; none: hosts are not fenced.
+    pub fencing: Option<Fencing>,
     /// `[host_failure]`.
     pub selection: Selection,
     /// `[host_failure] service_disable_reason`.
@@ -59,6 +61,7 @@ impl Default for Config {
             calls_most: 32,
             recoveries_most: 64,
             require: Require::default(),
+            fencing: None,
             selection: Selection::default(),
             disable_reason: "Masakari detected host failed.".into(),
             reserved_into_aggregates: false,

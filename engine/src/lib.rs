@@ -18,12 +18,13 @@
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
 //!   servers that wait for it.
-//! * `tiers`: ordered restart. * `steps`: those of the operator's own.
+//! * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
 mod claim;
 mod config;
 mod error;
+mod fencing;
 mod hand;
 mod journal;
 mod locks;
@@ -44,6 +45,7 @@ mod turn;
 mod wake;
 
 pub use config::Config;
+pub use fencing::Fencing;
 pub use steps::{Declared, Does, Steps, Webhook};
 pub use wake::Wake;
 
@@ -93,6 +95,8 @@ pub struct Engine {
     pace: RefCell<Pace>,
     /// Calls to Nova in flight that change a server.
     acting: Cell<usize>,
+    /// Hosts that are being fenced.
+    climbing: Rc<Cell<usize>>,
     /// Who of the recoveries gets the next ones.
     fair: RefCell<Fair<NotificationId>>,
     /// Reserved hosts that a recovery of this engine has, or looks at.
@@ -124,6 +128,7 @@ impl Engine {
             tenures: Tenures::new(config.lease_term),
             pace: RefCell::new(Pace::new(config.calls_most)),
             acting: Cell::new(0),
+            climbing: Rc::default(),
             fair: RefCell::default(),
             reserving: RefCell::default(),
             taking: RefCell::default(),

@@ -1,6 +1,6 @@
 //! Looks at the world: the host and what is known of it, the servers on it, and those on their way.
 
-use crate::{Engine, reasons::Watched, subject::Mission, tiers::Order};
+use crate::{Engine, fencing::Ladder, reasons::Watched, subject::Mission, tiers::Order};
 use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
@@ -32,6 +32,8 @@ pub(crate) struct HostView {
     pub(crate) answered_at: Boot,
     pub(crate) service: Option<ComputeService>,
     pub(crate) evidence: Vec<Evidence>,
+    /// The devices that could prove it dead.
+    pub(crate) ladder: Ladder,
 }
 
 /// Why the world could not be looked at.
@@ -92,6 +94,7 @@ pub(crate) enum From {
 impl Engine {
     /// Asks Nova for the host's service and the store for the evidence.
     pub(crate) async fn look_at_host(&self, host: &HostName) -> Result<HostView, LookFailed> {
+        let ladder = self.ladder_of(host).await?;
         let looked_at = self.ports.clock.boot();
         let evidence = self.ports.store.evidence(host).await?;
         let service = self.ports.nova.compute_service(host).await?;
@@ -100,7 +103,7 @@ impl Engine {
         if took > LOOK_WITHIN {
             return Err(LookFailed::Slow { host: host.clone(), took_ms: took.as_millis() });
         }
-        Ok(HostView { answered_at, service, evidence })
+        Ok(HostView { answered_at, service, evidence, ladder })
     }
 
     /// What is on the host, which evacuations away from it Nova has on record, and where it may go.
@@ -213,10 +216,15 @@ impl HostView {
     ) -> Result<Permit, Missing> {
         let sightings: Vec<Sighting> =
             self.service.iter().filter_map(ComputeService::sighting).collect();
-        // Nova's times are whole seconds and our reading of them is off by as much.
-        let ours = |s: &Sighting| own_write.is_some_and(|w| s.at.since(w) <= OWN_WRITE_MS);
-        let sightings: Vec<Sighting> = sightings.into_iter().filter(|s| !ours(s)).collect();
+        let sightings: Vec<Sighting> =
+            sightings.into_iter().filter(|s| !is_own_write(s, own_write)).collect();
         let says = self.service.as_ref().map_or(NovaSays::Absent, ComputeService::says);
         permit(host, &self.evidence, engine.config().require, &sightings, says)
     }
+}
+
+/// Whether a heartbeat may be a write of ours, made at `own_write`. Nova's times are whole seconds and our reading
+/// of them is off by as much.
+pub(crate) fn is_own_write(seen: &Sighting, own_write: Option<Millis>) -> bool {
+    own_write.is_some_and(|w| seen.at.since(w) <= OWN_WRITE_MS)
 }

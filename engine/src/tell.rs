@@ -7,6 +7,7 @@ use crate::subject::Task;
 use openstack::AskError;
 use recovery::{
     Millis, NotificationId,
+    fencing::FenceEntry,
     log::{Act, Entry},
     nouns::NotificationStatus,
     state::{Outcome, Stage, State},
@@ -49,6 +50,7 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
                 let source = said.map(|e| e.source.as_str()).collect::<Vec<_>>().join(", ");
                 tracing::info!(proof = %kind, source, "the host is proven dead");
             }
+            Entry::Fence(entry) => fencing(entry, now),
             Entry::NotMoved { server, why, again_at: Some(at), .. } => {
                 let again_in_ms = at.since(now);
                 tracing::info!(%server, why, again_in_ms, "not moved; it will be tried again");
@@ -86,6 +88,23 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
             | Entry::Restart(_)
             | Entry::Process(_)
             | Entry::Tier(_) => {}
+        }
+    }
+}
+
+fn fencing(entry: &FenceEntry, now: Millis) {
+    match entry {
+        FenceEntry::Begun { attempt, rungs } => {
+            tracing::warn!(attempt, ladder = rungs.join(", "), "fencing the host");
+        }
+        FenceEntry::Proven { evidence } => {
+            let path = evidence.raw.replace('\n', "; ");
+            tracing::warn!(proof = %evidence.kind, source = evidence.source, path, "fenced");
+        }
+        FenceEntry::Failed { path, why, again_at } => {
+            let (path, why) = (path.join("; "), why.as_deref().unwrap_or_default());
+            let again_in_ms = again_at.map(|at| at.since(now));
+            tracing::error!(path, why, again_in_ms, "the host could not be fenced");
         }
     }
 }

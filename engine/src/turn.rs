@@ -5,8 +5,11 @@
 
 mod capacity;
 mod digest;
+mod fencing;
 mod intents;
+mod judged;
 mod record;
+mod single;
 mod starts;
 
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
     acts::Manner,
     claim,
     error::{ActFailed, Stop},
+    fencing::Ended as FenceEnded,
     journal::Journal,
     look::{From, HostList, HostView, LookFailed, ServersView},
     reserve::{Found, Hold},
@@ -28,13 +32,14 @@ use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnord
 use openstack::Cursor;
 use ports::Boot;
 use recovery::{
-    Millis, Missing, ServerId,
+    Millis, ServerId,
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
     log::{Act, Entry},
-    state::{Once, Stage, State},
+    state::{Stage, State},
     way::WayEntry,
 };
+use single::{Single, single};
 use starts::Desk;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -63,25 +68,13 @@ enum Came<'e> {
     Looked(Result<ServersView, LookFailed>),
     Found(Result<Found<'e>, LookFailed>),
     Room(Result<RoomView, LookFailed>),
+    Fenced(FenceEnded),
     Switched(Entry, Result<(), ActFailed>),
     Stepped(recovery::steps::Run, steps::Ended),
     Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },
     Arrived(Result<StartsView, LookFailed>),
     Started(ServerId, Result<(), ActFailed>),
     Checked(ServerId, Result<(), String>),
-}
-
-/// Steps of which at most one runs at a time.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Single {
-    Host,
-    List,
-    Servers,
-    Switch,
-    Reserve,
-    Room,
-    Starts,
-    Step,
 }
 
 /// One recovery in this process.
@@ -110,6 +103,7 @@ struct Turns<'e> {
     hungry: bool,
     starts: Desk,
     lookout: Lookout,
+    fence: fencing::Desk,
 }
 
 impl Engine {
@@ -209,6 +203,7 @@ impl<'e> Turns<'e> {
             hungry: false,
             starts: Desk::default(),
             lookout: Lookout::default(),
+            fence: fencing::Desk::default(),
         }
     }
 
@@ -273,6 +268,7 @@ impl<'e> Turns<'e> {
         let scene = Scene {
             now: engine.now(),
             permit: judged.as_ref().and_then(|j| j.as_ref().ok()),
+            unproven: self.unproven(judged.as_ref()),
             service: self.view.as_ref().and_then(|v| v.service.as_ref()),
             busy: &self.busy,
             room: engine.config().calls_most,
@@ -293,8 +289,10 @@ impl<'e> Turns<'e> {
         }
         let steps: Vec<Step> = steps.into_iter().filter(|s| self.may_start(s, held)).collect();
         let steps = self.our_share(steps);
+        let steps = self.with_a_place(steps);
         self.intended_at = self.boot();
-        self.record(intents::of(&steps)).await?;
+        let climb = self.climb_intended(&steps);
+        self.record(climb.into_iter().chain(intents::of(&steps)).collect()).await?;
         for step in steps {
             self.start(step);
         }
@@ -319,54 +317,6 @@ impl<'e> Turns<'e> {
             goes
         });
         steps
-    }
-
-    /// After a crash between forcing down and writing that it was done, the service's time of
-    /// change may be that write of ours. A host that lives moves it again within its report interval.
-    fn seen(&mut self, view: HostView) {
-        if self.view.is_none() && self.state.forced_down == Once::Intended {
-            self.own_write = view.service.as_ref().and_then(|s| s.heartbeat_at);
-        }
-        self.view = Some(view);
-    }
-
-    fn fresh_view(&self) -> Option<&HostView> {
-        let now = self.boot();
-        self.view.as_ref().filter(|view| now.since(view.answered_at) <= VIEW_FRESH)
-    }
-
-    /// The line for the log when the judgement of the host changed.
-    fn judgement(&self, judged: &Result<recovery::Permit, Missing>) -> Option<Entry> {
-        match judged {
-            Ok(permit) if self.state.proven < Some(permit.kind()) || self.state.held.is_some() => {
-                let evidence = self.view.as_ref().map(|v| v.evidence.clone()).unwrap_or_default();
-                Some(Entry::Proven { kind: permit.kind(), at: permit.at(), evidence })
-            }
-            Ok(_) => None,
-            Err(missing) => {
-                let why = self.advice(missing);
-                let sighting = match missing {
-                    Missing::SignOfLife { sighting, .. } => Some(sighting.clone()),
-                    Missing::NoEvidence | Missing::TooWeak { .. } | Missing::NovaStillUp => None,
-                };
-                (self.state.held.as_ref() != Some(&why)).then(|| {
-                    tracing::warn!("held: {why}");
-                    Entry::Held { why, sighting }
-                })
-            }
-        }
-    }
-
-    /// What is missing, and what the operator can do about it.
-    fn advice(&self, missing: &Missing) -> String {
-        let host = &self.mission.subject.host;
-        let next = match missing {
-            Missing::NovaStillUp => "it goes on when Nova says down, or at once after",
-            Missing::NoEvidence | Missing::TooWeak { .. } | Missing::SignOfLife { .. } => {
-                "nothing is moved; if it is dead for certain:"
-            }
-        };
-        format!("host '{host}': {missing}; {next} `masakari confirm-dead {host} --reason ...`")
     }
 
     fn may_start(&self, step: &Step, held: bool) -> bool {
@@ -398,9 +348,8 @@ impl<'e> Turns<'e> {
         let (engine, lease) = (self.engine, self.lease.clone());
         let host = self.mission.subject.host.clone();
         let act: LocalBoxFuture<'e, Came<'e>> = match step {
-            Step::LookAtHost => {
-                async move { Came::Host(engine.look_at_host(&host).await) }.boxed_local()
-            }
+            Step::LookAtHost => self.look(host),
+            Step::Fence { .. } => self.climb(),
             Step::Plan | Step::Confirm => {
                 let (mission, ways) = (self.mission.clone(), self.state.ways.clone());
                 async move { Came::Listed(engine.list_host(&mission, &ways).await) }.boxed_local()
@@ -563,26 +512,6 @@ impl<'e> Turns<'e> {
 
     fn boot(&self) -> Boot {
         self.engine.ports.clock.boot()
-    }
-}
-
-fn single(step: &Step) -> Option<Single> {
-    match step {
-        Step::LookAtHost => Some(Single::Host),
-        Step::Plan | Step::Confirm => Some(Single::List),
-        Step::LookAtServers => Some(Single::Servers),
-        Step::LookAtStarts => Some(Single::Starts),
-        Step::LookForRoom(_) => Some(Single::Room),
-        Step::TakeReserve => Some(Single::Reserve),
-        Step::ForceDown(_) | Step::Disable(_) => Some(Single::Switch),
-        Step::ReadyReserve(_) | Step::HandBack(_) => Some(Single::Reserve),
-        Step::RunStep(_) => Some(Single::Step),
-        Step::Evacuate { .. }
-        | Step::Stop(_)
-        | Step::Settle { .. }
-        | Step::Start(_)
-        | Step::Check(..)
-        | Step::Note(_) => None,
     }
 }
 

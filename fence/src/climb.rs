@@ -29,6 +29,11 @@ pub trait Witness: Send + Sync + Debug {
     /// The newest sign of life of `host`, whenever it was. How long it is worth waiting for one (Nova's
     /// heartbeat comes every ten seconds) is for the witness to decide.
     async fn newest_sign_of_life(&self, host: &HostName) -> Life;
+
+    /// How long it may take for that; after it nobody is taken to have answered.
+    fn patience(&self) -> Duration {
+        SECOND_LOOK_MAX
+    }
 }
 
 /// How one host's climb ended.
@@ -59,6 +64,17 @@ impl Climber {
     /// Fences `host`, rung by rung, until one has proven it dead or there is none left. Ends within the sum of
     /// the rungs' deadlines and a second look for each.
     pub async fn climb(&self, host: &HostName, ladder: &LadderOf<'_>) -> Climbed {
+        self.climb_while(host, ladder, || Ok(())).await
+    }
+
+    /// The same, as long as it may be: `may` is asked before each order to switch the host off, and ends the
+    /// climb by saying why not.
+    pub async fn climb_while(
+        &self,
+        host: &HostName,
+        ladder: &LadderOf<'_>,
+        may: impl Fn() -> Result<(), String>,
+    ) -> Climbed {
         let rungs = ladder.entries.iter().map(|entry| rung(entry, &ladder.values));
         let mut climb = Climb::new(host.clone(), ladder.machine.clone(), rungs.collect());
         let mut standing: Option<Standing> = None;
@@ -78,7 +94,10 @@ impl Climber {
             }
             let heard = match (&mut standing, step) {
                 (_, Step::SecondLook) => self.second_look(host).await,
-                (Some(standing), step) => self.ask(standing, entry.deadline, step).await,
+                (Some(standing), step) => match if step == Step::Off { may() } else { Ok(()) } {
+                    Ok(()) => self.ask(standing, entry.deadline, step).await,
+                    Err(why) => Heard::MayNot(why),
+                },
                 (None, _) => Heard::OutOfTime,
             };
             climb.hear(heard);
@@ -106,8 +125,9 @@ impl Climber {
 
     async fn second_look(&self, host: &HostName) -> Heard {
         let look = self.witness.newest_sign_of_life(host);
-        let seen = within(self.tools.clock.as_ref(), SECOND_LOOK_MAX, look).await;
-        let nobody = || Err(format!("nobody answered within {} s", SECOND_LOOK_MAX.as_secs()));
+        let patience = self.witness.patience();
+        let seen = within(self.tools.clock.as_ref(), patience, look).await;
+        let nobody = || Err(format!("nobody answered within {} s", patience.as_secs()));
         Heard::Life(seen.unwrap_or_else(nobody))
     }
 

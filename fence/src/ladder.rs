@@ -22,6 +22,8 @@
 //! * What a device says is not believed when the host showed a sign of life after it was said.
 //! * A request to the host itself (`ssh`) proves nothing: a host that obeys may still be writing, one that
 //!   does not answer may be alive. It may make the next rung find the host off already.
+//! * Before each order whoever climbs is asked whether it may still be given: the host may be back, or another
+//!   engine may fence it. If not, the climb ends there.
 //! * An answer that does not belong to the question ends the rung. It never proves anything.
 
 use crate::device::{Failure, Found, Power};
@@ -110,6 +112,8 @@ pub enum Heard {
     Failed(Failure),
     /// The rung's time is over.
     OutOfTime,
+    /// To [`Step::Off`]: whoever climbs may not, or not any more; nothing was ordered.
+    MayNot(String),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -209,6 +213,7 @@ impl Climb {
             Heard::Life(life) => self.hear_life(life),
             Heard::Failed(failure) => self.hear_failure(failure),
             Heard::OutOfTime => self.hear_out_of_time(),
+            Heard::MayNot(why) => self.hear_may_not(why),
         }
     }
 
@@ -373,6 +378,15 @@ impl Climb {
             }
         };
         self.end_rung(end);
+    }
+
+    /// What may not be ordered of this device may not be of the next one either.
+    fn hear_may_not(&mut self, why: String) {
+        if self.state != State::Order {
+            return self.out_of_turn();
+        }
+        self.note(RungEnd::MayNot { why });
+        self.state = State::Ended(Verdict::NotFenced);
     }
 
     fn has_answered(&mut self) {

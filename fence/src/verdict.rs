@@ -26,6 +26,8 @@ pub enum RungEnd {
     ProvesNothing,
     /// Nothing was done: a person has to.
     NeedsPerson { what: String },
+    /// It was not asked to switch the host off: whoever climbs may not any more.
+    MayNot { why: String },
     /// The answer does not belong to the question: a fault of ours, which must not prove anything.
     OutOfTurn,
 }
@@ -45,6 +47,7 @@ impl RungEnd {
             Self::SeenAlive { .. } => "seen-alive",
             Self::ProvesNothing => "proves-nothing",
             Self::NeedsPerson { .. } => "needs-person",
+            Self::MayNot { .. } => "may-not",
             Self::OutOfTurn => "out-of-turn",
         }
     }
@@ -67,6 +70,7 @@ impl fmt::Display for RungEnd {
             Self::SeenAlive { what } => write!(f, "says off, but {what} after that: not believed"),
             Self::ProvesNothing => f.write_str("did what it can, which proves nothing"),
             Self::NeedsPerson { what } => f.write_str(what),
+            Self::MayNot { why } => write!(f, "not asked to switch it off: {why}"),
             Self::OutOfTurn => f.write_str("gave an answer to another question"),
         }
     }

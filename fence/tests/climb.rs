@@ -185,6 +185,21 @@ async fn a_bmc_that_answers_proves_and_the_evidence_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn before_each_order_it_is_asked_whether_it_may_still_be_given() {
+    let night = night(&[("c1-bmc", None), ("spare", Some(100))], false);
+    let ladder = night.file.ladder_of("c1", None).unwrap();
+    let asked = AtomicUsize::new(0);
+    let may = || {
+        asked.fetch_add(1, Ordering::Relaxed);
+        Err("it was heard".to_owned())
+    };
+    let climbed = night.climber.climb_while(&HostName::new("c1"), &ladder, may).await;
+    assert_eq!(words(&climbed), "no-answer may-not");
+    assert_eq!((asked.load(Ordering::Relaxed), climbed.evidence()), (1, None));
+    assert!(night.rack.off.lock().unwrap().is_empty(), "it was ordered off all the same");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_bmc_costs_its_deadline_and_no_more_and_the_next_rung_is_tried() {
     let night = night(&[("c1-bmc", None), ("spare", Some(100))], false);
     let climbed = night.climb("ladder:default").await;

@@ -1,11 +1,11 @@
 //! `masakari-engine`, and the engine together with the API in one process.
 
 use crate::{
-    api_role, cli::ConfigArgs, config::Configuration, ports_of, ports_of::Machine, reload::Reload,
-    signals,
+    api_role, cli::ConfigArgs, config::Configuration, fence_role, ports_of, ports_of::Machine,
+    reload::Reload, signals,
 };
-use engine::{Engine, Ports, Wake};
-use ports::SystemExec;
+use engine::{Engine, Fencing, Ports, Wake};
+use ports::{Clock, SystemExec};
 use std::{process::ExitCode, sync::Arc};
 use store::Store;
 
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         let reload = Reload::new(args, PROGRAM, levels)?;
         tokio::select! {
             () = engine.run(stop()) => {}
-            () = reload.keep(|configuration| reconfigure(&engine, configuration)) => {}
+            () = reload.keep(|configuration| reconfigure(&engine, configuration, &machine)) => {}
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -47,7 +47,7 @@ pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         let both = async { tokio::join!(serving, engine.run(stop())).0 };
         tokio::select! {
             served = both => served?,
-            () = reload.keep(|configuration| reconfigure(&engine, configuration)) => {}
+            () = reload.keep(|configuration| reconfigure(&engine, configuration, &machine)) => {}
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -60,7 +60,7 @@ fn new(
     wake: Wake,
 ) -> anyhow::Result<Engine> {
     configuration.check_networks()?;
-    let config = settings(configuration)?;
+    let config = settings(configuration, &machine.clock)?;
     let nova = machine.nova(configuration)?;
     let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
     let probe = Arc::new(ports::NetworkProbe::new()?);
@@ -69,13 +69,30 @@ fn new(
 }
 
 /// What can change while the engine runs changes.
-fn reconfigure(engine: &Engine, configuration: &Configuration) -> anyhow::Result<()> {
-    engine.reconfigure(settings(configuration)?);
+fn reconfigure(
+    engine: &Engine,
+    configuration: &Configuration,
+    machine: &Machine,
+) -> anyhow::Result<()> {
+    engine.reconfigure(settings(configuration, &machine.clock)?);
     Ok(())
 }
 
-fn settings(configuration: &Configuration) -> anyhow::Result<engine::Config> {
-    let config = configuration.engine(&ports_of::machine_name())?;
+fn settings(
+    configuration: &Configuration,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<engine::Config> {
+    let mut config = configuration.engine(&ports_of::machine_name())?;
+    if let Some(file) = configuration.fencing_file()? {
+        let hosts = file.hosts.len();
+        let (devices, ladders) = (file.devices.len(), file.ladders.len());
+        tracing::info!(devices, ladders, hosts, "lost hosts are fenced");
+        let tools = fence_role::tools(clock.clone());
+        let report_interval = configuration.report_interval();
+        let fencing = Fencing { file: Arc::new(file), tools, report_interval };
+        config.limits.fencing.quiet_ms = i64::try_from(fencing.quiet().as_millis())?;
+        config.fencing = Some(fencing);
+    }
     if config.require == recovery::evidence::Require::Monitor {
         tracing::warn!(
             "[fencing] require = monitor: a monitor's word and Nova's are believed without proof; \

@@ -10,7 +10,7 @@ use fence::file::FileError;
 use fence::secret::Secrets;
 use fence::survey::survey;
 use fence::{FencingFile, Tools};
-use ports::{SystemClock, SystemExec};
+use ports::{Clock, SystemClock, SystemExec};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -111,12 +111,7 @@ fn look_at(
     let ladder = file
         .ladder_of(host, control_attributes)
         .with_context(|| format!("the host '{host}' could not be fenced"))?;
-    let tools = Tools {
-        clock: Arc::new(SystemClock),
-        exec: Arc::new(SystemExec),
-        network: Arc::new(SystemNetwork),
-        secrets: Arc::new(secrets()),
-    };
+    let tools = tools(Arc::new(SystemClock));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let found = runtime.block_on(survey(&tools, &ladder));
     for (i, (device, surveyed)) in found.iter().enumerate() {
@@ -136,6 +131,16 @@ fn look_at(
     });
     let well = !checks || ready > 0 && faults == 0;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the machine's own devices are reached with.
+pub(crate) fn tools(clock: Arc<dyn Clock>) -> Tools {
+    Tools {
+        clock,
+        exec: Arc::new(SystemExec),
+        network: Arc::new(SystemNetwork),
+        secrets: Arc::new(secrets()),
+    }
 }
 
 fn secrets() -> Secrets {

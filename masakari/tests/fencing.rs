@@ -108,3 +108,30 @@ async fn without_a_file_it_is_said_which_option_names_one() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("[fencing] devices_file names no file"), "{said}");
 }
+
+/// As the engine reads it when it starts.
+#[tokio::test]
+async fn the_check_of_the_configuration_reads_the_devices_and_tells_what_they_are_good_for() {
+    let folder = folder();
+    let check = "config check DIR/masakari.conf";
+    let pointless =
+        "fences only hosts that Nova still takes for up, while [fencing] require = monitor";
+    let (_, said) = masakari(folder.path(), check).await;
+    assert!(said.contains(pointless), "{said}");
+    let file = folder.path().join("fencing.yaml");
+    let configuration = format!("[fencing]\nrequire = proven\ndevices_file = {}\n", file.display());
+    std::fs::write(folder.path().join("masakari.conf"), configuration).unwrap();
+    let (_, said) = masakari(folder.path(), check).await;
+    assert!(!said.contains("devices_file"), "{said}");
+    std::fs::write(&file, DEVICES.replacen("kind: storage", "kind: storrage", 1)).unwrap();
+    let (code, said) = masakari(folder.path(), check).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("fencing.yaml:3:16:") && said.contains("did you mean `storage`?"),
+        "{said}"
+    );
+    std::fs::remove_file(&file).unwrap();
+    let (code, said) = masakari(folder.path(), check).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("cannot read the fencing devices in"), "{said}");
+}

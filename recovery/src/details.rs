@@ -96,6 +96,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
             task.say(at, task.progress, format!("Host '{host}' is proven dead: {kind}, {by}"));
         }
         Entry::Held { why, .. } => task.say(at, task.progress, format!("Held: {why}")),
+        Entry::Fence(entry) => entry.tell(task, at, host),
         Entry::Waiting { why } => task.say(at, task.progress, format!("Waiting: {why}")),
         Entry::ForcedDown => {
             task.say(at, task.progress, format!("Forced down compute service on host: '{host}'"));

@@ -4,6 +4,7 @@
 //! remembers anything; what is in flight in this process is told by the caller.
 
 use crate::capacity;
+use crate::fencing::{self, Unproven};
 use crate::hand;
 use crate::log::{Act, Aftermath, Entry, Reset};
 pub use crate::look::{Look, judge};
@@ -40,6 +41,8 @@ pub struct Limits {
     pub plans: u32,
     /// `host_failure_recovery_threads`, when it is set: the most servers of one host on their way.
     pub on_their_way: Option<usize>,
+    /// Of fencing.
+    pub fencing: fencing::Limits,
     /// Of ordered starts.
     pub tiers: crate::tiers::Limits,
     /// `[recovery] capacity_wait`: how long a server waits for room; 0: not at all.
@@ -57,6 +60,7 @@ impl Default for Limits {
             expiry_ms: 86_400_000,
             plans: 10,
             on_their_way: None,
+            fencing: fencing::Limits::default(),
             tiers: crate::tiers::Limits::default(),
             capacity_wait_ms: 600_000,
         }
@@ -69,6 +73,8 @@ pub struct Scene<'a> {
     pub now: Millis,
     /// `None`: the host must be looked at first, or again.
     pub permit: Option<&'a Permit>,
+    /// Why there is none, for a host that has a ladder of fence devices.
+    pub unproven: Option<Unproven<'a>>,
     pub service: Option<&'a ComputeService>,
     /// Servers with an act in flight in this process.
     pub busy: &'a BTreeSet<ServerId>,
@@ -83,6 +89,10 @@ pub struct Scene<'a> {
 pub enum Step {
     /// Get a fresh permit, or learn what is missing.
     LookAtHost,
+    /// Climb the host's ladder of fence devices.
+    Fence {
+        attempt: u32,
+    },
     ForceDown(ForceDown),
     Disable(ServiceId),
     /// List what is on the host and choose.
@@ -140,7 +150,10 @@ pub fn due(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step> {
         steps.extend(capacity::due(state, scene));
         if needs_permit(state, scene.now) {
             match scene.permit {
-                None => steps.push(Step::LookAtHost),
+                None => {
+                    steps.push(Step::LookAtHost);
+                    steps.extend(fence(state, limits, scene));
+                }
                 Some(permit) => steps.extend(with_permit(state, limits, permit, scene)),
             }
         }
@@ -164,7 +177,7 @@ pub fn wake_at(state: &State, limits: &Limits) -> Option<Millis> {
         Stage::Ended { .. } => None,
     });
     let expires = state.since().map(|b| b.plus(limits.expiry_ms));
-    moves.chain(expires).chain(state.steps.again_at()).min()
+    moves.chain(expires).chain(state.steps.again_at()).chain(state.fencing.wake_at()).min()
 }
 
 fn expired(state: &State, limits: &Limits, now: Millis) -> bool {
@@ -179,6 +192,13 @@ fn needs_permit(state: &State, now: Millis) -> bool {
             !m.waits_for_room()
                 && matches!(m.stage, Stage::Waiting { not_before } if not_before <= now)
         })
+}
+
+/// A host without a permit is fenced, if that could bring one.
+fn fence(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
+    let next = state.fencing.next(&limits.fencing, scene.unproven.as_ref()?, scene.now);
+    let attempt = state.fencing.next_attempt();
+    (next == fencing::Next::Fence).then_some(Step::Fence { attempt })
 }
 
 /// Whether steps are left to which the operator leaves it to bring the servers back.

@@ -249,7 +249,15 @@ fn grow<S: Clone>(
 /// The end of a cancelled recovery that has nothing in flight and nothing to undo.
 fn end_of_host(state: &State, now: Millis) -> Option<Entry> {
     let busy = BTreeSet::new();
-    let scene = Scene { now, permit: None, service: None, busy: &busy, room: 0, look: false };
+    let scene = Scene {
+        now,
+        permit: None,
+        unproven: None,
+        service: None,
+        busy: &busy,
+        room: 0,
+        look: false,
+    };
     match due::due(state, &Limits::default(), &scene).as_slice() {
         [Step::Note(end @ Entry::Ended { .. })] if state.hand.cancelled.is_some() => {
             Some(end.clone())

@@ -23,6 +23,7 @@ pub mod capacity;
 pub mod details;
 pub mod due;
 pub mod evidence;
+pub mod fencing;
 pub mod fold;
 pub mod hand;
 pub mod lease;

@@ -48,6 +48,8 @@ pub enum Entry {
     Waiting {
         why: String,
     },
+    /// In the fencing of the host.
+    Fence(crate::fencing::FenceEntry),
     /// We are about to tell Nova that the host is down.
     ForceDownIntended,
     ForcedDown,
@@ -140,6 +142,8 @@ impl Entry {
             Self::Planned { moves, .. } => !moves.is_empty(),
             Self::Restart(crate::restart::Event::Chosen { .. }) => true,
             Self::Process(crate::process::Event::Stopped { .. })
+            // A host that we switched off is not left like that.
+            | Self::Fence(crate::fencing::FenceEntry::Proven { .. })
             | Self::Step(crate::steps::StepEntry::Begun { .. }) => true,
             Self::Step(_)
             | Self::Restart(_)
@@ -147,6 +151,7 @@ impl Entry {
             | Self::Claimed { .. }
             | Self::Proven { .. }
             | Self::Held { .. }
+            | Self::Fence(_)
             | Self::Waiting { .. }
             | Self::ForceDownIntended
             | Self::ForcedDown
@@ -271,6 +276,8 @@ pub enum Summary {
     Reopened,
     /// The request of a person is granted. Refused, and the lines with it, when it was answered before.
     Answered { request: String, answer: String },
+    /// A fence device has proven that a host is dead.
+    Evidence(alloc::boxed::Box<Evidence>),
     /// The server of this recovery is being restarted, which counts.
     Restarted { server: ServerId },
 }

@@ -18,6 +18,7 @@ mod row;
 
 use crate::capacity::Wait;
 use crate::evidence::Kind;
+use crate::fencing::{self, Fencing};
 use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::NotificationStatus;
@@ -123,6 +124,7 @@ pub struct State {
     pub proven: Option<Kind>,
     /// Why there is no permit now.
     pub held: Option<String>,
+    pub fencing: Fencing,
     /// What outside did not answer, when that was written last.
     pub waiting: Option<String>,
     pub forced_down: Once,
@@ -194,6 +196,7 @@ impl State {
             Entry::Claimed { .. } => self.began = self.began.or(Some(at)),
             Entry::Proven { kind, .. } => (self.proven, self.held) = (Some(*kind), None),
             Entry::Held { why, .. } => self.held = Some(why.clone()),
+            Entry::Fence(entry) => self.fencing.apply(entry)?,
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
             Entry::ForceDownIntended => self.forced_down = Once::Intended,
             Entry::ForcedDown => {
@@ -315,6 +318,7 @@ impl State {
         if self.proven.is_some() && before.proven.is_none() {
             summaries.push(Summary::OnMaintenance(of.host_id.clone()));
         }
+        summaries.extend(fencing::summaries(lines));
         for line in lines {
             if let Entry::Way(entry) = &line.entry {
                 summaries.extend(self.ways.summary(entry));

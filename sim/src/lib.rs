@@ -18,6 +18,7 @@
 //!
 //! What this crate is not: it knows neither Masakari's API nor its database nor the engine.
 
+mod bmc;
 mod clock;
 mod fault;
 mod host;
@@ -35,6 +36,7 @@ mod state;
 mod transport;
 mod world;
 
+pub use bmc::{Bmc, Bmcs, Ordered};
 pub use clock::{EPOCH, SimClock};
 pub use fault::{Fault, Kind, Plan, Rule, Service};
 pub use host::{Broken, Condition, EvacuateCall, ForcedDown, Verdict};

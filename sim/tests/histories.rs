@@ -18,6 +18,8 @@ mod checks;
 mod crash_points;
 #[path = "histories/faults.rs"]
 mod faults;
+#[path = "histories/fences.rs"]
+mod fences;
 #[path = "histories/own_steps.rs"]
 mod own_steps;
 #[path = "histories/pace.rs"]

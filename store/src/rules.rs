@@ -67,6 +67,7 @@ pub(crate) fn taken_by(summary: &Summary) -> Option<&HostId> {
         | Summary::VMove(_)
         | Summary::OnMaintenance(_)
         | Summary::OnMaintenanceForProcess(_)
+        | Summary::Evidence(_)
         | Summary::Restarted { .. }
         | Summary::Reopened
         | Summary::Answered { .. }

@@ -30,9 +30,9 @@ const ARROWS: &[Room] = &[
     room("fence", &["recovery", "ports"]),
     simulated("store", &["recovery", "oslo", "ports"]),
     simulated("openstack", &["recovery", "oslo", "ports"]),
-    simulated("engine", &["recovery", "store", "openstack", "ports"]),
+    simulated("engine", &["recovery", "store", "openstack", "ports", "fence"]),
     simulated("api", &["recovery", "oslo", "store", "openstack", "ports"]),
-    room("sim", &["recovery", "oslo", "ports", "store", "openstack", "engine", "api"]),
+    room("sim", &["recovery", "oslo", "ports", "store", "openstack", "engine", "api", "fence"]),
     room(
         "masakari",
         &["recovery", "oslo", "ports", "store", "openstack", "engine", "api", "sim", "fence"],

@@ -34,6 +34,7 @@ impl<'e> Turns<'e> {
                 this.seen(view);
                 Vec::new()
             }),
+            Came::Fenced(ended) => self.fenced(ended),
             Came::Listed(result) => self.heard(Single::List, result, |this, list| this.plan(&list)),
             Came::Looked(result) => self.heard(Single::Servers, result, Self::looked),
             Came::Found(result) => self.heard(Single::Reserve, result, Self::found),

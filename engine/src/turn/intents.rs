@@ -18,7 +18,9 @@ pub(super) fn of(steps: &[Step]) -> Vec<Entry> {
             Step::ForceDown(_) => entries.push(Entry::ForceDownIntended),
             Step::Disable(_) => entries.push(Entry::DisableIntended),
             Step::RunStep(run) => entries.push(crate::steps::begun(run)),
-            Step::LookAtHost
+            // Its line names the ladder: see `Turns::climb_intended`.
+            Step::Fence { .. }
+            | Step::LookAtHost
             | Step::Plan
             | Step::LookAtServers
             | Step::LookAtStarts
@@ -49,6 +51,7 @@ pub(super) fn note(step: &Step) -> Option<Entry> {
     match step {
         Step::Note(entry) => Some(entry.clone()),
         Step::LookAtHost
+        | Step::Fence { .. }
         | Step::ForceDown(_)
         | Step::Disable(_)
         | Step::Plan

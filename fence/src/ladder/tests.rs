@@ -256,6 +256,16 @@ fn the_order_is_given_again_but_not_for_ever() {
     assert_eq!(orders, ORDERS_MAX);
 }
 
+#[test]
+fn an_order_that_may_not_be_given_ends_the_climb_and_not_only_the_rung() {
+    let may_not = || Heard::MayNot("it was seen alive".to_owned());
+    let heard = [found(Power::On, 10), may_not()];
+    assert_eq!(after(on(&[Means::Power, Means::Power]), heard), ("may-not".to_owned(), None));
+    let asked_to_stop = [may_not(), found(Power::Off, 10)];
+    let climb = on(&[Means::Request, Means::Power]);
+    assert_eq!(after(climb, asked_to_stop), ("may-not".to_owned(), None));
+}
+
 fn anything() -> impl Strategy<Value = Heard> {
     let power_of = prop_oneof![Just(Power::On), Just(Power::Off), Just(Power::Between)];
     let machine = prop_oneof![
@@ -282,6 +292,7 @@ fn anything() -> impl Strategy<Value = Heard> {
         1 => Just(Heard::Life(Err("x".to_owned()))),
         2 => failure.prop_map(Heard::Failed),
         1 => Just(Heard::OutOfTime),
+        1 => Just(Heard::MayNot("x".to_owned())),
     ]
 }
 
@@ -303,7 +314,10 @@ proptest! {
                 Heard::Found { found, .. } => Some(found.power == Power::Off),
                 Heard::Power { power, .. } => Some(*power == Power::Off),
                 Heard::Failed(_) => Some(false),
-                Heard::Acknowledged | Heard::Life(_) | Heard::OutOfTime => None,
+                Heard::Acknowledged
+                | Heard::Life(_)
+                | Heard::OutOfTime
+                | Heard::MayNot(_) => None,
             };
             match is_off {
                 Some(true) => offs_in_a_row += 1,

@@ -12,6 +12,7 @@ impl Configuration {
         told.extend(self.database_warnings());
         told.extend(self.policy_warnings());
         told.extend(self.pointless());
+        told.extend(self.believes_monitors());
         told.extend(self.half_set());
         told
     }
@@ -30,6 +31,7 @@ impl Configuration {
             self.api().map(drop),
             self.tls().map(drop),
             self.steps().map(drop),
+            self.fencing_file().map(drop),
         ];
         let errors = rooms.into_iter().filter_map(Result::err).chain(self.log_mistakes());
         let mut told: Vec<Told> = errors.map(told).collect();
@@ -104,6 +106,16 @@ impl Configuration {
             "has no effect beside use_json",
         );
         told
+    }
+
+    /// Hosts have fence devices, and a monitor's word is enough.
+    fn believes_monitors(&self) -> Option<Told> {
+        let proven = self.text("fencing", "require").as_deref() == Some("proven");
+        let why = "fences only hosts that Nova still takes for up, while [fencing] require = monitor: where \
+                   Nova says down, a monitor's word is believed; set `require = proven`";
+        self.fence_devices()
+            .filter(|_| !proven)
+            .map(|_| self.warning("fencing", "devices_file", why))
     }
 
     /// One of two options that need each other.

@@ -2,6 +2,7 @@
 
 use super::Configuration;
 use anyhow::anyhow;
+use fence::{FencingFile, file::FileError};
 use openstack::{AuthConfig, Interface, NovaConfig};
 use oslo::{Secret, config::Place};
 use ports::HttpClientConfig;
@@ -237,6 +238,22 @@ impl Configuration {
     /// The file of fence devices.
     pub(crate) fn fence_devices(&self) -> Option<PathBuf> {
         self.text("fencing", "devices_file").map(PathBuf::from)
+    }
+
+    /// What is in the file of fence devices.
+    pub(crate) fn fencing_file(&self) -> anyhow::Result<Option<FencingFile>> {
+        let Some(path) = self.fence_devices() else { return Ok(None) };
+        let wrong = |error: FileError| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            let what = format!("cannot be used: {error}{}", cause.unwrap_or_default());
+            self.wrong("fencing", "devices_file", what)
+        };
+        FencingFile::read(&path).map(Some).map_err(wrong)
+    }
+
+    /// How often a host that lives reports to Nova.
+    pub(crate) fn report_interval(&self) -> Duration {
+        Duration::from_secs(self.values.get("fencing", "report_interval"))
     }
 
     pub(crate) fn engine(&self, machine: &str) -> anyhow::Result<engine::Config> {

@@ -227,6 +227,7 @@ impl Incident {
             | Entry::Hand(_)
             | Entry::Process(_)
             | Entry::Tier(_)
+            | Entry::Fence(_)
             | Entry::Stopped { .. } => None,
         }
     }

@@ -10,6 +10,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         Entry::Claimed { .. }
         | Entry::Proven { .. }
         | Entry::Held { .. }
+        | Entry::Fence(_)
         | Entry::Waiting { .. }
         | Entry::ForceDownIntended
         | Entry::ForcedDown
@@ -55,6 +56,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         Entry::Claimed { .. }
         | Entry::Proven { .. }
         | Entry::Held { .. }
+        | Entry::Fence(_)
         | Entry::Waiting { .. }
         | Entry::ForceDownIntended
         | Entry::DisableIntended

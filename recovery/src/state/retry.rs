@@ -2,6 +2,7 @@
 
 use super::{Move, Once, Outcome, Stage, State};
 use crate::Millis;
+use crate::fencing::Fencing;
 use crate::log::Aftermath;
 use crate::way::Ways;
 
@@ -10,6 +11,7 @@ impl State {
     /// it may have been repaired, and have died again.
     pub(super) fn retry(&mut self, at: Millis) {
         (self.ended, self.proven, self.held, self.waiting) = (None, None, None, None);
+        self.fencing = Fencing::default();
         for once in [&mut self.forced_down, &mut self.disabled] {
             // What was only meant may have been done: that stays in doubt.
             if *once == Once::Done {

@@ -5,6 +5,7 @@
 mod capacity;
 mod details;
 mod due;
+mod fencing;
 mod folding;
 mod hand;
 mod look;

@@ -71,6 +71,7 @@ impl Log {
         let scene = Scene {
             now: Millis(now),
             permit,
+            unproven: None,
             service: None,
             busy: &BTreeSet::new(),
             room: at.room,
@@ -425,6 +426,7 @@ fn a_recovery_ends_when_the_last_tier_is_over_and_names_who_does_not_run() {
         &Scene {
             now: Millis(6),
             permit: None,
+            unproven: None,
             service: None,
             busy: &BTreeSet::new(),
             room: 1,

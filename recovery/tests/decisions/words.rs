@@ -101,6 +101,7 @@ impl Log {
         let scene = Scene {
             now: Millis(at.now),
             permit: at.permit,
+            unproven: None,
             service: Some(&service),
             busy: &at.busy.iter().map(|name| id(name)).collect(),
             room: at.room,
@@ -134,6 +135,7 @@ pub(crate) fn sentence(step: &Step) -> String {
     let and = |what: &str, is: bool| if is { format!(", {what}") } else { String::new() };
     match step {
         Step::LookAtHost => "look at the host".into(),
+        Step::Fence { attempt } => format!("fence, {attempt}"),
         Step::ForceDown(_) => "force down".into(),
         Step::Disable(_) => "disable".into(),
         Step::Plan => "plan".into(),

@@ -1,6 +1,6 @@
 //! What must be true at every step, and at the end.
 
-use crate::{by_hand, reserves, tale::Stage};
+use crate::{by_hand, fences, reserves, tale::Stage};
 use recovery::{
     HostName, ServerId,
     evidence::Kind,
@@ -32,6 +32,7 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
         }
     }
     reserves::at_every_step(stage)?;
+    fences::at_every_step(stage)?;
     by_hand::at_every_step(stage)?;
     acts_follow_the_law(stage)
 }
@@ -58,6 +59,9 @@ fn acts_follow_the_law(stage: &Stage) -> Result<(), String> {
                     let Some(Line { entry: Entry::Proven { kind, .. }, .. }) = permitted else {
                         return Err(format!("#{} acts without a permit", line.seq));
                     };
+                    if stage.scene.fence.is_some() && *kind == Kind::MonitorSaid {
+                        return Err(format!("#{} acts on a monitor's word alone", line.seq));
+                    }
                     let blinds = matches!(line.entry, Entry::ForceDownIntended);
                     if blinds && *kind == Kind::MonitorSaid {
                         return Err(format!("#{} blinds Nova on a monitor's word", line.seq));
@@ -115,6 +119,7 @@ pub(crate) fn open(stage: &Stage) -> String {
 
 pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     nothing_left_locked(stage)?;
+    fences::at_the_end(stage).await?;
     if stage.scene.false_alarm {
         left_in_service(stage)?;
     }
@@ -132,6 +137,9 @@ pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
             return Ok(());
         }
         return crate::small::at_the_end(stage, small);
+    }
+    if stage.scene.fence.as_ref().is_some_and(|fence| !fence.proves(&stage.scene)) {
+        return Ok(());
     }
     if stage.scene.tiers {
         crate::tiers::at_the_end(stage)?;

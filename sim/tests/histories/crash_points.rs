@@ -299,6 +299,7 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         tiers: false,
         small: None,
         own: Own::default(),
+        fence: None,
     }
 }
 

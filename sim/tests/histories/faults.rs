@@ -69,6 +69,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
         tiers: false,
         small: None,
         own: Own::default(),
+        fence: None,
     }
 }
 

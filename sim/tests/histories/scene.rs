@@ -1,10 +1,11 @@
 //! What one seed means: the cloud, who dies when, and what fails.
 
 use crate::by_hand::{Ask, ByHand, What};
+use crate::fences::Fence;
 use crate::own_steps::Own;
 use ports::{Entropy, SeededEntropy};
 use recovery::{nouns::RecoveryMethod, seen::VmState};
-use sim::{Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
+use sim::{Bmc, Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
 
 /// Everything that is decided before a history begins.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct Scene {
     pub(crate) small: Option<Small>,
     /// The operator's own steps.
     pub(crate) own: Own,
+    /// The hosts have fence devices, and only proof is enough.
+    pub(crate) fence: Option<Fence>,
 }
 
 /// A failure on a host that lives, or seems to.
@@ -148,6 +151,7 @@ impl Scene {
             tiers: false,
             small: None,
             own: Own::default(),
+            fence: None,
         };
         // Drawn last, so that what the seeds meant before stays.
         if dice.percent(60) {
@@ -166,6 +170,25 @@ impl Scene {
             scene.engines[0].slow_to_take_ms = Some(dice.between(300, 30_000));
         }
         scene
+    }
+
+    /// The same trouble, in a cloud whose hosts have BMCs; some hosts hang and run on unheard.
+    pub(crate) fn fenced_from_seed(seed: u64) -> Self {
+        let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93)));
+        let scene = Self::from_seed(seed);
+        let hangs = dice.percent(50);
+        let bmc = match dice.below(10) {
+            0 => Bmc::Dead,
+            1 => Bmc::WrongPassword,
+            2 => Bmc::Flapping,
+            3 | 4 => Bmc::Slow { ms: dice.between(500, 12_000) },
+            // One that lies about a host that nobody hears is found out by nobody.
+            5 if scene.false_alarm || !hangs => Bmc::Lying { ms: 20 },
+            _ => Bmc::Honest,
+        };
+        let side_by_side = if dice.percent(20) { 1 } else { 16 };
+        let fence = Some(Fence { bmc, hangs, side_by_side, ..Fence::default() });
+        Self { fence, ..scene }
     }
 
     /// The same trouble, and persons who cancel and retry.

@@ -216,6 +216,7 @@ pub(crate) fn scene(of: Of, engines: Vec<EngineScript>) -> Scene {
             locked_ms: None,
         }),
         own: Own::default(),
+        fence: None,
     }
 }
 

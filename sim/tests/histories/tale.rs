@@ -1,7 +1,7 @@
 //! Tells one history: runs the engines against the world, and lets the scene happen.
 
 use crate::{
-    by_hand, checks,
+    by_hand, checks, fences,
     own_steps::{Hook, Ran},
     scene::{EngineScript, Scene},
 };
@@ -21,7 +21,7 @@ use recovery::{
     seen::Server,
     tiers,
 };
-use sim::{Process, SimClock, World};
+use sim::{Bmc, Bmcs, Process, SimClock, World};
 use std::{
     pin::pin,
     sync::{Arc, Mutex, mpsc},
@@ -64,6 +64,8 @@ pub(crate) struct Stage {
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
     /// The operator's steps, in the order in which they were run.
     pub(crate) ran: Arc<Mutex<Vec<Ran>>>,
+    /// The hosts' BMCs.
+    pub(crate) bmcs: Bmcs,
 }
 
 /// A history that was told.
@@ -105,7 +107,9 @@ impl Stage {
     fn new(scene: Scene) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SimClock::new());
         let world = World::new(scene.seed, clock.clone(), scene.shape.clone());
+        let like = scene.fence.as_ref().map_or(Bmc::Dead, |fence| fence.bmc);
         Self {
+            bmcs: Bmcs::new(world.clone(), like),
             scene: Arc::new(scene),
             began: clock.wall(),
             at_first: world.servers(),
@@ -199,7 +203,7 @@ impl Stage {
                 name,
                 segment: SegmentId::new("segment"),
                 kind: "COMPUTE".into(),
-                control_attributes: "none".into(),
+                control_attributes: fences::control_attributes(&self.scene).into(),
                 reserved: self.scene.is_reserved(n),
                 on_maintenance: false,
                 now: self.clock.wall(),
@@ -268,16 +272,19 @@ impl Stage {
                 crate::capacity::a_person_evacuates(&self.world, &self.killer().id);
             }
         };
+        let healed = fences::happens(self);
         let by_hand = by_hand::happens(self);
-        futures::join!(first, second, revived, room, killed, deleted, moved, by_hand);
+        futures::join!(healed, first, second, revived, room, killed, deleted, moved, by_hand);
         std::future::pending::<()>().await;
     }
 
     async fn one_host(&self, n: usize, dies_at_ms: u64) {
         let host = self.host(n);
         self.at(dies_at_ms).await;
-        if !self.scene.false_alarm {
-            self.world.kill_host(&host);
+        match &self.scene.fence {
+            _ if self.scene.false_alarm => {}
+            Some(fence) if fence.hangs => self.world.cut_host(&host),
+            Some(_) | None => self.world.kill_host(&host),
         }
         self.at(dies_at_ms + self.scene.reported_after_ms).await;
         self.report(&host).await;
@@ -393,6 +400,8 @@ impl Stage {
                 networks: tiers::Network::read("10.0.0.0/8").into_iter().collect(),
                 ..tiers::Rules::default()
             },
+            require: fences::require(&self.scene),
+            fencing: fences::fencing(self, process),
             limits,
             restart_limits,
             process_limits,

@@ -187,6 +187,7 @@ impl Data {
             Summary::Answered { request, answer } => {
                 self.answer(request, RequestState::Done, answer, None);
             }
+            Summary::Evidence(brought) => self.evidence.push((**brought).clone()),
             Summary::Restarted { server } => {
                 self.restarts.insert(recovery.clone(), (server.clone(), at));
                 self.restarts.retain(|_, (_, then)| at.since(*then) < rules::RESTARTS_KEPT_MS);

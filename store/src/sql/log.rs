@@ -148,6 +148,7 @@ async fn summarize(
                     return Err(rules::not_open(request).into());
                 }
             }
+            Summary::Evidence(brought) => requests::add_evidence(db, brought).await?,
             Summary::Restarted { server } => small::restarted(db, recovery, server, at).await?,
         }
     }

@@ -81,6 +81,15 @@ async fn set_answer(
     Ok(answered.rows_affected > 0)
 }
 
+/// Evidence is only ever added.
+pub(super) async fn add_evidence(
+    db: &impl ConnectionTrait,
+    brought: &Evidence,
+) -> Result<(), Trouble> {
+    evidence::Entity::insert(rows::new_evidence(brought)).exec_without_returning(db).await?;
+    Ok(())
+}
+
 pub(super) async fn answer(
     sql: &Sql,
     id: &str,
@@ -99,9 +108,7 @@ pub(super) async fn answer(
         return Ok(past == Past::Unsure && there.as_ref().is_some_and(ours));
     }
     if let Some(brought) = brought {
-        evidence::Entity::insert(rows::new_evidence(brought))
-            .exec_without_returning(&*open)
-            .await?;
+        add_evidence(&*open, brought).await?;
     }
     open.commit().await?;
     Ok(true)

@@ -101,7 +101,8 @@ macro_rules! every_store {
             requests:
                 a_request_is_filed_and_listed_oldest_first
                 a_request_is_answered_once
-                a_request_that_nobody_filed_cannot_be_answered;
+                a_request_that_nobody_filed_cannot_be_answered
+                what_a_device_proved_is_evidence_with_its_line_once;
             hand:
                 what_is_asked_of_a_recovery_reads_back
                 a_recovery_that_ended_is_opened_with_the_answer_and_the_line

@@ -5,9 +5,12 @@ use futures::future::join_all;
 use recovery::{
     HostName,
     evidence::{Evidence, Kind},
+    fencing::FenceEntry,
+    lease::{Lease, LeaseKey},
+    log::{Entry, Summary},
     request::{Asked, Request, RequestState},
 };
-use store::StoreError;
+use store::{NewNotification, StoreError};
 
 fn request(n: u32) -> Request {
     let asked = Asked::ConfirmDead {
@@ -72,4 +75,31 @@ pub(crate) async fn a_request_is_answered_once(doors: &Doors) {
 pub(crate) async fn a_request_that_nobody_filed_cannot_be_answered(doors: &Doors) {
     let refused = RequestState::Refused;
     assert!(!doors.a.answer_request(&uuid(1), refused, "no", None).await.unwrap());
+}
+
+pub(crate) async fn what_a_device_proved_is_evidence_with_its_line_once(doors: &Doors) {
+    let (_, host) = segment_and_host(&*doors.a).await;
+    let id =
+        accepted(&*doors.a, NewNotification { evidence: None, ..report(10, &host) }).await.uuid;
+    let lease = take(&*doors.a, LeaseKey::recovery(&id), &owner("one")).await;
+    let path = "1. bmc (redfish): no answer\n2. pdu (agent): was off already, asked twice";
+    let evidence = Evidence {
+        host: host.name.clone(),
+        kind: Kind::PoweredOff,
+        at: NOW,
+        source: "fence device pdu (agent)".into(),
+        raw: path.repeat(40),
+    };
+    let proven = line(1, Entry::Fence(FenceEntry::Proven { evidence: evidence.clone() }));
+    let brings = [Summary::Evidence(Box::new(evidence.clone()))];
+    // The answer to the first is lost, say.
+    for door in [&doors.a, &doors.b] {
+        door.append(&lease, &id, std::slice::from_ref(&proven), &brings).await.unwrap();
+    }
+    assert_eq!(doors.b.evidence(&host.name).await.unwrap(), [evidence]);
+    assert_eq!(doors.b.log(&id).await.unwrap(), [proven]);
+    let former = Lease { generation: lease.generation + 1, ..lease };
+    let refused = doors.a.append(&former, &id, &[held(2)], &brings).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
+    assert_eq!(doors.b.evidence(&host.name).await.unwrap().len(), 1, "evidence of a former owner");
 }

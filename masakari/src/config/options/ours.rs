@@ -8,7 +8,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .choices(&["monitor", "proven"])
         .help("The least that is accepted as proof that a host is dead"),
     Opt::new("fencing", "devices_file", Kind::Str)
-        .help("The file of fence devices that `masakari fence` reads, `/etc/masakari/fencing.yaml` for example"),
+        .help("The file of fence devices by which lost hosts are switched off, `/etc/masakari/fencing.yaml` for example; none: hosts are not fenced"),
+    Opt::new("fencing", "report_interval", Kind::Int { min: 0, max: 600 })
+        .default("10")
+        .help("`report_interval` of your nova.conf: a host that Nova has heard within it, and 5 s more, is not fenced yet; 0: nobody waits for a heartbeat, before or after"),
     Opt::new("ha", "lease_seconds", Kind::Int { min: 3, max: 3600 })
         .default("10")
         .help("How long a dead engine's work rests before another engine goes on with it"),

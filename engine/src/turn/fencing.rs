@@ -1,0 +1,120 @@
+//! The fencing of a recovery's host: what is known for the judge of it, and the climb that is under way.
+
+use super::{Came, Single, Turns};
+use crate::{
+    Engine,
+    fencing::{Brake, Ended, Ladder, Place},
+    look::HostView,
+};
+use futures::{FutureExt, future::LocalBoxFuture};
+use ports::Boot;
+use recovery::{
+    HostName, Millis, Missing, Permit,
+    due::Step,
+    fencing::{FenceEntry, Limits, Next, Unproven},
+    log::Entry,
+};
+
+/// What a climb is given, and shares with its recovery.
+#[derive(Default, Debug)]
+pub(super) struct Desk {
+    brake: Brake,
+    /// For the climb that is about to begin.
+    place: Option<Place>,
+}
+
+impl Desk {
+    /// A host that is plainly alive is not switched off any more.
+    pub(super) fn looked(
+        &self,
+        engine: &Engine,
+        host: &HostName,
+        view: &HostView,
+        own_write: Option<Millis>,
+    ) {
+        let judged = view.permit(engine, host, own_write);
+        let alive = judged.err().filter(|missing| {
+            Unproven { missing, service: view.service.as_ref() }.is_plainly_alive()
+        });
+        self.brake.looked(view.answered_at, alive.map(|missing| missing.to_string()));
+    }
+}
+
+impl<'e> Turns<'e> {
+    /// For a host that has a ladder: why there is no permit.
+    pub(super) fn unproven<'a>(
+        &'a self,
+        judged: Option<&'a Result<Permit, Missing>>,
+    ) -> Option<Unproven<'a>> {
+        let missing = judged?.as_ref().err()?;
+        let view = self.view.as_ref()?;
+        let has_ladder = matches!(view.ladder, Ladder::Of { .. });
+        has_ladder.then_some(Unproven { missing, service: view.service.as_ref() })
+    }
+
+    /// Whether the host is being fenced, or will be in a moment.
+    pub(super) fn is_to_be_fenced(&self, missing: &Missing) -> bool {
+        let Some(view) = &self.view else { return false };
+        let host = Unproven { missing, service: view.service.as_ref() };
+        let next = self.state.fencing.next(&self.fence_limits(), &host, self.engine.now());
+        matches!(view.ladder, Ladder::Of { .. }) && next != Next::Nothing
+    }
+
+    fn fence_limits(&self) -> Limits {
+        self.engine.config().limits.fencing
+    }
+
+    /// A climb waits until fewer hosts are fenced than may be side by side.
+    pub(super) fn with_a_place(&mut self, mut steps: Vec<Step>) -> Vec<Step> {
+        if let Some(why) = &self.state.hand.cancelled {
+            self.fence.brake.pull(why.clone());
+        }
+        let climbs = |step: &Step| matches!(step, Step::Fence { .. });
+        if steps.iter().any(climbs) {
+            self.fence.place = self.engine.place_to_climb();
+            if self.fence.place.is_none() {
+                steps.retain(|step| !climbs(step));
+            }
+        }
+        steps
+    }
+
+    /// The line before the climb.
+    pub(super) fn climb_intended(&self, steps: &[Step]) -> Option<Entry> {
+        let attempt = steps.iter().find_map(|step| {
+            let Step::Fence { attempt } = step else { return None };
+            Some(*attempt)
+        })?;
+        let rungs = match self.view.as_ref().map(|view| &view.ladder) {
+            Some(Ladder::Of { rungs, .. }) => rungs.clone(),
+            Some(Ladder::None(_) | Ladder::NoFile) | None => Vec::new(),
+        };
+        Some(Entry::Fence(FenceEntry::Begun { attempt, rungs }))
+    }
+
+    pub(super) fn climb(&mut self) -> LocalBoxFuture<'e, Came<'e>> {
+        let (engine, lease) = (self.engine, self.lease.clone());
+        let host = self.mission.subject.host.clone();
+        let (brake, own_write) = (self.fence.brake.clone(), self.own_write);
+        let attributes = match self.view.as_ref().map(|view| &view.ladder) {
+            Some(Ladder::Of { control_attributes, .. }) => control_attributes.clone(),
+            Some(Ladder::None(_) | Ladder::NoFile) | None => String::new(),
+        };
+        let place = self.fence.place.take();
+        async move {
+            Came::Fenced(engine.fence(&lease, &host, &attributes, own_write, brake, place).await)
+        }
+        .boxed_local()
+    }
+
+    /// What a climb came to.
+    pub(super) fn fenced(&mut self, ended: Ended) -> Vec<Entry> {
+        self.singles.remove(&Single::Fence);
+        // What was seen of the host before does not have the evidence.
+        if let Some(view) = &mut self.view {
+            view.answered_at = Boot(0);
+        }
+        let (limits, now) = (self.fence_limits(), self.engine.now());
+        vec![Entry::Fence(ended.entry(&self.state.fencing, &limits, now))]
+    }
+}

@@ -1,0 +1,77 @@
+//! What is known of the host at this moment, and what that means for the log.
+
+use super::{Came, Turns, VIEW_FRESH};
+use crate::{fencing::Ladder, look::HostView};
+use futures::{FutureExt, future::LocalBoxFuture};
+use recovery::{HostName, Missing, log::Entry, state::Once};
+
+impl<'e> Turns<'e> {
+    pub(super) fn look(&self, host: HostName) -> LocalBoxFuture<'e, Came<'e>> {
+        let engine = self.engine;
+        async move { Came::Host(engine.look_at_host(&host).await) }.boxed_local()
+    }
+
+    /// After a crash between forcing down and writing that it was done, the service's time of
+    /// change may be that write of ours. A host that lives moves it again within its report interval.
+    pub(super) fn seen(&mut self, view: HostView) {
+        if self.view.is_none() && self.state.forced_down == Once::Intended {
+            self.own_write = view.service.as_ref().and_then(|s| s.heartbeat_at);
+        }
+        self.fence.looked(self.engine, &self.mission.subject.host, &view, self.own_write);
+        self.view = Some(view);
+    }
+
+    pub(super) fn fresh_view(&self) -> Option<&HostView> {
+        let now = self.boot();
+        self.view.as_ref().filter(|view| now.since(view.answered_at) <= VIEW_FRESH)
+    }
+
+    /// The line for the log when the judgement of the host changed.
+    pub(super) fn judgement(&self, judged: &Result<recovery::Permit, Missing>) -> Option<Entry> {
+        match judged {
+            Ok(permit) if self.state.proven < Some(permit.kind()) || self.state.held.is_some() => {
+                let evidence = self.view.as_ref().map(|v| v.evidence.clone()).unwrap_or_default();
+                Some(Entry::Proven { kind: permit.kind(), at: permit.at(), evidence })
+            }
+            Ok(_) => None,
+            // It is not asked of a person what a device can do.
+            Err(missing) if self.is_to_be_fenced(missing) && !self.was_permitted() => None,
+            Err(missing) => {
+                let why = self.advice(missing);
+                let sighting = match missing {
+                    Missing::SignOfLife { sighting, .. } => Some(sighting.clone()),
+                    Missing::NoEvidence | Missing::TooWeak { .. } | Missing::NovaStillUp => None,
+                };
+                (self.state.held.as_ref() != Some(&why)).then(|| {
+                    tracing::warn!("held: {why}");
+                    Entry::Held { why, sighting }
+                })
+            }
+        }
+    }
+
+    /// It was, and is not held yet.
+    fn was_permitted(&self) -> bool {
+        self.state.proven.is_some() && self.state.held.is_none()
+    }
+
+    /// What is missing, and what the operator can do about it.
+    fn advice(&self, missing: &Missing) -> String {
+        let host = &self.mission.subject.host;
+        let next = match missing {
+            Missing::NovaStillUp => "it goes on when Nova says down, or at once after",
+            Missing::NoEvidence | Missing::TooWeak { .. } | Missing::SignOfLife { .. } => {
+                "nothing is moved; if it is dead for certain:"
+            }
+        };
+        let fenced = match self.view.as_ref().map(|view| &view.ladder) {
+            Some(Ladder::None(why)) => Some(format!("it cannot be fenced: {why}")),
+            Some(Ladder::Of { .. }) => self.state.fencing.told(),
+            Some(Ladder::NoFile) | None => None,
+        };
+        let fenced = fenced.map(|text| format!("; {text}")).unwrap_or_default();
+        format!(
+            "host '{host}': {missing}{fenced}; {next} `masakari confirm-dead {host} --reason ...`"
+        )
+    }
+}

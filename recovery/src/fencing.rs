@@ -1,0 +1,209 @@
+//! When a host is to be fenced, and what the log says of that.
+//!
+//! A host is fenced when what is known of it is not enough for a permit, as `[fencing] require` says, and somebody
+//! reported it. Whether it has a ladder of devices is told by the caller; which device does what is not known here.
+//! Fencing brings evidence, never a permit: [`crate::permit`] weighs it like any other.
+//!
+//! A host that is plainly alive is not fenced: one that Nova has heard after the report and takes for up. And
+//! none is before Nova has missed a heartbeat of it: a monitor may be wrong, and a host that lives is heard
+//! within that time. A climb of the ladder that was begun and has no outcome in the log is begun again: off is
+//! ordered of a host that is off already, which proves it just as well.
+
+use crate::details::Task;
+use crate::evidence::Evidence;
+use crate::log::{Entry, Line, Summary};
+use crate::permit::{Missing, NovaSays};
+use crate::seen::ComputeService;
+use crate::{HostName, Millis};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// What the log tells of fencing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum FenceEntry {
+    /// We are about to climb the host's ladder: these devices, in this order.
+    Begun { attempt: u32, rungs: Vec<String> },
+    /// A device proved that the host is dead; the evidence names it, and holds what every rung came to.
+    Proven { evidence: Evidence },
+    /// None did. `path`: what every rung came to; `why`: what else there is to say.
+    Failed { path: Vec<String>, why: Option<String>, again_at: Option<Millis> },
+}
+
+/// How often and how soon it is tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// How often the ladder is climbed before a person has to help.
+    pub attempts: u32,
+    /// The wait before a second climb; doubled for each further one.
+    pub retry_ms: i64,
+    /// The longest such wait.
+    pub retry_most_ms: i64,
+    /// A host that Nova has heard within this time may live: it is waited for before it is fenced.
+    pub quiet_ms: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { attempts: 10, retry_ms: 15_000, retry_most_ms: 300_000, quiet_ms: 15_000 }
+    }
+}
+
+/// Where the fencing of a host stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Fencing {
+    /// How many climbs have failed.
+    pub attempts: u32,
+    under_way: bool,
+    failed: Option<Failed>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Failed {
+    path: Vec<String>,
+    why: Option<String>,
+    again_at: Option<Millis>,
+}
+
+/// What is to be done with a host that is not proven dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Climb its ladder.
+    Fence,
+    /// Nova heard it a moment ago: see whether it is heard again.
+    Listen,
+    /// Nothing: it is plainly alive, nobody said that it is dead, or it was tried and is not to be tried now.
+    Nothing,
+}
+
+/// What is known of a host that has a ladder and is not proven dead.
+#[derive(Clone, Copy, Debug)]
+pub struct Unproven<'a> {
+    pub missing: &'a Missing,
+    pub service: Option<&'a ComputeService>,
+}
+
+impl Unproven<'_> {
+    /// Whether Nova hears the host and takes it for up, though it was reported dead.
+    #[must_use]
+    pub fn is_plainly_alive(&self) -> bool {
+        match self.missing {
+            // That somebody forced it down, we as a rule, says nothing about the host: it may be back.
+            Missing::SignOfLife { .. } => match self.says() {
+                NovaSays::Up | NovaSays::ForcedDown | NovaSays::Absent => true,
+                NovaSays::Down => false,
+            },
+            Missing::NoEvidence | Missing::TooWeak { .. } | Missing::NovaStillUp => false,
+        }
+    }
+
+    fn says(&self) -> NovaSays {
+        self.service.map_or(NovaSays::Absent, ComputeService::says)
+    }
+
+    fn was_heard_within(&self, ms: i64, now: Millis) -> bool {
+        self.service.and_then(|s| s.heartbeat_at).is_some_and(|at| now.since(at) < ms)
+    }
+}
+
+impl Fencing {
+    /// What is to be done with a host that has a ladder.
+    #[must_use]
+    pub fn next(&self, limits: &Limits, host: &Unproven<'_>, now: Millis) -> Next {
+        let reported = !matches!(host.missing, Missing::NoEvidence);
+        let may = match &self.failed {
+            Some(failed) => failed.again_at.is_some_and(|at| at <= now),
+            None => true,
+        };
+        if !reported || !may || host.is_plainly_alive() {
+            Next::Nothing
+        } else if host.was_heard_within(limits.quiet_ms, now) {
+            Next::Listen
+        } else {
+            Next::Fence
+        }
+    }
+
+    /// The number of the next climb. One that was begun and has no outcome is begun again under its own.
+    #[must_use]
+    pub fn next_attempt(&self) -> u32 {
+        self.attempts.saturating_add(1)
+    }
+
+    /// When a climb that fails now is tried again; `None`: that was the last one.
+    #[must_use]
+    pub fn again_at(&self, limits: &Limits, now: Millis) -> Option<Millis> {
+        let failed = self.next_attempt();
+        let wait = limits.retry_ms.saturating_mul(1 << failed.saturating_sub(1).min(20));
+        (failed < limits.attempts).then(|| now.plus(wait.min(limits.retry_most_ms)))
+    }
+
+    /// When it is due by itself.
+    pub(crate) fn wake_at(&self) -> Option<Millis> {
+        self.failed.as_ref().and_then(|failed| failed.again_at)
+    }
+
+    /// What the last climb came to, for whoever has to help.
+    #[must_use]
+    pub fn told(&self) -> Option<String> {
+        let failed = self.failed.as_ref()?;
+        let rungs = failed.path.iter().enumerate();
+        let path =
+            rungs.map(|(i, rung)| format!("{}. {rung}", i + 1)).collect::<Vec<_>>().join("; ");
+        let why = failed.why.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+        let next = match failed.again_at {
+            Some(_) => "it is tried again",
+            None => "it is not tried again",
+        };
+        Some(format!("it could not be fenced: {path}{why}; {next}"))
+    }
+
+    pub(crate) fn apply(&mut self, entry: &FenceEntry) -> Result<(), &'static str> {
+        match entry {
+            FenceEntry::Begun { .. } => self.under_way = true,
+            FenceEntry::Proven { .. } | FenceEntry::Failed { .. } if !self.under_way => {
+                return Err("a climb ended that was not begun");
+            }
+            // Should it come back and die again, that is another matter.
+            FenceEntry::Proven { .. } => *self = Self::default(),
+            FenceEntry::Failed { path, why, again_at } => {
+                self.under_way = false;
+                self.attempts = self.attempts.saturating_add(1);
+                let (path, why, again_at) = (path.clone(), why.clone(), *again_at);
+                self.failed = Some(Failed { path, why, again_at });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FenceEntry {
+    /// A message of the task that stands last.
+    pub(crate) fn tell(&self, task: &mut Task, at: Millis, host: &HostName) {
+        let text = match self {
+            Self::Begun { attempt, rungs } => {
+                format!("Fencing host '{host}' (attempt {attempt}): {}", rungs.join(", "))
+            }
+            Self::Proven { evidence } => {
+                let path = evidence.raw.replace('\n', "; ");
+                format!("Fenced host '{host}': {}, {}: {path}", evidence.kind, evidence.source)
+            }
+            Self::Failed { again_at: Some(again), .. } => {
+                let wait_s = again.since(at) / 1000;
+                format!("Host '{host}' could not be fenced; tried again in {wait_s} s")
+            }
+            Self::Failed { again_at: None, .. } => {
+                format!("Host '{host}' could not be fenced; not tried again")
+            }
+        };
+        task.say(at, task.progress, text);
+    }
+}
+
+/// The evidence that these lines bring.
+pub(crate) fn summaries(lines: &[Line]) -> impl Iterator<Item = Summary> {
+    lines.iter().filter_map(|line| {
+        let Entry::Fence(FenceEntry::Proven { evidence }) = &line.entry else { return None };
+        Some(Summary::Evidence(Box::new(evidence.clone())))
+    })
+}

@@ -1,0 +1,349 @@
+//! Hosts with BMCs, and `[fencing] require = proven`: nothing is moved before a device has proven the host dead,
+//! hosts that only hang are switched off first, and none is that Nova hears. The BMCs behave in every way in
+//! which one can, the engine dies and stands still around the climb, and a host comes back in the middle.
+
+use crate::{
+    crash_points::{ALL, Which, Word, dies_everywhere, pauses_everywhere, scene, undisturbed},
+    scene::{EngineScript, Scene},
+    tale::{self, Stage, Told},
+};
+use engine::Fencing;
+use fence::{FencingFile, Tools, build::Network, secret::Secrets};
+use ports::{HttpClientError, SystemExec, Transport};
+use recovery::{
+    details,
+    evidence::{Kind, Require},
+    fencing::FenceEntry,
+    log::{Act, Entry, Line},
+    nouns::NotificationStatus,
+};
+use sim::{Bmc, Bmcs, Condition, Process};
+use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use store::Store;
+
+/// What the cloud's fence devices are like.
+#[derive(Clone, Debug)]
+pub(crate) struct Fence {
+    pub(crate) bmc: Bmc,
+    /// The host does not lose its power: it hangs, its VMs run on, and Nova does not hear it.
+    pub(crate) hangs: bool,
+    /// So long after that it is heard again.
+    pub(crate) healed_after_ms: Option<u64>,
+    pub(crate) side_by_side: usize,
+    /// What Masakari has of each host.
+    pub(crate) control_attributes: &'static str,
+}
+
+impl Default for Fence {
+    fn default() -> Self {
+        Self {
+            bmc: Bmc::Honest,
+            hangs: true,
+            healed_after_ms: None,
+            side_by_side: 16,
+            control_attributes: "ladder:default",
+        }
+    }
+}
+
+impl Fence {
+    /// Whether the host's death comes to be proven, by the device or by a person.
+    pub(crate) fn proves(&self, scene: &Scene) -> bool {
+        let device = match self.bmc {
+            Bmc::Honest | Bmc::Slow { .. } => true,
+            // One that lies tells the truth of a host that is dead.
+            Bmc::Lying { .. } => !self.hangs,
+            Bmc::Dead | Bmc::Flapping | Bmc::WrongPassword => false,
+        };
+        device || scene.confirmed && !self.hangs
+    }
+}
+
+pub(crate) fn control_attributes(scene: &Scene) -> &'static str {
+    scene.fence.as_ref().map_or("none", |fence| fence.control_attributes)
+}
+
+pub(crate) fn require(scene: &Scene) -> Require {
+    scene.fence.as_ref().map_or(Require::Monitor, |_| Require::Proven)
+}
+
+/// What an engine is given to fence with.
+pub(crate) fn fencing(stage: &Stage, process: &Process) -> Option<Fencing> {
+    let fence = stage.scene.fence.as_ref()?;
+    let text = format!(
+        "devices:\n  bmc: {{kind: redfish, address: \"http://{{host}}.bmc\", \
+         system: /redfish/v1/Systems/1, username: u, password: {{environment: BMC}}, \
+         deadline: 120s}}\nladders:\n  default: [bmc]\nside_by_side: {}\n",
+        fence.side_by_side
+    );
+    let environment = BTreeMap::from([("BMC".to_owned(), "secret".to_owned())]);
+    Some(Fencing {
+        file: Arc::new(FencingFile::parse(Path::new("fencing.yaml"), &text).unwrap()),
+        tools: Tools {
+            clock: stage.clock.clone(),
+            exec: Arc::new(SystemExec),
+            network: Arc::new(Wires(process.clone(), stage.bmcs.clone())),
+            secrets: Arc::new(Secrets { environment, credentials: None }),
+        },
+        report_interval: Duration::from_secs(10),
+    })
+}
+
+/// The way to the BMCs leads through the engine's own gate, as the way to Nova does.
+#[derive(Debug)]
+struct Wires(Process, Bmcs);
+
+impl Network for Wires {
+    fn http(&self, _: Option<PathBuf>, _: bool) -> Result<Arc<dyn Transport>, HttpClientError> {
+        Ok(self.0.transport(Arc::new(self.1.clone())))
+    }
+}
+
+pub(crate) async fn happens(stage: &Stage) {
+    let healed = stage.scene.fence.as_ref().and_then(|fence| fence.healed_after_ms);
+    if let Some(after) = healed {
+        stage.at(stage.scene.dies_at_ms + after).await;
+        stage.world.heal_host(&stage.host(0));
+    }
+}
+
+/// No host is ordered off that Nova has heard a moment ago, and none is forced down that runs.
+pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
+    /// What a host that lives is silent at most, less what the look before the order may be old.
+    const SILENT_LEAST_MS: i64 = 10_000;
+    for order in stage.bmcs.orders() {
+        let silent = order.heard_at.map_or(i64::MAX, |heard| order.at.since(heard));
+        let returned = stage.scene.revived_after_ms.is_some();
+        let healed = stage.scene.fence.as_ref().is_some_and(|f| f.healed_after_ms.is_some());
+        if order.host_was != Condition::Dead && silent < SILENT_LEAST_MS && !returned && !healed {
+            return Err(format!("{} was ordered off {silent} ms after it was heard", order.host));
+        }
+        if stage.scene.false_alarm {
+            return Err(format!("{} lives and was ordered off", order.host));
+        }
+    }
+    let Some(_) = stage.scene.fence else { return Ok(()) };
+    for forced in stage.world.forced_downs() {
+        let returned = stage.scene.revived_after_ms.is_some();
+        if forced.to && forced.host_was != Condition::Dead && !returned {
+            return Err(format!("{} was forced down while it ran", forced.host));
+        }
+    }
+    Ok(())
+}
+
+/// What a climb proved is in the store, once for each, and nothing is there that none proved.
+pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
+    if stage.scene.fence.is_none() {
+        return Ok(());
+    }
+    for host in stage.world.hosts() {
+        let proven: usize = logs(stage)
+            .iter()
+            .flatten()
+            .filter(|line| matches!(&line.entry, Entry::Fence(FenceEntry::Proven { evidence }) if evidence.host == host))
+            .count();
+        let stored = stage.memory.evidence(&host).await.unwrap();
+        let stored = stored.iter().filter(|e| e.kind == Kind::PoweredOff).count();
+        if stored != proven {
+            return Err(format!("{host}: {proven} proofs in the logs, {stored} in the store"));
+        }
+    }
+    Ok(())
+}
+
+fn logs(stage: &Stage) -> Vec<Vec<Line>> {
+    let all = stage.memory.all_notifications();
+    all.iter().map(|notification| stage.memory.lines(&notification.uuid)).collect()
+}
+
+/// A host hangs, is reported 14 s later, and has such a BMC.
+fn hanging(fence: Fence, engines: Vec<EngineScript>) -> Scene {
+    Scene { fence: Some(fence), ..scene(Word::Monitor, engines) }
+}
+
+fn honest(engines: Vec<EngineScript>) -> Scene {
+    hanging(Fence::default(), engines)
+}
+
+/// What each climb came to, and how often a server was asked for.
+fn told(fence: Fence) -> (String, usize, Told) {
+    let told = tale::tell(hanging(fence, vec![undisturbed()]));
+    let mut words = Vec::new();
+    for line in logs(&told.stage).iter().flatten() {
+        match &line.entry {
+            Entry::Fence(FenceEntry::Begun { attempt, .. }) => {
+                words.push(format!("climb {attempt}"))
+            }
+            Entry::Fence(FenceEntry::Proven { evidence }) => words.push(evidence.raw.clone()),
+            Entry::Fence(FenceEntry::Failed { path, .. }) => words.push(path.join("; ")),
+            Entry::Proven { kind, .. } => words.push(kind.to_string()),
+            Entry::ForcedDown => words.push("forced down".to_owned()),
+            _ => {}
+        }
+    }
+    let calls = told.stage.world.evacuate_calls().len();
+    (words.join(" | "), calls, told)
+}
+
+#[test]
+fn a_host_that_hangs_is_switched_off_and_then_recovered() {
+    for bmc in [Bmc::Honest, Bmc::Slow { ms: 8_000 }] {
+        let (words, calls, told) = told(Fence { bmc, ..Fence::default() });
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{bmc:?}: {e}\n{}", told.stage.story()));
+        let proof = "1. bmc (redfish): off, asked again after it was ordered";
+        assert_eq!(words, format!("climb 1 | {proof} | powered_off | forced down"), "{bmc:?}");
+        assert_eq!(calls, 4, "{bmc:?}");
+        assert_eq!(told.stage.bmcs.orders().len(), 1, "{bmc:?}");
+    }
+}
+
+#[test]
+fn a_host_that_is_off_already_is_proven_dead_without_an_order() {
+    let (words, calls, told) = told(Fence { hangs: false, ..Fence::default() });
+    let proof = "1. bmc (redfish): was off already, asked twice";
+    assert_eq!(words, format!("climb 1 | {proof} | powered_off | forced down"));
+    assert_eq!((calls, told.stage.bmcs.orders().len()), (4, 0));
+}
+
+/// Held to its end, with what the rung said and what to type, and nothing is moved.
+#[test]
+fn a_host_that_no_device_proves_dead_stays_as_it_is_and_says_why() {
+    for (bmc, said) in [
+        (Bmc::Dead, "no answer: "),
+        (Bmc::WrongPassword, "it does not take our credentials: HTTP 401"),
+        (Bmc::Flapping, "1. bmc (redfish): "),
+    ] {
+        let (words, calls, told) = told(Fence { bmc, ..Fence::default() });
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{bmc:?}: {e}\n{}", told.stage.story()));
+        assert_eq!(calls, 0, "{bmc:?}");
+        assert!(words.contains("climb 2") && !words.contains("forced down"), "{bmc:?}: {words}");
+        let host = told.stage.host(0);
+        let report = &told.stage.memory.all_notifications()[0];
+        assert_eq!(report.status, NotificationStatus::Failed, "{bmc:?}");
+        let message = report.message.as_deref().unwrap();
+        let hint = format!("`masakari confirm-dead {host} --reason ...`");
+        assert!(message.contains(said) && message.contains(&hint), "{bmc:?}: {message}");
+        let shown = details::details(&told.stage.memory.lines(&report.uuid), &host);
+        let texts: Vec<&str> = shown[0].messages.iter().map(|m| m.text.as_str()).collect();
+        let begins = format!("Fencing host '{host}' (attempt 1): bmc (redfish)");
+        assert!(texts.contains(&begins.as_str()), "{texts:?}");
+        let again = format!("Host '{host}' could not be fenced; tried again in 15 s");
+        assert!(texts.contains(&again.as_str()), "{texts:?}");
+    }
+}
+
+#[test]
+fn a_host_that_nova_hears_is_never_switched_off_whatever_a_monitor_says() {
+    let scene = Scene { false_alarm: true, ..honest(vec![undisturbed()]) };
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+    assert_eq!(told.stage.bmcs.asked(), 0, "the device was asked");
+    let report = &told.stage.memory.all_notifications()[0];
+    let message = report.message.as_deref().unwrap();
+    let contradiction = "it shows a sign of life, newer than the monitor_said";
+    assert!(message.contains(contradiction), "{message}");
+}
+
+/// It hangs, is reported, its BMC takes the order, says "off" and does nothing; and it is heard again.
+#[test]
+fn a_bmc_that_lies_about_a_host_that_is_heard_again_is_not_believed() {
+    let healed_after_ms = Some(30_000);
+    let lying = Fence { bmc: Bmc::Lying { ms: 8_000 }, healed_after_ms, ..Fence::default() };
+    let (words, calls, told) = told(lying);
+    told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+    let caught =
+        "bmc (redfish): says off, but its nova-compute reported to Nova after that: not believed";
+    assert_eq!((words.as_str(), calls), (format!("climb 1 | {caught}").as_str(), 0));
+    assert_eq!(told.stage.world.condition(&told.stage.host(0)), Condition::Alive);
+}
+
+/// The device answers so late that the host is heard again before it could be ordered off.
+#[test]
+fn a_host_that_is_heard_while_its_device_is_asked_is_not_switched_off() {
+    let healed_after_ms = Some(16_000);
+    let slow = Fence { bmc: Bmc::Slow { ms: 14_000 }, healed_after_ms, ..Fence::default() };
+    let (words, calls, told) = told(slow);
+    told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+    assert!(words.contains("not asked to switch it off: it shows a sign of life"), "{words}");
+    assert_eq!((calls, told.stage.bmcs.orders().len()), (0, 0));
+}
+
+#[test]
+fn a_host_that_boots_in_the_middle_of_its_recovery_is_left_alone_and_held() {
+    let mut scene = honest(vec![undisturbed()]);
+    // Evacuations are slow, and the host is back before most of them were asked for.
+    scene.revived_after_ms = Some(22_000);
+    scene.slow_locks_ms = 15_000;
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+    assert_eq!(told.stage.bmcs.orders().len(), 1, "it was switched off again");
+    let host = told.stage.host(0);
+    let revived = told.stage.began.plus(23_000);
+    let heard = revived.plus(5_000 + 10_000);
+    let late = |lines: &[Line]| {
+        lines.iter().any(|line| {
+            matches!(line.entry, Entry::Intended { act: Act::Evacuate, .. }) && line.at > heard
+        })
+    };
+    assert!(!logs(&told.stage).iter().any(|lines| late(lines)), "{}", told.stage.story());
+    assert_eq!(told.stage.world.condition(&host), Condition::Alive);
+}
+
+#[test]
+fn control_attributes_that_mean_nothing_are_said_to_mean_nothing() {
+    let (words, calls, told) = told(Fence { control_attributes: "ssg", ..Fence::default() });
+    assert_eq!((words.as_str(), calls), ("", 0));
+    let report = &told.stage.memory.all_notifications()[0];
+    let message = report.message.as_deref().unwrap();
+    assert!(message.contains("it cannot be fenced: its control_attributes \"ssg\""), "{message}");
+    assert!(message.contains("did you mean `ssh`?"), "{message}");
+}
+
+#[test]
+fn so_many_hosts_are_fenced_side_by_side_as_the_file_allows() {
+    for (side_by_side, most) in [(1, 1), (16, 2)] {
+        let bmc = Bmc::Slow { ms: 4_000 };
+        let fence = Fence { bmc, side_by_side, ..Fence::default() };
+        let mut scene = hanging(fence, vec![undisturbed()]);
+        scene.shape.hosts = 4;
+        scene.second_after_ms = Some(0);
+        let told = tale::tell(scene);
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+        assert_eq!((told.stage.bmcs.most_at_once(), told.stage.bmcs.orders().len()), (most, 2));
+    }
+}
+
+#[test]
+fn an_engine_that_dies_at_any_point_of_a_recovery_with_fencing_is_made_up_for() {
+    dies_everywhere(honest, ALL, 150);
+}
+
+#[test]
+fn an_engine_that_stands_still_around_the_climb_is_made_up_for() {
+    pauses_everywhere(honest, Which { since: ALL.since, every: 2 }, 70);
+}
+
+#[test]
+fn every_history_of_hosts_with_fence_devices_ends_well() {
+    let (from, count) = (crate::setting("SIM_FROM", 0), crate::setting("SIM_SEEDS", 40));
+    let mut failed = Vec::new();
+    let (mut proven, mut orders) = (0, 0);
+    for seed in from..from + count {
+        let told = tale::tell(Scene::fenced_from_seed(seed));
+        if let Err(broken) = &told.outcome {
+            println!("seed {seed}: {broken}\n{}", told.stage.story());
+            failed.push(seed);
+        }
+        let fenced = |line: &Line| matches!(line.entry, Entry::Fence(FenceEntry::Proven { .. }));
+        proven += logs(&told.stage).iter().flatten().filter(|line| fenced(line)).count();
+        orders += told.stage.bmcs.orders().len();
+    }
+    println!("{count} histories with BMCs from seed {from}: {orders} orders, {proven} proofs");
+    assert!(count < 40 || proven > 15 && orders > 5, "hardly a host was fenced");
+    assert!(
+        failed.is_empty(),
+        "failed: {failed:?}; repeat one: SIM_FROM={} SIM_SEEDS=1",
+        failed[0]
+    );
+}
