@@ -6,7 +6,6 @@ use crate::{
     auth::Caller,
     fault::Fault,
     json::Json,
-    long_lists::Pieces,
     microversion::Version,
     policy,
     query::Query,
@@ -17,12 +16,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::stream;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use recovery::Millis;
 use serde::Serialize;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use store::Page;
 
 /// A caller that takes longer to send its body has gone away.
@@ -112,9 +110,7 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Fault> {
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
-    body: Body,
-    /// When the body is in pieces: of how many bytes.
-    length: Option<usize>,
+    body: Vec<u8>,
 }
 
 impl Reply {
@@ -122,21 +118,19 @@ impl Reply {
         Self::with(StatusCode::OK, body)
     }
 
-    /// A list that may be long.
-    pub(crate) fn list(body: &impl Serialize) -> Result<Self, Fault> {
-        let text = Pieces::of_json(body).map_err(not_written)?;
-        let length = Some(text.bytes());
-        let pieces = text.into_sent().map(Ok::<_, Infallible>);
-        Ok(Self { status: StatusCode::OK, body: Body::from_stream(stream::iter(pieces)), length })
+    /// A long list, of about so many bytes: its text is not moved while it grows.
+    pub(crate) fn list(body: &impl Serialize, bytes: usize) -> Result<Self, Fault> {
+        let mut text = Vec::with_capacity(bytes);
+        serde_json::to_writer(&mut text, body).map_err(not_written)?;
+        Ok(Self { status: StatusCode::OK, body: text })
     }
 
     pub(crate) fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Fault> {
-        let body = serde_json::to_vec(body).map_err(not_written)?.into();
-        Ok(Self { status, body, length: None })
+        Ok(Self { status, body: serde_json::to_vec(body).map_err(not_written)? })
     }
 
     pub(crate) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Body::empty(), length: None }
+        Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
     }
 }
 
@@ -147,11 +141,7 @@ fn not_written(why: serde_json::Error) -> Fault {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-        if let Some(length) = self.length {
-            headers.insert(header::CONTENT_LENGTH, length.into());
-        }
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
         response
     }
 }

@@ -1,11 +1,9 @@
-//! Long lists take turns, and their text is in pieces. A page of a thousand rows is a megabyte while it is made:
-//! more of them at once are made no faster, and only need more memory.
+//! Long lists take turns. A page of a thousand rows is a megabyte while it is made: more of them at once are made no
+//! faster, and only need more memory.
 
 use crate::fault::Fault;
-use bytes::Bytes;
 use ports::Clock;
-use serde::Serialize;
-use std::{io, mem, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use store::Page;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -50,54 +48,6 @@ impl LongLists {
     }
 }
 
-/// Smaller than what an allocator asks of the system each time, and gives back.
-const PIECE_BYTES: usize = 64 * 1024;
-
-/// A long text that is not moved while it grows, and goes piece by piece when it is sent.
-#[derive(Default)]
-pub(crate) struct Pieces {
-    full: Vec<Bytes>,
-    last: Vec<u8>,
-}
-
-impl Pieces {
-    pub(crate) fn of_json(body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        let mut pieces = Self::default();
-        serde_json::to_writer(&mut pieces, body)?;
-        Ok(pieces)
-    }
-
-    /// Bytes in all.
-    pub(crate) fn bytes(&self) -> usize {
-        self.full.iter().map(Bytes::len).sum::<usize>() + self.last.len()
-    }
-
-    /// In their order.
-    pub(crate) fn into_sent(mut self) -> impl Iterator<Item = Bytes> {
-        self.full.push(self.last.into());
-        self.full.into_iter()
-    }
-}
-
-impl io::Write for Pieces {
-    #[inline]
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        if self.last.len() == self.last.capacity() {
-            let full = mem::replace(&mut self.last, Vec::with_capacity(PIECE_BYTES));
-            if !full.is_empty() {
-                self.full.push(full.into());
-            }
-        }
-        let (now, _) = text.split_at(text.len().min(self.last.capacity() - self.last.len()));
-        self.last.extend_from_slice(now);
-        Ok(now.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,17 +70,5 @@ mod tests {
         assert!(ask(LONG).await.is_ok());
         turns.pop();
         assert!(ask(LONG + 1).await.is_ok());
-    }
-
-    #[test]
-    fn the_pieces_of_a_long_text_are_the_text() {
-        let list: Vec<String> = (0..20_000).map(|n| format!("{n} \"€\"")).collect();
-        let whole = serde_json::to_vec(&list).unwrap();
-        let pieces = Pieces::of_json(&list).unwrap();
-        assert_eq!(pieces.bytes(), whole.len());
-        let sent: Vec<Bytes> = pieces.into_sent().collect();
-        assert!(sent.len() > 3);
-        assert!(sent.iter().all(|piece| (1..=PIECE_BYTES).contains(&piece.len())));
-        assert_eq!(sent.concat(), whole);
     }
 }

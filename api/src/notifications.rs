@@ -80,7 +80,7 @@ async fn index(ask: &Ask) -> Result<Reply, Fault> {
         Some(filter) => ask.api.store.notifications(&filter, &page).await?,
         None => NotificationList::default(),
     };
-    Reply::list(&Many { notifications: &found })
+    Reply::list(&Many { notifications: &found }, found.text_bytes() + ROW_BYTES * found.len())
 }
 
 /// Nothing if no notification can be like that.
@@ -254,6 +254,9 @@ struct Many<'a> {
     #[serde(serialize_with = "views")]
     notifications: &'a NotificationList,
 }
+
+/// What is written of one beside its texts, when they need no escapes: about.
+const ROW_BYTES: usize = 330;
 
 fn views<S: Serializer>(list: &NotificationList, to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(list.iter().map(|listed| View::of(&listed, None)))

@@ -59,6 +59,12 @@ impl NotificationList {
         self.rows.is_empty()
     }
 
+    /// Bytes of all their texts.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
         self.rows.iter().map(|row| self.listed(row))
     }

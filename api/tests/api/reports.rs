@@ -126,17 +126,3 @@ async fn a_host_that_a_person_put_on_maintenance_is_not_heard() {
     let refused = world.ask("POST", "/v1/notifications", Some(report(&died()))).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
 }
-
-/// Clients and proxies know from the start how long a list is, also when it goes out in pieces.
-#[tokio::test(start_paused = true)]
-async fn a_list_of_many_reports_is_whole_and_says_its_length() {
-    let world = world().await;
-    for n in 0..300 {
-        let stopped = json!({"event": "STOPPED", "process_name": format!("process-{n}")});
-        uuid_of(&world, other("PROCESS", &stopped)).await;
-    }
-    let list = world.ask("GET", "/v1/notifications", None).await;
-    assert_eq!(list.json()["notifications"].as_array().unwrap().len(), 300);
-    assert!(list.text.len() > 100_000, "more than one piece");
-    assert_eq!(list.headers["content-length"], list.text.len().to_string());
-}
