@@ -85,12 +85,14 @@ ensure_db() { # ensure_db DATABASE [SERVER]
 # Nothing is synced to the disk, but each commit reaches the kernel (2): a killed server loses nothing.
 start_mariadb() { # start_mariadb SERVER PORT [OPTION...]
     local server=$1 port=$2 data=$STATE/$1 _; shift 2
+    # A server that starts deletes what it takes for its own in the folder of temporary tables.
+    mkdir -p "$data-tmp"
     if ! [ -d "$data/mysql" ]; then
         mkdir -p "$data"
         mariadb-install-db --no-defaults --datadir="$data" --user=root \
             --auth-root-authentication-method=normal --skip-test-db > "$LOG/$server-install.log" 2>&1
     fi
-    start "$server" /usr/sbin/mariadbd --no-defaults --user=root --datadir="$data" \
+    start "$server" /usr/sbin/mariadbd --no-defaults --user=root --datadir="$data" --tmpdir="$data-tmp" \
         --socket="$RUN/$server.sock" --pid-file="$data/mysqld.pid" \
         --bind-address="$CLOUD_ADDR" --port="$port" \
         --innodb-flush-log-at-trx-commit=2 --innodb-flush-method=nosync \

@@ -43,12 +43,13 @@ mariadb_node() {
     local dir=$1 port=$2; shift 2
     # As root, rsync between Galera's nodes would give its rights up and be allowed nothing.
     local as; as=$(id -un)
-    mkdir -p "$dir"
-    [ "$as" != root ] || { as=mysql; chown mysql "$dir"; }
+    # A server that starts deletes what it takes for its own in the folder of temporary tables.
+    mkdir -p "$dir/tmp"
+    [ "$as" != root ] || { as=mysql; chown mysql "$dir" "$dir/tmp"; }
     [ -d "$dir/data/mysql" ] || mariadb-install-db --no-defaults --user="$as" \
         --datadir="$dir/data" --auth-root-authentication-method=normal --skip-test-db \
         >"$dir/install.log" 2>&1
-    mariadbd --no-defaults --user="$as" --datadir="$dir/data" --bind-address=127.0.0.1 \
+    mariadbd --no-defaults --user="$as" --datadir="$dir/data" --tmpdir="$dir/tmp" --bind-address=127.0.0.1 \
         --port="$port" --socket="$dir/socket" --pid-file="$dir/pid" --max-connections=400 \
         --innodb-buffer-pool-size="${BUFFER_POOL:-64M}" --innodb-flush-log-at-trx-commit=2 \
         --innodb-autoinc-lock-mode=2 "$@" >>"$dir/server.log" 2>&1 &
