@@ -52,10 +52,12 @@ impl Default for Limits {
 /// Where the fencing of a host stands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fencing {
-    /// How many climbs have failed.
+    /// How many climbs brought no permit so far.
     pub attempts: u32,
     under_way: bool,
     failed: Option<Failed>,
+    /// When a device proved it last, and no permit has followed yet.
+    proven_at: Option<Millis>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,9 +113,13 @@ impl Fencing {
     #[must_use]
     pub fn next(&self, limits: &Limits, host: &Unproven<'_>, now: Millis) -> Next {
         let reported = !matches!(host.missing, Missing::NoEvidence);
-        let may = match &self.failed {
-            Some(failed) => failed.again_at.is_some_and(|at| at <= now),
-            None => true,
+        let may = match (&self.failed, self.proven_at) {
+            (Some(failed), _) => failed.again_at.is_some_and(|at| at <= now),
+            // What was proven is not seen, or was outdated at once: that is no reason to ask without end.
+            (None, Some(at)) => {
+                self.attempts < limits.attempts && now.since(at) >= self.wait_ms(limits)
+            }
+            (None, None) => true,
         };
         if !reported || !may || host.is_plainly_alive() {
             Next::Nothing
@@ -133,9 +139,14 @@ impl Fencing {
     /// When a climb that fails now is tried again; `None`: that was the last one.
     #[must_use]
     pub fn again_at(&self, limits: &Limits, now: Millis) -> Option<Millis> {
-        let failed = self.next_attempt();
-        let wait = limits.retry_ms.saturating_mul(1 << failed.saturating_sub(1).min(20));
-        (failed < limits.attempts).then(|| now.plus(wait.min(limits.retry_most_ms)))
+        let counted = Self { attempts: self.next_attempt(), ..Self::default() };
+        (counted.attempts < limits.attempts).then(|| now.plus(counted.wait_ms(limits)))
+    }
+
+    /// The wait after the last climb.
+    fn wait_ms(&self, limits: &Limits) -> i64 {
+        let wait = limits.retry_ms.saturating_mul(1 << self.attempts.saturating_sub(1).min(20));
+        wait.min(limits.retry_most_ms)
     }
 
     /// When it is due by itself.
@@ -158,14 +169,21 @@ impl Fencing {
         Some(format!("it could not be fenced: {path}{why}; {next}"))
     }
 
-    pub(crate) fn apply(&mut self, entry: &FenceEntry) -> Result<(), &'static str> {
+    /// A permit has followed. Should the host come back and die again, that is another matter.
+    pub(crate) fn permitted(&mut self) {
+        *self = Self { under_way: self.under_way, ..Self::default() };
+    }
+
+    pub(crate) fn apply(&mut self, entry: &FenceEntry, at: Millis) -> Result<(), &'static str> {
         match entry {
             FenceEntry::Begun { .. } => self.under_way = true,
             FenceEntry::Proven { .. } | FenceEntry::Failed { .. } if !self.under_way => {
                 return Err("a climb ended that was not begun");
             }
-            // Should it come back and die again, that is another matter.
-            FenceEntry::Proven { .. } => *self = Self::default(),
+            FenceEntry::Proven { .. } => {
+                let attempts = self.next_attempt();
+                *self = Self { attempts, proven_at: Some(at), ..Self::default() };
+            }
             FenceEntry::Failed { path, why, again_at } => {
                 self.under_way = false;
                 self.attempts = self.attempts.saturating_add(1);

@@ -194,9 +194,12 @@ impl State {
     fn apply_entry(&mut self, entry: &Entry, at: Millis) -> Result<(), &'static str> {
         match entry {
             Entry::Claimed { .. } => self.began = self.began.or(Some(at)),
-            Entry::Proven { kind, .. } => (self.proven, self.held) = (Some(*kind), None),
+            Entry::Proven { kind, .. } => {
+                (self.proven, self.held) = (Some(*kind), None);
+                self.fencing.permitted();
+            }
             Entry::Held { why, .. } => self.held = Some(why.clone()),
-            Entry::Fence(entry) => self.fencing.apply(entry)?,
+            Entry::Fence(entry) => self.fencing.apply(entry, at)?,
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
             Entry::ForceDownIntended => self.forced_down = Once::Intended,
             Entry::ForcedDown => {

@@ -142,6 +142,22 @@ fn a_climb_of_which_nobody_knows_the_end_is_done_anew_under_its_own_number() {
     assert!(log.says(20_002, begun(1)).says(20_003, proven()).state.fencing.told().is_none());
 }
 
+/// The store does not show it, say, or the host was heard once more.
+#[test]
+fn a_proof_that_no_permit_follows_is_asked_for_again_later_and_not_for_ever() {
+    let mut log = claimed();
+    for (begins, waits) in [(20_000, 100), (20_100, 150)] {
+        log = log.says(begins, begun(1)).says(begins, proven());
+        assert!(!is_fenced(&log, begins + waits - 1, &TOO_WEAK, &heard(0)), "after {begins}");
+        assert!(is_fenced(&log, begins + waits, &TOO_WEAK, &heard(0)), "after {begins}");
+    }
+    let log = log.says(20_250, begun(3)).says(20_250, proven());
+    assert!(!is_fenced(&log, 900_000, &TOO_WEAK, &heard(0)));
+    let certificate = Entry::Proven { kind: Kind::PoweredOff, at: Millis(1), evidence: vec![] };
+    let log = log.says(900_001, certificate);
+    assert!(is_fenced(&log, 900_002, &TOO_WEAK, &heard(0)), "it came back, and died again");
+}
+
 #[test]
 fn a_climb_that_was_not_begun_does_not_end() {
     assert!(claimed().try_to_say(1, proven()).is_err());
