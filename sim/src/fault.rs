@@ -2,6 +2,7 @@
 //! decides which request each of them hits.
 
 use recovery::Millis;
+use std::ops::Range;
 
 /// Whom a request is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,4 +101,6 @@ pub struct Plan {
     /// Of 1000 evacuations, how many the destination refuses for want of resources: the server keeps
     /// its state.
     pub claim_fails_permille: u64,
+    /// While Nova's message bus (RabbitMQ) is stopped, from one moment until before the other.
+    pub bus_stopped: Option<Range<Millis>>,
 }

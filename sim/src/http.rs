@@ -85,8 +85,9 @@ impl Reply {
 
     /// As bytes, dated `now`.
     pub(crate) fn answer(self, now: Millis) -> Answer {
-        let body = self.body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let mut answer = http::Response::new(body);
+        // A value can always be written.
+        let body = self.body.and_then(|body| serde_json::to_vec(&body).ok()).unwrap_or_default();
+        let mut answer = http::Response::new(Bytes::from(body));
         *answer.status_mut() = StatusCode::from_u16(self.status).unwrap_or_default();
         let json = ("content-type", "application/json".to_owned());
         let date = ("date", moment(now).format("%a, %d %b %Y %H:%M:%S GMT").to_string());

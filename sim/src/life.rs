@@ -64,6 +64,12 @@ impl State {
     }
 
     fn happen(&mut self, event: Event) {
+        // What one service of Nova tells another waits in the bus, in its order.
+        let by_bus =
+            matches!(event, Event::Schedule { .. } | Event::Build(_) | Event::Power { .. });
+        if by_bus && let wait_ms @ 1.. = self.bus_is_back_in_ms() {
+            return self.after(wait_ms, event);
+        }
         match event {
             Event::Arrive { number, ask } => {
                 let reply = self.reply(&ask);
@@ -103,6 +109,12 @@ impl State {
             self.after(there_ms, Event::Arrive { number, ask: Box::new(ask) });
         }
         Journey { number, there_ms, back_ms, fault }
+    }
+
+    /// How long Nova's message bus stays stopped; 0 if it runs.
+    pub(crate) fn bus_is_back_in_ms(&self) -> u64 {
+        let stopped = self.plan.bus_stopped.as_ref().filter(|stopped| stopped.contains(&self.now));
+        stopped.map_or(0, |stopped| stopped.end.since(self.now).unsigned_abs())
     }
 
     fn draw_fault(&self, ask: &Ask) -> Option<Fault> {

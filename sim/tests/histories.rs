@@ -4,8 +4,8 @@
 //! At every step: no VM runs twice, no evacuation of a host that lives, no host forced down that
 //! lives. At the end: every report is over, no VM is left locked, what ran runs again.
 //!
-//! `SIM_SEEDS` (default 200) and `SIM_FROM` (default 0) choose the seeds; a failing seed prints its story and the
-//! command that repeats it.
+//! `SIM_SEEDS` (each kind has its default) and `SIM_FROM` (default 0) choose the seeds; a failing seed prints
+//! its story and the command that repeats it. `cargo xtask test seeds` runs 2,000 of those of `soak`.
 #![cfg(test)]
 
 #[path = "histories/by_hand.rs"]
@@ -32,6 +32,8 @@ mod reserves;
 mod scene;
 #[path = "histories/small.rs"]
 mod small;
+#[path = "histories/soak.rs"]
+mod soak;
 #[path = "histories/tale.rs"]
 mod tale;
 #[path = "histories/tiers.rs"]
@@ -41,6 +43,11 @@ mod told;
 
 use recovery::nouns::RecoveryMethod;
 use scene::Scene;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+use tale::{Stage, Told};
 
 fn setting(name: &str, default: u64) -> u64 {
     #[expect(clippy::disallowed_methods, reason = "the one setting of this test")]
@@ -48,11 +55,34 @@ fn setting(name: &str, default: u64) -> u64 {
     text.ok().and_then(|t| t.parse().ok()).unwrap_or(default)
 }
 
-#[test]
-fn every_history_of_host_failures_ends_well() {
-    let (from, count) = (setting("SIM_FROM", 0), setting("SIM_SEEDS", 200));
-    let failed: Vec<u64> = (from..from + count).filter(|seed| !ends_well(*seed)).collect();
-    println!("{count} histories from seed {from}, {} failed", failed.len());
+/// Tells the histories of so many seeds, as many at a time as there are processors, and judges each; prints
+/// the story of one that does not end well.
+fn all_end_well(
+    default: u64,
+    scene: impl Fn(u64) -> Scene + Sync,
+    judge: impl Fn(&Stage) -> Result<(), String> + Sync,
+) {
+    let (from, count) = (setting("SIM_FROM", 0), setting("SIM_SEEDS", default));
+    let (next, failed) = (AtomicU64::new(from), Mutex::new(Vec::new()));
+    let some = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + count {
+                return;
+            }
+            let Told { stage, outcome } = tale::tell(scene(seed));
+            if let Err(broken) = outcome.and_then(|()| judge(&stage)) {
+                println!("seed {seed}: {broken}\n{}", stage.story());
+                failed.lock().unwrap().push(seed);
+            }
+        }
+    };
+    let at_a_time = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|threads| {
+        (0..at_a_time).for_each(|_| drop(threads.spawn(some)));
+    });
+    let failed = failed.into_inner().unwrap();
+    println!("{} passed, {} failed", count - failed.len() as u64, failed.len());
     assert!(
         failed.is_empty(),
         "failed: {failed:?}; repeat one: SIM_FROM={} SIM_SEEDS=1",
@@ -60,13 +90,9 @@ fn every_history_of_host_failures_ends_well() {
     );
 }
 
-/// Tells and checks one history; prints its story when it does not end well.
-fn ends_well(seed: u64) -> bool {
-    let told = tale::tell(Scene::from_seed(seed));
-    if let Err(broken) = &told.outcome {
-        println!("seed {seed}: {broken}\n{}", told.stage.story());
-    }
-    told.outcome.is_ok()
+#[test]
+fn every_history_of_host_failures_ends_well() {
+    all_end_well(200, Scene::from_seed, |_| Ok(()));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod quarantine;
 mod reasons;
 mod restart;
 mod tier_rules;
+mod tier_words;
 mod tiers;
 mod ways;
 mod words;

@@ -148,7 +148,7 @@ impl State {
             Some(dead) => dead.queue.push((id.clone(), action)),
             None => self.after(wait_ms, Event::Power { server: id.clone(), action }),
         }
-        Ok(Reply::empty(202))
+        Ok(Reply { hold_ms: self.bus_is_back_in_ms(), ..Reply::empty(202) })
     }
 
     /// The compute host's part; a host that does not hear leaves the task state as it is.

@@ -77,10 +77,12 @@ impl State {
         });
         judged?;
         self.accept_evacuation(call, id, from, target);
-        Ok(match call.version.0 {
+        let reply = match call.version.0 {
             ..14 => Reply::json(200, json!({ "adminPass": "MySecretPass" })),
             _ => Reply::empty(200),
-        })
+        };
+        // It is in the database, and nova-api waits until it can tell the conductor.
+        Ok(Reply { hold_ms: self.bus_is_back_in_ms(), ..reply })
     }
 
     fn judge_evacuation(

@@ -11,8 +11,17 @@ use serde_json::{Value, json};
 impl State {
     /// The last heartbeat as the database has it: in whole seconds.
     fn last_seen_up(&self, host: &Host) -> Millis {
-        let beat = host.last_beat(self.now, self.shape.report_interval_ms);
-        whole_second(beat)
+        whole_second(self.last_beat(host))
+    }
+
+    /// The last heartbeat that came through.
+    fn last_beat(&self, host: &Host) -> Millis {
+        let interval_ms = self.shape.report_interval_ms;
+        let beat = host.last_beat(self.now, interval_ms);
+        match self.plan.bus_stopped.as_ref().filter(|stopped| stopped.contains(&beat)) {
+            Some(stopped) => host.last_beat(stopped.start.plus(-1), interval_ms).min(stopped.start),
+            None => beat,
+        }
     }
 
     pub(crate) fn is_up(&self, host: &Host) -> bool {
@@ -28,7 +37,7 @@ impl State {
             disabled_reason: host.disabled_reason.clone(),
             up: self.is_up(host),
             forced_down: host.forced_down,
-            heartbeat_at: Some(host.last_beat(self.now, self.shape.report_interval_ms)),
+            heartbeat_at: Some(self.last_beat(host)),
         })
     }
 
@@ -199,7 +208,7 @@ impl State {
             self.tell(format!("{name}: forced_down becomes {to} ({host_was:?})"));
         }
         let waits = told && self.hosts.get(name).is_some_and(|host| self.is_up(host));
-        let silent = host_was != Condition::Alive;
+        let silent = host_was != Condition::Alive || self.bus_is_back_in_ms() > 0;
         Ok(if waits && silent { self.shape.rpc_response_timeout_ms } else { 0 })
     }
 }

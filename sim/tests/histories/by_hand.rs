@@ -2,12 +2,12 @@
 //! counts once, a cancelled recovery begins nothing more, and what is tried again ends like any other.
 
 use crate::{
-    crash_points::{
-        Which, Word, dies_everywhere, pauses_everywhere, scene, told_well, undisturbed,
-    },
-    scene::{EngineScript, Scene},
+    all_end_well,
+    crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
+    scene::{EngineScript, Scene, undisturbed},
     setting,
     tale::{self, Stage},
+    told,
 };
 use recovery::{
     HostName, NotificationId,
@@ -18,7 +18,10 @@ use recovery::{
     restart,
 };
 use sim::Shape;
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 use store::Store;
 
 /// What persons ask of the first host's recovery, or of the first small failure.
@@ -169,6 +172,8 @@ pub(crate) fn may_be_undone(stage: &Stage) -> bool {
     !stage.scene.by_hand.words.is_empty() && !finished
 }
 
+/// Of seeds: a host that fails, and a VM or a process.
+const PAIRS: u64 = 40;
 const DEATHS: Which = Which { since: "taking leases", every: 4 };
 const PAUSES: Which = Which { since: "taking leases", every: 1 };
 
@@ -233,6 +238,22 @@ fn cancelled_once(
     (told.stage, ours.status, ours.message.unwrap_or_default())
 }
 
+/// To the database two of one engine that take a lease at once are one that asks twice.
+#[test]
+fn one_engine_does_not_take_a_recovery_up_and_write_a_persons_word_into_it_at_once() {
+    for after_ms in (0..600).step_by(3) {
+        let words = vec![Ask { at_ms: 6_000 + after_ms, what: What::Cancel, twice: false }];
+        let by_hand = ByHand { words, insists: false };
+        let scene = Scene { by_hand, ..scene(Word::Person, vec![undisturbed()]) };
+        let (told, log) = told::with_log(scene);
+        let story = told.stage.story();
+        told.outcome.unwrap_or_else(|broken| panic!("{after_ms}: {broken}\n{story}"));
+        for sign in ["its log was written by somebody else", "recovery left", "not answered yet"] {
+            assert!(!log.contains(sign), "{after_ms}: {log}\n{story}");
+        }
+    }
+}
+
 fn still_on(stage: &Stage, host: &HostName) -> usize {
     stage.world.servers().iter().filter(|s| s.host.as_ref() == Some(host)).count()
 }
@@ -286,31 +307,19 @@ fn a_reserved_host_that_was_not_used_is_handed_back_when_its_recovery_is_cancell
 
 #[test]
 fn every_history_with_persons_in_it_ends_well() {
-    let (from, count) = (setting("SIM_FROM", 0), setting("SIM_SEEDS", 40));
-    let (mut failed, mut cancels, mut retries) = (Vec::new(), 0, 0);
-    for seed in from..from + count {
-        for scene in [Scene::by_hand_from_seed(seed), Scene::small_by_hand_from_seed(seed)] {
-            let told = tale::tell(scene);
-            if let Err(broken) = &told.outcome {
-                println!("seed {seed}: {broken}\n{}", told.stage.story());
-                failed.push(seed);
-            }
-            for line in told.stage.memory.lines(&subject(&told.stage)) {
+    let count = setting("SIM_SEEDS", PAIRS);
+    let (cancels, retries) = (AtomicU64::new(0), AtomicU64::new(0));
+    for scene in [Scene::by_hand_from_seed, Scene::small_by_hand_from_seed] {
+        all_end_well(PAIRS, scene, |stage| {
+            for line in stage.memory.lines(&subject(stage)) {
                 let cancel = matches!(line.entry, Entry::Hand(HandEntry::Cancelled { .. }));
-                cancels += u64::from(cancel);
-                retries += u64::from(line.entry.is_retry());
+                cancels.fetch_add(u64::from(cancel), Ordering::Relaxed);
+                retries.fetch_add(u64::from(line.entry.is_retry()), Ordering::Relaxed);
             }
-        }
+            Ok(())
+        });
     }
-    println!(
-        "{count} pairs of histories by hand from seed {from}, {cancels} cancels, {retries} retries, {} \
-         failed",
-        failed.len()
-    );
-    assert!(count < 40 || cancels > count / 2 && retries > count / 4, "hardly a word counted");
-    assert!(
-        failed.is_empty(),
-        "failed: {failed:?}; repeat one: SIM_FROM={} SIM_SEEDS=1",
-        failed[0]
-    );
+    let (cancels, retries) = (cancels.into_inner(), retries.into_inner());
+    println!("{cancels} cancels, {retries} retries");
+    assert!(count < PAIRS || cancels > count / 2 && retries > count / 4, "hardly a word counted");
 }

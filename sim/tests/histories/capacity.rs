@@ -2,10 +2,8 @@
 
 use crate::{
     by_hand::{Ask, ByHand, What},
-    crash_points::{
-        Which, Word, dies_everywhere, pauses_everywhere, scene, told_well, undisturbed,
-    },
-    scene::{EngineScript, Scene},
+    crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
+    scene::{EngineScript, Scene, undisturbed},
     tale::{self, Told},
     tiers,
 };

@@ -3,15 +3,14 @@
 //! beside it. Nothing else fails, so the outcome must be the one that it always is.
 
 use crate::{
-    by_hand::ByHand,
-    own_steps::{Own, RUNNING},
-    scene::{EngineScript, Faults, Scene},
+    own_steps::RUNNING,
+    scene::{EngineScript, Faults, Scene, undisturbed},
     tale::{self, Stage, Told},
 };
 use recovery::{
     ServerId,
     log::Entry,
-    nouns::{NotificationStatus, RecoveryMethod, VMoveStatus},
+    nouns::{NotificationStatus, VMoveStatus},
     seen::{Server, VmState},
 };
 use sim::{Fault, Kind, Process, Service, Shape, Verdict, When};
@@ -259,7 +258,6 @@ impl Points {
 pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
     let pauses = engines.iter().any(|e| e.pause.is_some());
     Scene {
-        seed: 11,
         // On the host that dies: active; paused; stopped and locked by its owner; in error.
         shape: Shape {
             vms_per_host: 4,
@@ -271,40 +269,17 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
             service_down_time_ms: 20_000,
             ..Shape::default()
         },
-        dies_at_ms: 1_000,
         // A person's word does not wait for Nova; a monitor's is held for a moment.
         reported_after_ms: match word {
             Word::Monitor => 14_000,
             Word::Person => 5_000,
         },
-        by_hand: ByHand::default(),
-        false_alarm: false,
         confirmed: word == Word::Person,
-        revived_after_ms: None,
-        second_after_ms: None,
-        room_after_ms: None,
-        room_for: None,
-        deleted_after_ms: None,
-        moved_after_ms: None,
-        recoveries_most: None,
-        other_wait: None,
-        killed_after_ms: Vec::new(),
         // One that wakes when all is over must do no harm either.
         watched_on_ms: if pauses { PAUSE_MS } else { 1_000 },
-        slow_locks_ms: 0,
-        method: RecoveryMethod::Auto,
-        within_segment: false,
         engines,
-        faults: None,
-        tiers: false,
-        small: None,
-        own: Own::default(),
-        fence: None,
+        ..Scene::plain()
     }
-}
-
-pub(crate) fn undisturbed() -> EngineScript {
-    EngineScript { deaths: Vec::new(), pause: None, slow_to_take_ms: None, rest_ms: 3_000 }
 }
 
 /// The numbered crossings that are to be tried.
@@ -371,7 +346,7 @@ fn as_always(stage: &Stage) -> Result<(), String> {
     }
 }
 
-fn as_it_was(before: &Server, after: &Server, moved: bool) -> Result<(), String> {
+pub(crate) fn as_it_was(before: &Server, after: &Server, moved: bool) -> Result<(), String> {
     let id = &before.id;
     if moved && after.host == before.host {
         return Err(format!("{id} is still on {:?}", after.host));
@@ -390,7 +365,7 @@ fn as_it_was(before: &Server, after: &Server, moved: bool) -> Result<(), String>
     Ok(())
 }
 
-fn vmove_tells(stage: &Stage, server: &Server) -> Result<(), String> {
+pub(crate) fn vmove_tells(stage: &Stage, server: &Server) -> Result<(), String> {
     let all = stage.memory.all_vmoves();
     let rows: Vec<_> = all.iter().filter(|v| v.server == server.id).collect();
     // Each way that left it behind has a row that failed, as for Python Masakari.

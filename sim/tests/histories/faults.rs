@@ -2,16 +2,14 @@
 //! a recovery: it waits, says why, goes on when the fault is over, and loses nothing.
 
 use crate::{
-    by_hand::ByHand,
     checks,
-    own_steps::Own,
-    scene::{EngineScript, Faults, Scene},
+    scene::{Faults, Scene},
     tale::{self, Told},
 };
 use recovery::{
     details,
     log::{Act, Entry, Line},
-    nouns::{NotificationStatus, RecoveryMethod},
+    nouns::NotificationStatus,
 };
 use sim::{Fault, Kind, Service, Shape};
 
@@ -35,30 +33,6 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
     Scene {
         seed: 5,
         shape: Shape { vms_per_host: 4, service_down_time_ms: 20_000, ..Shape::default() },
-        dies_at_ms: 1_000,
-        reported_after_ms: 14_000,
-        by_hand: ByHand::default(),
-        false_alarm: false,
-        confirmed: false,
-        revived_after_ms: None,
-        second_after_ms: None,
-        room_after_ms: None,
-        room_for: None,
-        deleted_after_ms: None,
-        moved_after_ms: None,
-        recoveries_most: None,
-        other_wait: None,
-        killed_after_ms: Vec::new(),
-        watched_on_ms: 1_000,
-        slow_locks_ms: 0,
-        method: RecoveryMethod::Auto,
-        within_segment: false,
-        engines: vec![EngineScript {
-            deaths: Vec::new(),
-            pause: None,
-            slow_to_take_ms: None,
-            rest_ms: 3_000,
-        }],
         faults: Some(Faults {
             rules,
             from_ms: 16_000,
@@ -66,10 +40,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
             store_permille,
             build_fails_permille: 0,
         }),
-        tiers: false,
-        small: None,
-        own: Own::default(),
-        fence: None,
+        ..Scene::plain()
     }
 }
 

@@ -3,8 +3,8 @@
 //! first; what comes after a step waits for it.
 
 use crate::{
-    crash_points::{self, ALL, PAUSE_MS, Points, Which, Word, crossings, undisturbed, whens},
-    scene::{EngineScript, Of, Scene},
+    crash_points::{self, ALL, PAUSE_MS, Points, Which, Word, crossings, whens},
+    scene::{EngineScript, Of, Scene, undisturbed},
     small,
     tale::{self, Stage, Told},
 };

@@ -1,8 +1,8 @@
 //! How fast, and whose turn: many servers, and hosts that die together.
 
 use crate::{
-    crash_points::{Word, scene, undisturbed},
-    scene::{Faults, Scene},
+    crash_points::{Word, scene},
+    scene::{Faults, Scene, undisturbed},
     tale::{self, Told},
 };
 use recovery::{

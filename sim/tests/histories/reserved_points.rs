@@ -2,10 +2,8 @@
 //! engine brings it to its end, or undoes it.
 
 use crate::{
-    crash_points::{
-        Which, Word, dies_everywhere, pauses_everywhere, scene, told_well, undisturbed,
-    },
-    scene::{EngineScript, Scene},
+    crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
+    scene::{EngineScript, Scene, undisturbed},
     tale,
 };
 use recovery::nouns::{NotificationStatus, RecoveryMethod};

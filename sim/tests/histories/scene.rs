@@ -3,6 +3,7 @@
 use crate::by_hand::{Ask, ByHand, What};
 use crate::fences::Fence;
 use crate::own_steps::Own;
+use crate::soak::Hit;
 use ports::{Entropy, SeededEntropy};
 use recovery::{nouns::RecoveryMethod, seen::VmState};
 use sim::{Bmc, Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
@@ -57,6 +58,8 @@ pub(crate) struct Scene {
     pub(crate) own: Own,
     /// The hosts have fence devices, and only proof is enough.
     pub(crate) fence: Option<Fence>,
+    /// What hits the recovery, once.
+    pub(crate) hit: Option<Hit>,
 }
 
 /// A failure on a host that lives, or seems to.
@@ -104,25 +107,67 @@ pub(crate) struct Faults {
     pub(crate) build_fails_permille: u64,
 }
 
-struct Dice(SeededEntropy);
+/// An engine to which nothing happens.
+pub(crate) fn undisturbed() -> EngineScript {
+    EngineScript { deaths: Vec::new(), pause: None, slow_to_take_ms: None, rest_ms: 3_000 }
+}
+
+pub(crate) struct Dice(SeededEntropy);
 
 impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(SeededEntropy::new(seed))
+    }
+
     fn below(&self, n: u64) -> u64 {
         self.0.bits() % n.max(1)
     }
 
-    fn between(&self, low: u64, high: u64) -> u64 {
+    pub(crate) fn between(&self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    fn percent(&self, chance: u64) -> bool {
+    pub(crate) fn percent(&self, chance: u64) -> bool {
         self.below(100) < chance
     }
 }
 
 impl Scene {
+    /// A host dies, its monitor reports it, and one engine recovers it: nothing else happens.
+    pub(crate) fn plain() -> Self {
+        Self {
+            seed: 11,
+            shape: Shape::default(),
+            dies_at_ms: 1_000,
+            reported_after_ms: 14_000,
+            false_alarm: false,
+            confirmed: false,
+            revived_after_ms: None,
+            second_after_ms: None,
+            room_after_ms: None,
+            room_for: None,
+            deleted_after_ms: None,
+            moved_after_ms: None,
+            recoveries_most: None,
+            other_wait: None,
+            killed_after_ms: Vec::new(),
+            watched_on_ms: 1_000,
+            slow_locks_ms: 0,
+            method: RecoveryMethod::Auto,
+            within_segment: false,
+            engines: vec![undisturbed()],
+            faults: None,
+            by_hand: ByHand::default(),
+            tiers: false,
+            small: None,
+            own: Own::default(),
+            fence: None,
+            hit: None,
+        }
+    }
+
     pub(crate) fn from_seed(seed: u64) -> Self {
-        let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let false_alarm = dice.percent(10);
         let lives = !false_alarm;
         let mut scene = Self {
@@ -134,24 +179,10 @@ impl Scene {
             confirmed: lives && dice.percent(40),
             revived_after_ms: (lives && dice.percent(20)).then(|| dice.between(60_000, 400_000)),
             second_after_ms: (lives && dice.percent(25)).then(|| dice.between(0, 120_000)),
-            room_after_ms: None,
-            room_for: None,
-            deleted_after_ms: None,
-            moved_after_ms: None,
-            recoveries_most: None,
-            other_wait: None,
-            killed_after_ms: Vec::new(),
             watched_on_ms: 0,
-            slow_locks_ms: 0,
             engines: (0..if dice.percent(50) { 2 } else { 1 }).map(|_| engine(&dice)).collect(),
-            method: RecoveryMethod::Auto,
-            within_segment: false,
             faults: dice.percent(60).then(|| faults(&dice)),
-            by_hand: ByHand::default(),
-            tiers: false,
-            small: None,
-            own: Own::default(),
-            fence: None,
+            ..Self::plain()
         };
         // Drawn last, so that what the seeds meant before stays.
         if dice.percent(60) {
@@ -174,7 +205,7 @@ impl Scene {
 
     /// The same trouble, in a cloud whose hosts have BMCs; some hosts hang and run on unheard.
     pub(crate) fn fenced_from_seed(seed: u64) -> Self {
-        let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93)));
+        let dice = Dice::new(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         let scene = Self::from_seed(seed);
         let hangs = dice.percent(50);
         let bmc = match dice.below(10) {
@@ -212,7 +243,7 @@ impl Scene {
 
     /// The same trouble around the failure of a VM or a process.
     pub(crate) fn small_from_seed(seed: u64) -> Self {
-        let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D)));
+        let dice = Dice::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D));
         let of = match dice.below(10) {
             0..=1 => Of::Process("nova-compute"),
             2 => Of::Process("libvirtd"),
@@ -252,7 +283,7 @@ impl Scene {
 
 /// One to five words, most of them soon after the report.
 fn words(seed: u64, from_ms: u64) -> ByHand {
-    let dice = Dice(SeededEntropy::new(seed.wrapping_mul(0x9E6C_63D0_876A_68EE)));
+    let dice = Dice::new(seed.wrapping_mul(0x9E6C_63D0_876A_68EE));
     let mut at_ms = from_ms;
     let words = (0..dice.between(1, 5)).map(|_| {
         at_ms += if dice.percent(60) { dice.below(20_000) } else { dice.below(200_000) };
@@ -341,7 +372,7 @@ impl Faults {
         Plan {
             rules: rules.collect(),
             build_fails_permille: self.build_fails_permille,
-            claim_fails_permille: 0,
+            ..Plan::default()
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     by_hand, checks, fences,
     own_steps::{Hook, Ran},
     scene::{EngineScript, Scene},
+    soak,
 };
 use async_trait::async_trait;
 use engine::{Config, Engine, Ports, Wake};
@@ -183,7 +184,8 @@ impl Stage {
             reports.max(small.host_dies_ms.unwrap_or(0) + 31_000).max(small.deleted_ms.unwrap_or(0))
         });
         let said = s.by_hand.words.last().map_or(0, |ask| ask.at_ms);
-        i64::try_from(last.max(small).max(said) + 1_000).unwrap()
+        let hit = s.hit.as_ref().map_or(0, |hit| hit.at_ms + soak::AWAY_MS);
+        i64::try_from(last.max(small).max(said).max(hit) + 1_000).unwrap()
     }
 
     async fn build_segment(&self) {
@@ -272,9 +274,10 @@ impl Stage {
                 crate::capacity::a_person_evacuates(&self.world, &self.killer().id);
             }
         };
-        let healed = fences::happens(self);
+        let (healed, hit) = (fences::happens(self), soak::happens(self));
         let by_hand = by_hand::happens(self);
-        futures::join!(healed, first, second, revived, room, killed, deleted, moved, by_hand);
+        let trouble = futures::future::join(healed, hit);
+        futures::join!(trouble, first, second, revived, room, killed, deleted, moved, by_hand);
         std::future::pending::<()>().await;
     }
 
@@ -340,9 +343,9 @@ impl Stage {
 
     /// One engine, all its lives.
     async fn engine(&self, n: usize, script: &EngineScript) {
-        for (life, death) in script.deaths.iter().map(Some).chain([None]).enumerate() {
+        for life in 0.. {
             let process = Process::new(format!("engine-{n}.{life}"), self.clock.clone());
-            if let Some((crossing, when)) = death {
+            if let Some((crossing, when)) = script.deaths.get(life) {
                 process.die_at(*crossing, *when);
             }
             if let Some((crossing, ms)) = script.pause.filter(|_| life == 0) {
@@ -487,10 +490,11 @@ impl std::fmt::Debug for StoreGate {
 
 impl StoreGate {
     fn unlucky(&self, doing: &'static str) -> Result<(), StoreError> {
-        let Some(faults) = &self.stage.scene.faults else { return Ok(()) };
+        let scene = &self.stage.scene;
         let now_ms = self.stage.clock.wall().since(self.stage.began).unsigned_abs();
-        let now = (faults.from_ms..faults.until_ms).contains(&now_ms);
-        if now && self.dice.bits() % 1000 < faults.store_permille {
+        let away = scene.hit.as_ref().is_some_and(|hit| hit.takes_the_database_at(now_ms));
+        let faults = scene.faults.as_ref().filter(|f| (f.from_ms..f.until_ms).contains(&now_ms));
+        if away || faults.is_some_and(|f| self.dice.bits() % 1000 < f.store_permille) {
             return Err(StoreError::Away {
                 doing,
                 source: "the simulated database is away".into(),

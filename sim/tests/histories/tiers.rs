@@ -2,10 +2,8 @@
 //! every one of them runs at the end, once.
 
 use crate::{
-    crash_points::{
-        Which, Word, dies_everywhere, pauses_everywhere, scene, told_well, undisturbed,
-    },
-    scene::{EngineScript, Scene},
+    crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
+    scene::{EngineScript, Scene, undisturbed},
     setting,
     tale::{self, Stage, Told},
 };

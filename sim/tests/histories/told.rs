@@ -1,9 +1,9 @@
 //! What the engine's log tells of a recovery that failed.
 
 use crate::{
-    crash_points::{Word, scene, undisturbed},
-    scene::{Faults, Scene},
-    tale,
+    crash_points::{Word, scene},
+    scene::{Faults, Scene, undisturbed},
+    tale::{self, Told},
 };
 use recovery::nouns::NotificationStatus;
 use std::{
@@ -24,6 +24,16 @@ impl Write for Lines {
     }
 }
 
+/// Tells the history, and what the engines wrote to their log.
+pub(crate) fn with_log(scene: Scene) -> (Told, String) {
+    let lines = Lines::default();
+    let to = lines.clone();
+    let fmt = tracing_subscriber::fmt().without_time().with_writer(move || to.clone());
+    let told = tracing::subscriber::with_default(fmt.finish(), || tale::tell_here(scene));
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    (told, log)
+}
+
 #[test]
 fn a_recovery_that_fails_is_a_warning_with_its_reason_and_its_notification() {
     let mut scene = Scene { seed: 3, ..scene(Word::Person, vec![undisturbed()]) };
@@ -35,12 +45,7 @@ fn a_recovery_that_fails_is_a_warning_with_its_reason_and_its_notification() {
         store_permille: 0,
         build_fails_permille: 1_000,
     });
-    let lines = Lines::default();
-    let to = lines.clone();
-    let fmt = tracing_subscriber::fmt().without_time().with_writer(move || to.clone());
-    let told = tracing::subscriber::with_default(fmt.finish(), || tale::tell_here(scene));
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-
+    let (told, log) = with_log(scene);
     let notification = told.stage.memory.all_notifications().remove(0);
     assert_eq!(notification.status, NotificationStatus::Failed, "{log}");
     let of_it = format!("recovery{{notification={}}}", notification.uuid);

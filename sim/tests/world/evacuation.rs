@@ -1,8 +1,10 @@
-use crate::client::Client;
+use crate::client::{Client, ask};
+use ports::Clock;
 use recovery::HostName;
 use recovery::seen::VmState;
 use serde_json::json;
 use sim::{Broken, Condition, Pace, Plan, Shape, Verdict};
+use std::time::Duration;
 
 fn client() -> Client {
     Client::new(1, Shape::default())
@@ -311,4 +313,39 @@ async fn repeated_requests_can_run_a_server_twice_even_though_its_host_is_dead()
         twice += u32::from(broken(seed).await);
     }
     assert!(twice > 0);
+}
+
+/// RabbitMQ is stopped for a minute: Nova writes down what it is asked for, answers late, and hears nobody.
+#[tokio::test(start_paused = true)]
+async fn what_nova_takes_while_its_bus_is_stopped_it_does_afterwards() {
+    let client = client();
+    let (host, server) = client.host_and_server();
+    client.world.kill_host(&host);
+    client.wait_s(75).await;
+    let (from, until) = (client.world.now(), client.world.now().plus(60_000));
+    client.world.faults(Plan { bus_stopped: Some(from..until), ..Plan::default() });
+    client.wait_s(1).await;
+    let evacuate =
+        ask("POST", &format!("/compute/v2.1/servers/{server}/action"), &json!({ "evacuate": {} }));
+    let asked = client.clock.boot();
+    let network = client.world.transport();
+    let answer = network.send(client.dress(evacuate), Duration::from_secs(90));
+    let status = || client.get("os-migrations")["migrations"][0]["status"].take();
+    let meanwhile = async {
+        client.wait_s(58).await;
+        status()
+    };
+    let (answer, meanwhile) = futures::join!(answer, meanwhile);
+    let waited_s = client.clock.boot().since(asked).as_secs();
+    assert_eq!((answer.unwrap().status().as_u16(), waited_s), (200, 59));
+    assert_eq!(meanwhile, "accepted");
+    let other = client.world.hosts().remove(1);
+    assert_eq!(client.service(&other)["state"], "down");
+    // Its scheduler finds nobody up.
+    assert_eq!(status(), "error");
+    client.wait_s(10).await;
+    assert_eq!(client.service(&other)["state"], "up");
+    client.evacuate(&server);
+    client.wait_s(60).await;
+    assert_eq!((status(), client.world.running(&server).len()), (json!("done"), 1));
 }
