@@ -65,7 +65,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "unit",
         does: "every hermetic test of the workspace",
-        budget_min: 9,
+        budget_min: 12,
         counted_by: CountedBy::CargoTest,
         programs: || cargo(&["test --workspace --exclude xtask --no-fail-fast"]),
         afterwards: Vec::new,
@@ -118,7 +118,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "cloud",
         does: "end to end against real Keystone and Nova",
-        budget_min: 38,
+        budget_min: 35,
         counted_by: CountedBy::ClosingLine,
         programs: || {
             let mut all = cargo(&["build -p masakari"]);
