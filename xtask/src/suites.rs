@@ -57,7 +57,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "deny",
         does: "banned crates, licences, sources",
-        budget_min: 6,
+        budget_min: 5,
         counted_by: CountedBy::ExitCode,
         programs: deny,
         afterwards: Vec::new,
@@ -73,7 +73,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "seeds",
         does: "histories of the simulated world: a recovery of 30 servers, and one thing that fails hard",
-        budget_min: 5,
+        budget_min: 8,
         counted_by: CountedBy::ClosingLine,
         programs: || {
             // All packages, as in `unit`: what that has built is what this runs.
@@ -86,7 +86,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "databases",
         does: "store, API and program on real MariaDB, PostgreSQL and Galera; databases of Python's",
-        budget_min: 11,
+        budget_min: 10,
         counted_by: CountedBy::CargoTest,
         programs: || vec![Program::new("store/tests/on-databases.sh suite")],
         afterwards: Vec::new,
@@ -102,7 +102,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "oslo",
         does: "files and rules made by chance, to ours and to Python's oslo",
-        budget_min: 5,
+        budget_min: 4,
         counted_by: CountedBy::CargoTest,
         programs: || vec![cloud::script("install"), Program::new("oslo/tests/with-python.sh")],
         afterwards: Vec::new,
