@@ -161,9 +161,12 @@ async fn row(kind: &str, case: &str) -> String {
     };
     // Whatever was ordered of this host's power switch was "off".
     let orders = std::fs::read_to_string(&cell.orders).unwrap();
-    assert!(orders.lines().all(|order| order == "off"), "{orders}");
+    let by_the_spare_one = "off by the spare one";
+    assert!(orders.lines().all(|o| o == "off" || o == by_the_spare_one), "{orders}");
     if matches!(case, "dead" | "wrong-password" | "wrong-key" | "wrong-host" | "wrong-machine") {
-        assert_eq!(orders.lines().count(), 1, "only the spare BMC gave the order: {orders}");
+        // Twice, where its first answer was late.
+        assert!(orders.lines().all(|order| order == by_the_spare_one), "{orders}");
+        assert!(!orders.is_empty());
     }
     let said = format!("{climbed:?}");
     assert!(!said.contains(&rig.password) && !said.contains("Wr0ng"), "{said}");

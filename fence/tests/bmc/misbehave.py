@@ -14,10 +14,10 @@ import time
 SLOW_S = 2.0
 
 
-def switch_off(directory):
+def switch_off(directory, order="off"):
     """Takes the power from the host of `directory`."""
     with open(os.path.join(directory, "orders"), "a") as orders:
-        orders.write("off\n")
+        orders.write(order + "\n")
     try:
         os.remove(os.path.join(directory, "on"))
     except FileNotFoundError:
@@ -66,7 +66,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
                 with open(os.path.join(bmc.directory, "orders"), "a") as orders:
                     orders.write("off\n")
             else:
-                switch_off(bmc.directory)
+                switch_off(bmc.directory, "off by the spare one" if bmc.mode == "healthy" else "off")
         self.send_response(status)
         if kind:
             self.send_header("Content-Type", kind)
