@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// A page with a limit above this is long.
 const LONG: u64 = 100;
 /// So many long ones are made at once, by a process.
-const AT_ONCE_MOST: usize = 4;
+const AT_ONCE_MOST: usize = 8;
 /// Whoever has not had a turn by then is told to come again.
 const PATIENCE: Duration = Duration::from_secs(30);
 

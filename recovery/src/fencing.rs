@@ -2,7 +2,7 @@
 //!
 //! A host is fenced when what is known of it is not enough for a permit, as `[fencing] require` says, and somebody
 //! reported it. Whether it has a ladder of devices is told by the caller; which device does what is not known here.
-//! Fencing brings evidence, never a permit: [`crate::permit`] weighs it like any other.
+//! Fencing brings evidence, never a permit: [`crate::permit()`] weighs it like any other.
 //!
 //! A host that is plainly alive is not fenced: one that Nova has heard after the report and takes for up. And
 //! none is before Nova has missed a heartbeat of it: a monitor may be wrong, and a host that lives is heard
