@@ -22,7 +22,8 @@ impl Serialize for Iso {
 
 /// `2026-11-21T10:00:30.000000`: whole seconds, which is what the columns keep.
 pub(crate) fn iso(at: Millis) -> Iso {
-    let at = utc(at);
+    // A time with a zone adds its offset anew for each part that it is asked for.
+    let at = utc(at).naive_utc();
     let mut text = *b"0000-00-00T00:00:00.000000";
     // chrono's formatter takes ten times as long.
     let mut put = |from: usize, digits: usize, mut number: u32| {

@@ -114,29 +114,33 @@ pub(crate) struct Brake(Rc<RefCell<Held>>);
 #[derive(Debug)]
 struct Held {
     looked_at: Boot,
+    /// By what the newest look saw.
     why: Option<String>,
+    /// For good: no look lets go of it.
+    pulled: Option<String>,
 }
 
 impl Default for Brake {
     fn default() -> Self {
-        Self(Rc::new(RefCell::new(Held { looked_at: Boot(0), why: None })))
+        Self(Rc::new(RefCell::new(Held { looked_at: Boot(0), why: None, pulled: None })))
     }
 }
 
 impl Brake {
     /// What a look at the host came to: why it is not to be switched off, if so.
     pub(crate) fn looked(&self, at: Boot, why: Option<String>) {
-        *self.0.borrow_mut() = Held { looked_at: at, why };
+        let mut held = self.0.borrow_mut();
+        (held.looked_at, held.why) = (at, why);
     }
 
     pub(crate) fn pull(&self, why: String) {
-        self.0.borrow_mut().why = Some(why);
+        self.0.borrow_mut().pulled = Some(why);
     }
 
     fn may(&self, now: Boot) -> Result<(), String> {
         let held = self.0.borrow();
         let old = now.since(held.looked_at);
-        match &held.why {
+        match held.pulled.as_ref().or(held.why.as_ref()) {
             Some(why) => Err(why.clone()),
             None if old > LOOK_AGE_MAX => {
                 let s = old.as_secs();
@@ -254,5 +258,23 @@ impl Witness for HeardByNova {
 
     fn patience(&self) -> Duration {
         self.quiet + ANSWER_WITHIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_lets_go_of_what_a_look_held_and_of_nothing_else() {
+        let (brake, at) = (Brake::default(), |s: u64| Boot(s * 1000));
+        assert!(brake.may(at(60)).is_err(), "nobody has looked");
+        brake.looked(at(60), Some("it is heard".into()));
+        assert_eq!(brake.may(at(61)), Err("it is heard".into()));
+        brake.looked(at(62), None);
+        assert_eq!(brake.may(at(63)), Ok(()));
+        brake.pull("cancelled".into());
+        brake.looked(at(64), None);
+        assert_eq!(brake.may(at(65)), Err("cancelled".into()));
     }
 }

@@ -40,7 +40,7 @@ const RESTED: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     known: Mutex<Known>,
-    /// One goes on at a time, and the others wait for it: each would look through the same rows.
+    /// One goes on at a time: each would look through the same rows.
     going: tokio::sync::Mutex<()>,
 }
 
@@ -131,7 +131,13 @@ pub(super) async fn said_the_same(
 
 /// Goes over the rows that have settled since the last time, if it is time.
 async fn go_on(sql: &Sql, db: &impl ConnectionTrait, free_until: Millis) -> Result<(), Trouble> {
-    let _going = sql.seen.going.lock().await;
+    let _going = match sql.seen.going.try_lock() {
+        Ok(going) => going,
+        // The few rows that it goes over now are looked through anew.
+        Err(_) if sql.seen.known().up_to.is_some() => return Ok(()),
+        // Before anybody has gone over any, that is the whole table.
+        Err(_) => sql.seen.going.lock().await,
+    };
     let since = rows::naive(free_until);
     let now = sql.clock.boot();
     let (up_to, next, rested) = {
