@@ -4,6 +4,7 @@ was evacuated twice, none is locked; and who takes over does so within 15 s.
 The suite runs each case once, with 20 servers and faults of 20 s. `cargo xtask soak kills`,
 `restarts` and `faults` run them with 30 servers and faults of 60 s, SOAK_COUNT times from the seed SOAK_FROM on.
 """
+import concurrent.futures
 import os
 import random
 import signal
@@ -276,6 +277,30 @@ class MessageBusStopped(InTheMiddle):
         """What Nova itself failed at meanwhile is done by another evacuation."""
         self.assert_all_came_back(self.ids, self.stopped)
         self.assert_reported(self.ids)
+        self.facts["given_up"] = sum(len(w) - 1 for w in self.what_became.values())
+        print("%(given_up)d evacuations were asked for again ... " % self.facts, end="", flush=True)
+
+    def assert_evacuated_once(self, ids):
+        """By Nova's instance actions: a conductor that nobody answered writes nothing to its record, and
+        the next request is done on that one. Of each server one request came to a host and was done
+        there; each began when all that Nova noted of the one before was over."""
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            self.what_became = dict(zip(ids, pool.map(self.events_of_evacuations, ids)))
+        for server, requests in self.what_became.items():
+            at_hosts = [e["result"] for _, events in requests for e in events
+                        if e["event"].startswith("compute_rebuild")]
+            self.assertEqual(at_hosts.count("Success"), 1, (server, requests))
+            self.assertFalse(set(at_hosts) - {"Success", "Error"}, (server, requests))
+            for (_, events), (begun, _) in zip(requests, requests[1:]):
+                self.assertTrue(events, (server, requests))
+                for event in events:
+                    self.assertLessEqual(event["finish_time"] or "never", begun, (server, requests))
+
+    def events_of_evacuations(self, server):
+        path = "/servers/%s/os-instance-actions" % server
+        actions = [a for a in self.nova.instance_actions(server) if a["action"] == "evacuate"]
+        return [(a["start_time"], self.nova.nova("GET", "%s/%s" % (path, a["request_id"]))
+                 .json()["instanceAction"]["events"]) for a in reversed(actions)]
 
 
 @at_random_moments("and_nothing_is_asked_twice")

@@ -32,6 +32,7 @@ mod look;
 mod priorities;
 mod process;
 mod reasons;
+mod records;
 mod requests;
 mod reserve;
 mod restart;

@@ -1,6 +1,13 @@
 //! Looks at the world: the host and what is known of it, the servers on it, and those on their way.
 
-use crate::{Engine, fencing::Ladder, reasons::Watched, subject::Mission, tiers::Order};
+use crate::{
+    Engine,
+    fencing::Ladder,
+    reasons::Watched,
+    records::{Asked, Quiet},
+    subject::Mission,
+    tiers::Order,
+};
 use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
@@ -58,6 +65,7 @@ pub(crate) struct ServersView {
     pub(crate) busy: BTreeSet<ServerId>,
     pub(crate) servers: BTreeMap<ServerId, Server>,
     pub(crate) evacuations: Vec<Evacuation>,
+    pub(crate) asked: Asked,
     pub(crate) reasons: BTreeMap<ServerId, String>,
     pub(crate) whole: bool,
     pub(crate) cursor: Cursor,
@@ -126,11 +134,14 @@ impl Engine {
         };
         // The records last: an evacuation that ends between the two calls is seen as over on a
         // server that still looks busy, never the other way round.
-        let servers = self.ports.nova.servers_on(host).await?;
+        let mut servers = self.ports.nova.servers_on(host).await?;
         // Our own database answers beside Nova.
         let records = self.ports.nova.evacuations_from(host);
         let (evacuations, deaths) = futures::join!(records, self.deaths(mission, &servers));
-        let (evacuations, deaths) = (evacuations?, deaths?);
+        let (mut evacuations, deaths) = (evacuations?, deaths?);
+        self.mark_void(host, servers.iter(), &mut evacuations, &Quiet::default())
+            .await
+            .renew_on(host, &mut servers);
         let cursor = self.ports.nova.cursor_at(asked);
         let priorities = self.priorities(host, &servers).await;
         let order = self.order(&servers).await?;
@@ -185,6 +196,7 @@ impl Engine {
         from: From,
         busy: BTreeSet<ServerId>,
         watched: Watched,
+        quiet: Quiet,
     ) -> Result<ServersView, LookFailed> {
         let began = self.now();
         let nova = &self.ports.nova;
@@ -200,9 +212,12 @@ impl Engine {
         let (changed, cursor) = nova.servers_changed_since(&since).await?;
         servers.extend(changed.into_iter().map(|s| (s.id.clone(), s)));
         // Last, as above: Nova marks the record after it has moved the server.
-        let evacuations = nova.evacuations_from(host).await?;
+        let mut evacuations = nova.evacuations_from(host).await?;
+        let ours = servers.values().filter(|s| watched.contains_key(&s.id));
+        let asked = self.mark_void(host, ours, &mut evacuations, &quiet).await;
+        asked.renew(&mut servers);
         let reasons = self.reasons(host, &watched, &servers, &evacuations).await;
-        Ok(ServersView { began, busy, servers, evacuations, reasons, whole, cursor })
+        Ok(ServersView { began, busy, servers, evacuations, asked, reasons, whole, cursor })
     }
 }
 

@@ -50,8 +50,11 @@ impl Engine {
             let in_error = servers.get(server).is_some_and(|s| s.vm_state == VmState::Error);
             let failed = match e.status {
                 EvacuationStatus::Failed => true,
-                EvacuationStatus::Done | EvacuationStatus::Completed => in_error,
-                EvacuationStatus::Running => false,
+                EvacuationStatus::Done
+                | EvacuationStatus::Completed
+                // It may have failed on an older record.
+                | EvacuationStatus::Void => in_error,
+                EvacuationStatus::Accepted | EvacuationStatus::Running => false,
             };
             failed.then(|| (server.clone(), e.dest.clone()))
         });

@@ -5,6 +5,7 @@ use crate::{
     error::Stop,
     journal::{Journal, Outcome, Stopping},
     look::LookFailed,
+    records::Quiet,
     turn::VIEW_FRESH,
 };
 use ports::Boot;
@@ -15,7 +16,7 @@ use recovery::{
     log::Entry,
     nouns::NotificationStatus,
     restart::{self, Due, Event, Look, Stage, State},
-    seen::{ComputeService, EvacuationStatus, Server},
+    seen::{ComputeService, Server},
 };
 use serde_json::json;
 use std::{collections::BTreeSet, pin::pin};
@@ -108,25 +109,32 @@ impl Engine {
         if journal.state.blocked.is_some() && store.open_host_recovery(reporter).await?.is_some() {
             return Ok(None);
         }
-        let server = nova.server(id).await?;
-        let mut hosts = BTreeSet::from([reporter]);
-        hosts.extend(server.as_ref().and_then(|s| s.host.as_ref()));
+        let mut server = nova.server(id).await?;
+        let mut hosts = BTreeSet::from([reporter.clone()]);
+        hosts.extend(server.as_ref().and_then(|s| s.host.clone()));
         let mut evacuating = false;
         // After the server: Nova marks the record when it has moved the server.
         for host in &hosts {
-            let records = nova.evacuations_from(host).await?;
-            evacuating |=
-                records.iter().any(|e| e.server == *id && e.status == EvacuationStatus::Running);
+            let mut records = nova.evacuations_from(host).await?;
+            records.retain(|e| e.server == *id);
+            let asked = self.mark_void(host, server.iter(), &mut records, &Quiet::default()).await;
+            let mut shown = server.take().map(|s| (s.id.clone(), s)).into_iter().collect();
+            asked.renew(&mut shown);
+            server = shown.remove(id);
+            evacuating |= records.iter().any(|e| e.status.may_run());
         }
+        // It has moved meanwhile: its new host's records are for the next look.
+        let there = server.as_ref().and_then(|s| s.host.as_ref());
+        evacuating |= there.is_some_and(|host| !hosts.contains(host));
         let service = match server.as_ref().and_then(|s| s.host.as_ref()) {
             Some(host) => nova.compute_service(host).await?,
             None => None,
         };
         let mut host_recovery = None;
         for host in hosts {
-            let open = store.open_host_recovery(host).await?;
+            let open = store.open_host_recovery(&host).await?;
             if let (None, Some(recovery)) = (&host_recovery, open) {
-                host_recovery = Some((host.clone(), recovery));
+                host_recovery = Some((host, recovery));
             }
         }
         let restarts = self.restarts(journal, id).await?;

@@ -4,7 +4,7 @@
 //! seconds. Who of them goes is decided among all, so that what becomes free goes to the highest rank,
 //! whichever host it was on.
 
-use crate::{Engine, look::LookFailed, subject::Mission, turn::chain};
+use crate::{Engine, look::LookFailed, records::Quiet, subject::Mission, turn::chain};
 use futures::StreamExt;
 use openstack::AskError;
 use ports::Boot;
@@ -110,7 +110,9 @@ impl Engine {
         let mut servers = self.ports.nova.servers_on(dead).await?;
         servers.retain(|server| !is_deleted(server));
         // The records last, as everywhere.
-        let records = self.ports.nova.evacuations_from(dead).await?;
+        let mut records = self.ports.nova.evacuations_from(dead).await?;
+        let asked = self.mark_void(dead, servers.iter(), &mut records, &Quiet::default()).await;
+        asked.renew_on(dead, &mut servers);
         let here: BTreeSet<ServerId> = servers.iter().map(|server| server.id.clone()).collect();
         let mut seen = RoomSeen::default();
         for m in waiting.iter().filter(|m| !here.contains(&m.server)) {

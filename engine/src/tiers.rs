@@ -4,12 +4,13 @@
 use crate::{
     Engine,
     look::{LOOK_WITHIN, LookFailed},
+    records::Quiet,
     turn::chain,
 };
 use ports::{Boot, ProbeError};
 use recovery::{
     HostName, Millis, ServerId,
-    seen::{Evacuation, EvacuationStatus, Server},
+    seen::{Evacuation, Server},
     state::State,
     tiers::{Check, HostSeen, Look, Ordered},
 };
@@ -137,8 +138,12 @@ impl Engine {
         let mut hosts = BTreeMap::new();
         for host in names {
             // After the servers: Nova marks the record when it has moved the server.
-            let records = nova.evacuations_from(&host).await?;
-            let running = records.into_iter().filter(|e| e.status == EvacuationStatus::Running);
+            let mut records = nova.evacuations_from(&host).await?;
+            records.retain(|e| of.watched.contains(&e.server));
+            let asked =
+                self.mark_void(&host, servers.values(), &mut records, &Quiet::default()).await;
+            asked.renew(&mut servers);
+            let running = records.into_iter().filter(|e| e.status.may_run());
             let evacuating = running.map(|e| e.server).collect();
             let recovery = match host == of.source {
                 // Ours: it is over for who has arrived.

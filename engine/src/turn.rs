@@ -8,6 +8,7 @@ mod digest;
 mod fencing;
 mod intents;
 mod judged;
+mod quiet;
 mod record;
 mod single;
 mod starts;
@@ -20,6 +21,7 @@ use crate::{
     fencing::Ended as FenceEnded,
     journal::Journal,
     look::{From, HostList, HostView, LookFailed, ServersView},
+    records::Quiet,
     reserve::{Found, Hold},
     room::RoomView,
     steps,
@@ -104,6 +106,7 @@ struct Turns<'e> {
     starts: Desk,
     lookout: Lookout,
     fence: fencing::Desk,
+    quiet: quiet::Desk,
 }
 
 impl Engine {
@@ -204,6 +207,7 @@ impl<'e> Turns<'e> {
             starts: Desk::default(),
             lookout: Lookout::default(),
             fence: fencing::Desk::default(),
+            quiet: quiet::Desk::default(),
         }
     }
 
@@ -370,10 +374,10 @@ impl<'e> Turns<'e> {
             }
             .boxed_local(),
             Step::LookAtServers => {
-                let (from, busy, watched) =
-                    (self.look_from(), self.busy.clone(), self.state.on_their_way());
+                let (quiet, busy) = (self.quiet(), self.busy.clone());
+                let (from, watched) = (self.look_from(&quiet), self.state.on_their_way());
                 async move {
-                    Came::Looked(engine.look_at_servers(&host, from, busy, watched).await)
+                    Came::Looked(engine.look_at_servers(&host, from, busy, watched, quiet).await)
                 }
                 .boxed_local()
             }
@@ -437,11 +441,12 @@ impl<'e> Turns<'e> {
     }
 
     /// After a restart or an answer that was lost everything is looked at; else what has changed.
-    fn look_from(&self) -> From {
-        let unsure = self.state.moves.values().any(|m| {
-            let asking = matches!(m.stage, Stage::Asking { .. });
-            (asking || m.doubted) && !self.busy.contains(&m.planned.server)
-        });
+    fn look_from(&self, quiet: &Quiet) -> From {
+        let unsure = !quiet.servers.is_empty()
+            || self.state.moves.values().any(|m| {
+                let asking = matches!(m.stage, Stage::Asking { .. });
+                (asking || m.doubted) && !self.busy.contains(&m.planned.server)
+            });
         let limits = &self.engine.config().limits;
         let idle_ms = self.state.progress_at.map_or(0, |p| self.engine.now().since(p));
         match &self.cursor {

@@ -7,6 +7,7 @@ mod aggregates;
 mod evacuations;
 mod failures;
 mod images;
+mod requests;
 mod servers;
 mod services;
 mod version;
@@ -124,6 +125,11 @@ impl Nova {
     /// Our moment `ours`, by Nova's clock.
     fn by_novas_clock(&self, ours: Millis) -> Millis {
         ours.plus(self.0.clock_offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// Nova's moment `novas`, by our clock.
+    fn by_our_clock(&self, novas: Millis) -> Millis {
+        novas.plus(-self.0.clock_offset_ms.load(Ordering::Relaxed))
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Reply, AskError> {

@@ -38,6 +38,7 @@ pub mod priority;
 pub mod process;
 pub mod quarantine;
 pub mod request;
+pub mod requests;
 pub mod restart;
 pub mod seen;
 pub mod shortage;

@@ -48,13 +48,13 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
         let server = look.servers.get(id);
         let waited = |p: Millis| now.since(p.max(look.answered_since));
         let overdue = state.progress_at.is_none_or(|p| waited(p) >= limits.arrival_ms);
+        // A record of an earlier attempt says nothing of this one.
+        let may_land = |since| now.since(since) < limits.linger_ms && records(m, look) < m.sent;
         let lingers = match m.stage {
-            // A record of an earlier attempt says nothing of this one.
-            Stage::Asking { since, refused } => {
-                !refused && now.since(since) < limits.linger_ms && records(m, look) < m.sent
-            }
+            Stage::Asking { since, refused } => !refused && may_land(since),
+            // What looked like this attempt may have been an earlier one.
+            Stage::Moving { since } => may_land(since),
             Stage::Waiting { .. }
-            | Stage::Moving { .. }
             | Stage::Arrived { .. }
             | Stage::Stopping { .. }
             | Stage::Settling { .. }
@@ -67,12 +67,13 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
             Finding::Stopped => stopped.push(id.clone()),
             Finding::NotStopped => runs_on.push(id.clone()),
             Finding::Gone => entries.push(Entry::Gone { server: id.clone() }),
-            Finding::NotMoved { why, reset } => {
+            Finding::NotMoved { why, reset, at_once } => {
                 let stopped = server.filter(|_| state.starts.arrives_stopped(id));
                 let reset = stopped.map_or(reset, crate::tiers::reset_for);
                 let by_nova = evacuation.is_some_and(|e| e.status == EvacuationStatus::Failed);
                 let most = attempts_most(state, limits, by_nova);
-                let again_at = (m.asked_in_a_row() < most).then(|| again(m, limits, now));
+                let next = if at_once { now } else { again(m, limits, now) };
+                let again_at = (m.asked_in_a_row() < most).then_some(next);
                 let last = again_at.is_none();
                 let waits = capacity::waits(state, limits, m, (&why, reset), last, now);
                 let not_moved = || Entry::NotMoved { server: id.clone(), why, again_at, reset };
@@ -140,6 +141,8 @@ enum Finding {
     NotMoved {
         why: String,
         reset: Reset,
+        /// There is nothing to wait for.
+        at_once: bool,
     },
     GivenUp {
         why: String,
@@ -206,9 +209,11 @@ fn judge_shown(
     times: Times,
 ) -> Finding {
     // Nova clears the task before it changes the host, and marks its record last: as long as the
-    // record runs it is at work, whatever the server shows.
-    let at_work = server.task == Task::Rebuilding
-        || evacuation.is_some_and(|e| e.status == EvacuationStatus::Running);
+    // record runs it is at work, whatever the server shows. And where nobody is behind the record that was
+    // written last, nobody is at work, whatever the server shows.
+    let void = is_void(m, look);
+    let at_work = (server.task == Task::Rebuilding && !void)
+        || evacuation.is_some_and(|e| e.status.may_run());
     let done = evacuation
         .is_some_and(|e| matches!(e.status, EvacuationStatus::Done | EvacuationStatus::Completed));
     let elsewhere = server.host.as_ref().filter(|host| *host != look.source);
@@ -231,12 +236,33 @@ fn judge_shown(
         }),
         // The record says done and the server's host is not yet written: look again.
         None if done && !times.overdue => Finding::Nothing,
-        None if times.lingers => Finding::Nothing,
+        None if times.lingers && (asking || void) => Finding::Nothing,
+        None if void && server.task == Task::Rebuilding => {
+            Finding::NotMoved { why: GIVEN_UP.into(), reset: reset_for(server), at_once: true }
+        }
         None => Finding::NotMoved {
             why: why_not(m, server, evacuation, look),
             reset: reset_for(server),
+            at_once: false,
         },
     }
+}
+
+/// What is left when the conductor's call to the scheduler was not answered.
+const GIVEN_UP: &str = "Nova's conductor gave the evacuation up before it told any host (RabbitMQ or the scheduler did not answer it)";
+
+/// Whether every request for it since it was planned is over and one of them has left a record that says
+/// otherwise.
+fn is_void(m: &Move, look: &Look<'_>) -> bool {
+    let ours = |e: &&Evacuation| e.server == m.planned.server && e.id > m.planned.last_evacuation;
+    let mut void = false;
+    for record in look.evacuations.iter().filter(ours) {
+        if record.status.may_run() {
+            return false;
+        }
+        void |= record.status == EvacuationStatus::Void;
+    }
+    void
 }
 
 fn given_up_moving(evacuation: Option<&Evacuation>) -> Finding {
@@ -269,7 +295,7 @@ fn reset_for(server: &Server) -> Reset {
 fn why_not(m: &Move, server: &Server, evacuation: Option<&Evacuation>, look: &Look<'_>) -> String {
     let noted = look.reasons.get(&m.planned.server);
     match (evacuation.map(|e| e.status), noted, &m.refusal) {
-        (Some(EvacuationStatus::Failed), Some(why), _) => why.clone(),
+        (Some(EvacuationStatus::Failed | EvacuationStatus::Void), Some(why), _) => why.clone(),
         (Some(EvacuationStatus::Failed), None, _)
             if server.vm_state == VmState::Error
                 && evacuation.is_some_and(|e| e.dest.is_none()) =>
@@ -284,7 +310,13 @@ fn why_not(m: &Move, server: &Server, evacuation: Option<&Evacuation>, look: &Lo
         (Some(EvacuationStatus::Failed), None, _) => "Nova gave the evacuation up".to_string(),
         (None, _, Some(refusal)) => format!("Nova refused to evacuate it: {refusal}"),
         (
-            Some(EvacuationStatus::Running | EvacuationStatus::Done | EvacuationStatus::Completed)
+            Some(
+                EvacuationStatus::Accepted
+                | EvacuationStatus::Void
+                | EvacuationStatus::Running
+                | EvacuationStatus::Done
+                | EvacuationStatus::Completed,
+            )
             | None,
             _,
             _,

@@ -44,7 +44,10 @@ pub fn select(
         let ha_enabled = server.metadata.get(&rules.ha_key).is_some_and(|v| means_true(v));
         match stays(server, ha_enabled, rules) {
             Some(why) => skipped.push(Skipped { server: server.id.clone(), why: why.into() }),
-            None => moves.push(planned(server, newest.get(&server.id), ha_enabled, new_vmove())),
+            None => {
+                let newest = newest.get(&server.id);
+                moves.push(planned(server, newest, evacuations, ha_enabled, new_vmove()));
+            }
         }
     }
     in_order(&mut moves);
@@ -65,7 +68,8 @@ pub fn again(
 ) -> Vec<Planned> {
     let newest = newest_evacuations(evacuations);
     let again = servers.iter().map(|(server, before)| {
-        let now = planned(server, newest.get(&server.id), before.ha_enabled, new_vmove());
+        let newest = newest.get(&server.id);
+        let now = planned(server, newest, evacuations, before.ha_enabled, new_vmove());
         Planned {
             vm_state: before.vm_state,
             power: before.power,
@@ -78,13 +82,14 @@ pub fn again(
     again.collect()
 }
 
-/// The newest evacuation of each server.
+/// The newest evacuation of each server; one that nobody is behind only where there is no other.
 #[must_use]
 pub fn newest_evacuations(evacuations: &[Evacuation]) -> BTreeMap<ServerId, &Evacuation> {
+    let rank = |e: &Evacuation| (e.status != EvacuationStatus::Void, e.id);
     let mut newest: BTreeMap<ServerId, &Evacuation> = BTreeMap::new();
     for evacuation in evacuations {
         let known = newest.entry(evacuation.server.clone()).or_insert(evacuation);
-        if known.id < evacuation.id {
+        if rank(known) < rank(evacuation) {
             *known = evacuation;
         }
     }
@@ -98,8 +103,7 @@ pub fn under_way(servers: &[Server], evacuations: &[Evacuation]) -> BTreeSet<Ser
     let newest = newest_evacuations(evacuations);
     let runs = |server: &&Server| {
         let record = newest.get(&server.id);
-        server.task == Task::Rebuilding
-            || record.is_some_and(|e| e.status == EvacuationStatus::Running)
+        server.task == Task::Rebuilding || record.is_some_and(|e| e.status.may_run())
     };
     servers.iter().filter(runs).map(|server| server.id.clone()).collect()
 }
@@ -107,10 +111,12 @@ pub fn under_way(servers: &[Server], evacuations: &[Evacuation]) -> BTreeSet<Ser
 fn planned(
     server: &Server,
     newest: Option<&&Evacuation>,
+    evacuations: &[Evacuation],
     ha_enabled: bool,
     vmove: VMoveId,
 ) -> Planned {
-    let under_way = newest.is_some_and(|e| e.status == EvacuationStatus::Running);
+    let under_way = newest.is_some_and(|e| e.status.may_run());
+    let last = evacuations.iter().filter(|e| e.server == server.id).map(|e| e.id).max();
     let ready = matches!(server.vm_state, VmState::Active | VmState::Stopped | VmState::Error)
         && server.task == Task::None;
     Planned {
@@ -125,10 +131,7 @@ fn planned(
         ha_enabled,
         priority: 0,
         under_way,
-        last_evacuation: match newest {
-            Some(e) if e.status != EvacuationStatus::Running => e.id,
-            Some(_) | None => 0,
-        },
+        last_evacuation: last.filter(|_| !under_way).unwrap_or(0),
         quarantine: None,
     }
 }
@@ -283,6 +286,7 @@ mod tests {
             source: HostName::new("compute01"),
             status,
             dest: None,
+            created: None,
         };
         let records = [
             record(2, "b", EvacuationStatus::Running),
@@ -303,6 +307,7 @@ mod tests {
             source: HostName::new("compute01"),
             dest: None,
             status,
+            created: None,
         };
         let records =
             [evacuation(1, EvacuationStatus::Failed), evacuation(2, EvacuationStatus::Running)];

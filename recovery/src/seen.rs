@@ -147,18 +147,35 @@ pub struct Evacuation {
     pub source: HostName,
     pub dest: Option<HostName>,
     pub status: EvacuationStatus,
+    /// When it was asked for, by our own clock.
+    pub created: Option<Millis>,
 }
 
 /// The status of an evacuation's migration record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EvacuationStatus {
-    /// `accepted`, `pre-migrating`, …: on its way.
+    /// `accepted`: asked for, and no host has begun.
+    Accepted,
+    /// `accepted`, and no request is left that could do it (see [`crate::requests`]).
+    Void,
+    /// `pre-migrating`, …: on its way.
     Running,
     Done,
     /// `completed`: done, and the source host is back and has destroyed its copy.
     Completed,
     /// `failed`, `error`, `cancelled`.
     Failed,
+}
+
+impl EvacuationStatus {
+    /// Whether Nova may be at work on it.
+    #[must_use]
+    pub fn may_run(self) -> bool {
+        match self {
+            Self::Accepted | Self::Running => true,
+            Self::Void | Self::Done | Self::Completed | Self::Failed => false,
+        }
+    }
 }
 
 /// A `nova-compute` service as `os-services` shows it.

@@ -217,10 +217,11 @@ impl Ways {
         evacuations.iter().any(|e| {
             let ours = moves.get(&e.server).is_some_and(|m| e.id > m.planned.last_evacuation);
             let landed = match e.status {
-                EvacuationStatus::Running
+                EvacuationStatus::Accepted
+                | EvacuationStatus::Running
                 | EvacuationStatus::Done
                 | EvacuationStatus::Completed => true,
-                EvacuationStatus::Failed => false,
+                EvacuationStatus::Void | EvacuationStatus::Failed => false,
             };
             ours && landed && e.dest.as_ref() == Some(host)
         })

@@ -4,7 +4,7 @@
 
 use crate::fault::{Fault, Kind, Rule, Service};
 use crate::http::Question;
-use crate::nova::PowerAction;
+use crate::nova::{PowerAction, Request};
 use crate::state::State;
 use ports::Ask;
 use recovery::{HostName, Millis, ServerId};
@@ -16,12 +16,11 @@ pub(crate) enum Event {
         number: u64,
         ask: Box<Ask>,
     },
-    /// The conductor and the scheduler turn to an accepted evacuation.
-    Schedule {
-        server: ServerId,
-        target: Option<HostName>,
-        end_stopped: bool,
-    },
+    /// The conductor takes an accepted evacuation up, and asks the scheduler.
+    TakeUp(Request),
+    Schedule(Request),
+    /// The scheduler has not answered the conductor.
+    GiveUp(Request),
     /// The destination goes on with an evacuation.
     Build(u64),
     /// nova-compute has done what a user asked.
@@ -65,10 +64,10 @@ impl State {
 
     fn happen(&mut self, event: Event) {
         // What one service of Nova tells another waits in the bus, in its order.
-        let by_bus =
-            matches!(event, Event::Schedule { .. } | Event::Build(_) | Event::Power { .. });
-        if by_bus && let wait_ms @ 1.. = self.bus_is_back_in_ms() {
-            return self.after(wait_ms, event);
+        let by_bus = matches!(event, Event::TakeUp(_) | Event::Build(_) | Event::Power { .. });
+        let back_in_ms = self.bus_is_back_in_ms();
+        if by_bus && back_in_ms > 0 {
+            return self.after(back_in_ms, event);
         }
         match event {
             Event::Arrive { number, ask } => {
@@ -80,9 +79,10 @@ impl State {
                     *slot = Some((answer, hold_ms));
                 }
             }
-            Event::Schedule { server, target, end_stopped } => {
-                self.schedule(&server, target.as_ref(), end_stopped);
-            }
+            Event::TakeUp(request) => self.take_up_late(request),
+            Event::Schedule(request) if back_in_ms > 0 => self.call_in_vain(request, back_in_ms),
+            Event::Schedule(request) => self.schedule(request),
+            Event::GiveUp(request) => self.conductor_gives_up(request),
             Event::Build(job) => self.build(job),
             Event::Power { server, action } => self.finish_power(&server, action),
             Event::SyncPower(host) => self.sync_power(&host),

@@ -8,6 +8,8 @@
 //! its story and the command that repeats it. `cargo xtask test seeds` runs 2,000 of those of `soak`.
 #![cfg(test)]
 
+#[path = "histories/bus.rs"]
+mod bus;
 #[path = "histories/by_hand.rs"]
 mod by_hand;
 #[path = "histories/capacity.rs"]

@@ -260,11 +260,12 @@ impl<'e> Turns<'e> {
             whole: view.whole,
             busy: &view.busy,
         };
-        let entries = due::judge(&self.state, &engine.config().limits, &look, engine.now());
+        let mut entries = due::judge(&self.state, &engine.config().limits, &look, engine.now());
         let took = engine.now().since(view.began).unsigned_abs();
         let wait = Duration::from_millis(took).saturating_mul(LOOK_COST);
         self.look_after = self.boot().plus(wait.clamp(LOOK_EVERY.0, LOOK_EVERY.1));
         self.cursor = Some(view.cursor);
+        entries.extend(self.asked(view.asked));
         entries
     }
 

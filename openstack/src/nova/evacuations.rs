@@ -1,9 +1,9 @@
 //! Evacuations, as Nova's migrations show them.
 
 use super::{Microversion, Nova};
-use crate::AskError;
+use crate::{AskError, moment};
 use recovery::{
-    HostName, ServerId,
+    HostName, Millis, ServerId,
     seen::{Evacuation, EvacuationStatus},
 };
 use serde::Deserialize;
@@ -21,6 +21,7 @@ struct Row {
     dest_compute: Option<String>,
     status: String,
     migration_type: Option<String>,
+    created_at: Option<String>,
 }
 
 impl Nova {
@@ -38,23 +39,24 @@ impl Nova {
             row.source_compute.as_deref() == Some(host.as_str())
                 && row.migration_type.as_deref() == Some(EVACUATION)
         };
-        Ok(rows.into_iter().filter(is_ours).map(|row| row.read(host)).collect())
+        Ok(rows.into_iter().filter(is_ours).map(|row| self.read_record(row, host)).collect())
     }
-}
 
-impl Row {
-    fn read(self, source: &HostName) -> Evacuation {
+    fn read_record(&self, row: Row, source: &HostName) -> Evacuation {
+        let created = row.created_at.as_deref().and_then(moment::read);
         Evacuation {
-            id: self.id,
-            server: ServerId::new(self.instance_uuid),
+            id: row.id,
+            server: ServerId::new(row.instance_uuid),
             source: source.clone(),
-            dest: self.dest_compute.map(HostName::new),
-            status: match self.status.as_str() {
+            dest: row.dest_compute.map(HostName::new),
+            status: match row.status.as_str() {
+                "accepted" => EvacuationStatus::Accepted,
                 "done" => EvacuationStatus::Done,
                 "completed" => EvacuationStatus::Completed,
                 "failed" | "error" | "cancelled" => EvacuationStatus::Failed,
                 _ => EvacuationStatus::Running,
             },
+            created: created.map(|at: Millis| self.by_our_clock(at)),
         }
     }
 }

@@ -3,7 +3,10 @@
 //! Nova says "No valid host was found" and no more: which resource was short is known to Placement only,
 //! which is asked for each of them who has that much left.
 
-use super::{Microversion, Nova};
+use super::{
+    Nova,
+    requests::{AT_HOST, Event},
+};
 use crate::{AskError, Reply, Request, Service, Under};
 use recovery::{
     HostName, ServerId,
@@ -27,27 +30,6 @@ pub struct Failure {
     pub host: Option<HostName>,
 }
 
-#[derive(Deserialize)]
-struct Action {
-    action: String,
-    request_id: String,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    #[serde(default)]
-    events: Vec<Event>,
-}
-
-#[derive(Deserialize)]
-struct Event {
-    event: String,
-    result: Option<String>,
-    /// From 2.84 on.
-    details: Option<String>,
-    host: Option<String>,
-}
-
 impl Event {
     fn failure(self) -> Option<Failure> {
         if self.result.as_deref() != Some("Error") {
@@ -55,7 +37,7 @@ impl Event {
         }
         let why = self.details.map(|why| why.trim().to_owned()).filter(|why| !why.is_empty())?;
         // The conductor is no place where a server is built.
-        let at_host = self.event.starts_with("compute_");
+        let at_host = self.event.starts_with(AT_HOST);
         Some(Failure { why, host: self.host.filter(|_| at_host).map(HostName::new) })
     }
 }
@@ -141,16 +123,11 @@ impl Nova {
     /// What Nova noted of the last evacuation of this server. `None`: no trouble is noted, or it was too
     /// long ago that this Nova was made (before 2.84).
     pub async fn evacuation_failure(&self, id: &ServerId) -> Result<Option<Failure>, AskError> {
-        let path = ["servers", id.as_str(), "os-instance-actions"];
-        let reply = self.get_at(&path, &[], Microversion::ACTION_DETAILS).await?;
-        let actions: Vec<Action> = reply.read_under("instanceActions")?;
-        let Some(last) = actions.into_iter().find(|action| action.action == "evacuate") else {
+        let Some(last) = self.evacuate_actions(id).await?.into_iter().next() else {
             return Ok(None);
         };
-        let path = ["servers", id.as_str(), "os-instance-actions", &last.request_id];
-        let reply = self.get_at(&path, &[], Microversion::ACTION_DETAILS).await?;
-        let detail: Detail = reply.read_under("instanceAction")?;
-        Ok(detail.events.into_iter().find_map(Event::failure))
+        let events = self.events(id, &last).await?;
+        Ok(events.into_iter().find_map(Event::failure))
     }
 
     /// How much room this server needs, and the fault that Nova shows of it.

@@ -90,6 +90,8 @@ pub(crate) struct State {
     pub(crate) servers: Vec<Value>,
     pub(crate) services: Vec<Value>,
     pub(crate) migrations: Vec<Value>,
+    /// Of any server, with their events.
+    pub(crate) actions: Vec<Value>,
     pub(crate) notifications: Vec<Value>,
     /// Tokens of clients, with their seconds left.
     pub(crate) clients: BTreeMap<String, i64>,
@@ -119,6 +121,7 @@ impl Cloud {
             servers: Vec::new(),
             services: Vec::new(),
             migrations: Vec::new(),
+            actions: Vec::new(),
             notifications: Vec::new(),
             clients: BTreeMap::new(),
         };
@@ -246,6 +249,15 @@ impl Cloud {
                 self.answer(200, &json!({ "version": { "version": newest, "min_version": "2.1" } }))
             }
             ["compute", "v2.1", "servers", "detail"] => self.page("servers", "id", &query),
+            ["compute", "v2.1", "servers", _, "os-instance-actions"] => {
+                let actions = self.state().actions.clone();
+                self.answer(200, &json!({ "instanceActions": actions }))
+            }
+            ["compute", "v2.1", "servers", _, "os-instance-actions", request] => {
+                let actions = self.state().actions.clone();
+                let action = actions.iter().find(|a| a["request_id"] == *request);
+                self.answer(200, &json!({ "instanceAction": action }))
+            }
             ["compute", "v2.1", "os-migrations"] => self.page("migrations", "uuid", &query),
             ["compute", "v2.1", "os-services"] => {
                 let services = self.state().services.clone();

@@ -8,6 +8,7 @@ use recovery::{
     evidence::{Evidence, Kind, Require},
     permit,
     permit::NovaSays,
+    requests::Fate,
     seen::{EvacuationStatus, Power, Task, VmState},
 };
 use serde_json::{Value, json};
@@ -283,9 +284,57 @@ async fn evacuations_are_told_by_how_they_ended() {
     cloud.state().page = 3;
     let evacuations = cloud.nova().evacuations_from(&host()).await.unwrap();
     let statuses: Vec<EvacuationStatus> = evacuations.iter().map(|e| e.status).collect();
-    use EvacuationStatus::{Completed, Done, Failed, Running};
-    assert_eq!(statuses, [Running, Running, Done, Completed, Failed, Failed, Failed]);
+    use EvacuationStatus::{Accepted, Completed, Done, Failed, Running};
+    assert_eq!(statuses, [Accepted, Running, Done, Completed, Failed, Failed, Failed]);
     assert_eq!(evacuations[0].dest, Some(HostName::new("compute02")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_to_evacuate_are_told_by_our_clock_and_from_a_moment_on() {
+    let cloud = one_host();
+    cloud.state().ahead_ms = 3_600_000;
+    let action = |n: i64, name: &str, asked_s: i64, details: &str| {
+        let event = json!({ "event": "rebuild_server", "result": "Error", "details": details,
+                            "finish_time": cloud.time(asked_s + 60) });
+        json!({ "action": name, "request_id": format!("req-{n}"), "start_time": cloud.time(asked_s),
+                "events": [event] })
+    };
+    let actions = vec![
+        action(4, "evacuate", -100, "MessagingTimeout"),
+        action(3, "lock", -101, ""),
+        action(2, "evacuate", -200, "No valid host was found."),
+        action(1, "evacuate", -900, "MessagingTimeout"),
+    ];
+    cloud.state().actions = actions;
+    // The clocks are known from an answer.
+    let nova = cloud.nova();
+    nova.compute_services().await.unwrap();
+    let asked_at = cloud.asked().len();
+    let since = cloud.clock().wall().plus(-800_000);
+    let requests = nova.evacuation_requests(&ServerId::new("s1"), since).await.unwrap();
+    let [newest, older] = requests.as_slice() else { panic!("{requests:?}") };
+    let ago_s = |at: Millis| (cloud.clock().wall().since(at) + 500) / 1000;
+    let Fate::GivenUp { at } = newest.fate else { panic!("{newest:?}") };
+    assert!((99..=101).contains(&ago_s(newest.at)) && (39..=41).contains(&ago_s(at)));
+    assert_eq!(older.fate, Fate::Over);
+    assert_eq!(cloud.asked().len() - asked_at, 3, "one list, and the two that matter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_very_many_requests_the_oldest_are_not_looked_into_and_count_as_open() {
+    let cloud = one_host();
+    let event = json!({ "event": "rebuild_server", "result": "Error", "finish_time": cloud.time(0),
+                        "details": "No valid host was found." });
+    let action = |n: i64| {
+        json!({ "action": "evacuate", "request_id": format!("req-{n}"), "start_time": cloud.time(-n),
+                "events": [event] })
+    };
+    let actions = (1..=9).map(action).collect();
+    cloud.state().actions = actions;
+    let since = cloud.clock().wall().plus(-800_000);
+    let requests = cloud.nova().evacuation_requests(&ServerId::new("s1"), since).await.unwrap();
+    let fates: Vec<Fate> = requests.iter().map(|r| r.fate).collect();
+    assert_eq!((fates[..8].to_vec(), fates[8]), (vec![Fate::Over; 8], Fate::Open));
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,5 +19,6 @@ mod restart;
 mod tier_rules;
 mod tier_words;
 mod tiers;
+mod void;
 mod ways;
 mod words;

@@ -79,6 +79,7 @@ fn nothing_is_started_while_the_old_host_may_live_unless_it_has_cleaned_up() {
         source: host("dead"),
         dest: Some(host("new")),
         status,
+        created: None,
     };
     seen.evacuations = vec![
         record(1, "a", EvacuationStatus::Completed),

@@ -144,6 +144,7 @@ fn a_host_is_used_when_something_of_ours_landed_on_it_or_still_may() {
         source: host("dead"),
         dest: Some(host(dest)),
         status,
+        created: None,
     };
     let used = |state: &State, e| Ways::used(&host("spare"), &state.moves, &[e]);
     assert!(used(&log.state, record("a", "spare", EvacuationStatus::Done)));

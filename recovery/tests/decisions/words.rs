@@ -294,8 +294,20 @@ impl Seen {
 
     pub(crate) fn record(mut self, number: i64, server: &str, status: EvacuationStatus) -> Self {
         let (server, source, dest) = (id(server), host("dead"), None);
-        self.evacuations.push(Evacuation { id: number, server, source, dest, status });
+        self.evacuations.push(Evacuation {
+            id: number,
+            server,
+            source,
+            dest,
+            status,
+            created: None,
+        });
         self
+    }
+
+    /// The same later.
+    pub(crate) fn begun(self, began: i64) -> Self {
+        Self { began, ..self }
     }
 
     /// One before which no look was answered for a while.

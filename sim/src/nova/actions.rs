@@ -26,6 +26,7 @@ impl Action {
             user: call.caller.user.clone(),
             project: call.caller.project.clone(),
             start,
+            events: Vec::new(),
         }
     }
 }
@@ -188,12 +189,9 @@ impl State {
         let server = self.find_server(call, id)?;
         let found = server.actions.iter().find(|action| action.request_id == request);
         let action = found.ok_or_else(|| refuse(404, &format!("Action {request} not found")))?;
-        let (evacuated, begun) = (action.name == "evacuate", action.start);
-        let mut action = action_json(call, server, action);
-        let fault = server.fault.as_ref().filter(|(at, _)| evacuated && *at >= begun);
-        let event = |(_, why): &(recovery::Millis, String)| json!({ "event": "rebuild_server", "result": "Error", "details": why, "host": null });
-        action["events"] = fault.map(event).into_iter().collect();
-        Ok(Reply::json(200, json!({ "instanceAction": action })))
+        let mut shown = action_json(call, server, action);
+        shown["events"] = super::events::events_json(call, action).into();
+        Ok(Reply::json(200, json!({ "instanceAction": shown })))
     }
 }
 

@@ -1,11 +1,13 @@
 //! Evacuation: what the API accepts, where the scheduler sends it, and how a destination does it.
 //!
-//! Three things are as in Nova although one may not expect them. The API looks at the `vm_state` but
+//! Four things are as in Nova although one may not expect them. The API looks at the `vm_state` but
 //! not at the `task_state`: a second request for a server whose evacuation is on its way is accepted.
 //! The server keeps its old host in the database until the destination has finished. And a destination
 //! that finds that somebody else has changed the task state under it gives up *after* it
-//! has started the server, if that was as far as it had come.
+//! has started the server, if that was as far as it had come. And the conductor works on the first record of the server that says
+//! `accepted`, whichever request that was of.
 
+use super::events::{AT_CONDUCTOR, AT_HOST, Request};
 use super::instance::Action;
 use super::migrations::MigrationStatus;
 use super::{Call, Migration, TaskState, VmState, refuse};
@@ -16,17 +18,17 @@ use crate::state::State;
 use recovery::{HostName, ServerId};
 use serde_json::{Value, json};
 
+/// What Nova notes when its scheduler found nothing.
+const NO_VALID_HOST: &str = "No valid host was found. There are not enough hosts available.";
 /// How much of the building time each of the three parts takes, in percent.
 const PARTS_PERCENT: [u64; 3] = [10, 20, 70];
 
 /// An evacuation in the hands of a destination.
 #[derive(Debug)]
 pub(crate) struct Job {
-    server: ServerId,
+    request: Request,
     dest: HostName,
     migration: Option<usize>,
-    /// Whether the server is stopped again at the end.
-    end_stopped: bool,
     stage: Stage,
     build_ms: u64,
 }
@@ -162,26 +164,33 @@ impl State {
             project: call.caller.project.clone(),
         };
         self.insert_migration(migration);
-        let wait_ms = self.between(&self.shape.pace.schedule_ms);
-        self.after(wait_ms, Event::Schedule { server: id.clone(), target, end_stopped });
+        let (server, request) = (id.clone(), call.request_id.clone());
+        let request = Request { server, target, end_stopped, id: request };
+        match self.bus_is_back_in_ms() {
+            0 => self.take_up(request),
+            wait_ms => self.after(wait_ms, Event::TakeUp(request)),
+        }
     }
 
     /// The conductor's part: a destination, or the server ends in `error`.
-    pub(crate) fn schedule(&mut self, id: &ServerId, target: Option<&HostName>, end_stopped: bool) {
+    pub(crate) fn schedule(&mut self, request: Request) {
+        let id = &request.server;
         let accepted = |m: &&Migration| m.status == MigrationStatus::Accepted;
         let migration = self.migrations_of(id).find(accepted).map(|m| m.id);
-        let Some(dest) = self.choose(id, target) else {
+        let Some(dest) = self.choose(id, request.target.as_ref()) else {
             self.set_status(migration, MigrationStatus::Error);
-            self.error_out(id, "No valid host was found. There are not enough hosts available.");
+            self.error_out(id, NO_VALID_HOST);
+            self.ends(&request, AT_CONDUCTOR, Some(NO_VALID_HOST));
             if let Some(server) = self.servers.get_mut(id) {
                 server.task = None;
             }
             return;
         };
+        self.ends(&request, AT_CONDUCTOR, None);
         let number = self.number();
         let build_ms = self.between(&self.shape.pace.build_ms);
-        let (server, stage) = (id.clone(), Stage::Claim);
-        let job = Job { server, dest: dest.clone(), migration, end_stopped, stage, build_ms };
+        let stage = Stage::Claim;
+        let job = Job { request, dest: dest.clone(), migration, stage, build_ms };
         self.jobs.insert(number, job);
         if let Some(host) = self.hosts.get_mut(&dest) {
             host.waiting.push_back(number);
@@ -256,12 +265,13 @@ impl State {
 
     /// Does what is next and says when to come again; `None` when all is done.
     fn step(&mut self, job: &mut Job) -> Result<Option<u64>, GaveUp> {
-        if self.servers.get(&job.server).is_none_or(super::Instance::is_deleted) {
+        if self.servers.get(&job.request.server).is_none_or(super::Instance::is_deleted) {
             return Err(GaveUp::Deleted);
         }
         let [claim, map, spawn] = PARTS_PERCENT.map(|percent| job.build_ms * percent / 100);
         let (next, wait_ms) = match job.stage {
             Stage::Claim => {
+                self.begins(&job.request, AT_HOST, &job.dest);
                 if self.happens(self.plan.claim_fails_permille) {
                     return Err(GaveUp::Claim);
                 }
@@ -269,7 +279,7 @@ impl State {
                     migration.dest = Some(job.dest.clone());
                     migration.status = MigrationStatus::PreMigrating;
                 }
-                if self.running(&job.server).contains(&job.dest) {
+                if self.running(&job.request.server).contains(&job.dest) {
                     return Err(GaveUp::Exists);
                 }
                 self.task_from(job, TaskState::Rebuilding, TaskState::Rebuilding)?;
@@ -290,20 +300,20 @@ impl State {
                     return Err(GaveUp::Build);
                 }
                 // A server that is to be stopped runs for a moment too.
-                self.start_guest(&job.dest, &job.server);
+                self.start_guest(&job.dest, &job.request.server);
                 self.task_from(job, TaskState::RebuildSpawning, TaskState::RebuildSpawning)?;
-                if !job.end_stopped {
+                if !job.request.end_stopped {
                     self.finish(job);
                     return Ok(None);
                 }
-                if let Some(server) = self.servers.get_mut(&job.server) {
+                if let Some(server) = self.servers.get_mut(&job.request.server) {
                     server.started();
                     server.task = Some(TaskState::PoweringOff);
                 }
                 (Stage::Stop, self.between(&self.shape.pace.power_ms))
             }
             Stage::Stop => {
-                self.stop_guest(&job.dest, &job.server);
+                self.stop_guest(&job.dest, &job.request.server);
                 self.finish(job);
                 return Ok(None);
             }
@@ -315,7 +325,7 @@ impl State {
     /// Writes a task state if the one before is what this destination expects.
     fn task_from(&mut self, job: &Job, from: TaskState, to: TaskState) -> Result<(), GaveUp> {
         let now = self.now;
-        match self.servers.get_mut(&job.server) {
+        match self.servers.get_mut(&job.request.server) {
             Some(server) if server.task == Some(from) => {
                 server.task = Some(to);
                 server.updated = now;
@@ -327,36 +337,43 @@ impl State {
 
     fn finish(&mut self, job: &Job) {
         let now = self.now;
-        let Some(server) = self.servers.get_mut(&job.server) else { return };
-        if job.end_stopped {
+        let Some(server) = self.servers.get_mut(&job.request.server) else { return };
+        if job.request.end_stopped {
             server.stopped();
         } else {
             server.started();
         }
         server.updated = now;
         server.fault = None;
-        self.move_server(&job.server, &job.dest);
+        self.move_server(&job.request.server, &job.dest);
         self.set_status(job.migration, MigrationStatus::Done);
-        self.tell(format!("{} is evacuated to {}", job.server, job.dest));
+        self.ends(&job.request, AT_HOST, None);
+        self.tell(format!("{} is evacuated to {}", job.request.server, job.dest));
     }
 
     fn give_up(&mut self, job: &Job, why: &GaveUp) {
         self.set_status(job.migration, MigrationStatus::Failed);
+        let id = &job.request.server;
+        let noted = match why {
+            GaveUp::Claim => "Insufficient compute resources: Free memory.".into(),
+            GaveUp::Deleted => format!("Instance {id} could not be found."),
+            GaveUp::Exists => format!("Instance {id} already exists."),
+            GaveUp::Build => "Build of instance aborted.".into(),
+            GaveUp::Preempted { expected } => {
+                format!("Conflict updating instance. Expected: {}.", expected.as_str())
+            }
+        };
+        self.ends(&job.request, AT_HOST, Some(&noted));
         match why {
             GaveUp::Claim => {}
             GaveUp::Deleted => return,
-            GaveUp::Exists => {
-                self.error_out(&job.server, &format!("Instance {} already exists.", job.server));
-            }
-            GaveUp::Build => self.error_out(&job.server, "Build of instance aborted."),
-            GaveUp::Preempted { expected } => {
-                let expected = expected.as_str();
-                let fault = format!("Conflict updating instance. Expected: {expected}.");
-                self.error_out(&job.server, &fault);
+            GaveUp::Exists | GaveUp::Build => self.error_out(id, &noted),
+            GaveUp::Preempted { .. } => {
+                self.error_out(id, &noted);
                 return;
             }
         }
-        if let Some(server) = self.servers.get_mut(&job.server) {
+        if let Some(server) = self.servers.get_mut(&job.request.server) {
             server.task = None;
         }
     }

@@ -86,6 +86,8 @@ pub(crate) struct Action {
     pub(crate) user: String,
     pub(crate) project: String,
     pub(crate) start: Millis,
+    /// Of an evacuation.
+    pub(crate) events: Vec<super::events::Event>,
 }
 
 #[derive(Debug)]

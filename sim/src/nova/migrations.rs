@@ -5,7 +5,7 @@ use crate::http::{Answered, Reply, naive, parse_time};
 use crate::state::State;
 use recovery::{HostName, Millis, ServerId};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum MigrationStatus {
@@ -61,22 +61,25 @@ impl State {
     }
 
     /// What a compute service does when it starts: whatever was evacuated from it, or is being, is
-    /// destroyed and its record completed. Returns those servers.
+    /// destroyed and its record completed; of several records of a server the last one only. Returns those servers.
     pub(crate) fn complete_evacuations_from(&mut self, host: &HostName) -> BTreeSet<ServerId> {
-        let now = self.now;
-        let mut evacuated = BTreeSet::new();
-        for migration in self.migrations.iter_mut().filter(|m| m.source == *host) {
+        let mut last = BTreeMap::new();
+        for migration in self.migrations_from(host) {
             match migration.status {
                 MigrationStatus::Accepted
                 | MigrationStatus::PreMigrating
                 | MigrationStatus::Done => {
-                    migration.status = MigrationStatus::Completed;
-                    migration.updated = Some(now);
-                    evacuated.insert(migration.server.clone());
+                    last.insert(migration.server.clone(), migration.id);
                 }
                 MigrationStatus::Completed | MigrationStatus::Failed | MigrationStatus::Error => {}
             }
         }
+        for id in last.values() {
+            if let Some(migration) = self.migration_mut(*id) {
+                migration.status = MigrationStatus::Completed;
+            }
+        }
+        let evacuated: BTreeSet<ServerId> = last.into_keys().collect();
         for server in &evacuated {
             self.stop_guest(host, server);
         }

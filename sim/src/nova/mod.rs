@@ -4,6 +4,7 @@
 mod actions;
 mod aggregates;
 mod evacuation;
+mod events;
 mod flavors;
 mod hypervisors;
 mod instance;
@@ -15,6 +16,7 @@ mod version;
 pub(crate) use actions::PowerAction;
 pub(crate) use aggregates::Aggregate;
 pub(crate) use evacuation::Job;
+pub(crate) use events::Request;
 pub(crate) use flavors::{RAM_MB, VCPUS};
 pub(crate) use instance::{Instance, PowerState, TaskState, VmState};
 pub(crate) use migrations::Migration;

@@ -184,7 +184,7 @@ impl Stage {
             reports.max(small.host_dies_ms.unwrap_or(0) + 31_000).max(small.deleted_ms.unwrap_or(0))
         });
         let said = s.by_hand.words.last().map_or(0, |ask| ask.at_ms);
-        let hit = s.hit.as_ref().map_or(0, |hit| hit.at_ms + soak::AWAY_MS);
+        let hit = s.hit.as_ref().map_or(0, |hit| hit.at_ms + hit.away_ms);
         i64::try_from(last.max(small).max(said).max(hit) + 1_000).unwrap()
     }
 

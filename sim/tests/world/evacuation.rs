@@ -349,3 +349,45 @@ async fn what_nova_takes_while_its_bus_is_stopped_it_does_afterwards() {
     client.wait_s(60).await;
     assert_eq!((status(), client.world.running(&server).len()), (json!("done"), 1));
 }
+
+/// What the conductor had taken up when RabbitMQ stopped, it gives up, and writes nothing to the record.
+#[tokio::test(start_paused = true)]
+async fn what_the_conductor_gave_up_says_accepted_for_ever_and_the_next_request_is_done_on_its_record()
+ {
+    let client = client();
+    let (host, server) = client.host_and_server();
+    client.world.kill_host(&host);
+    client.wait_s(75).await;
+    client.evacuate(&server);
+    let now = client.world.now();
+    client.world.faults(Plan { bus_stopped: Some(now..now.plus(30_000)), ..Plan::default() });
+    client.wait_s(90).await;
+    let statuses = || {
+        let records = client.get("os-migrations")["migrations"].take();
+        let status = |m: &serde_json::Value| (m["id"].as_i64().unwrap(), m["status"].to_string());
+        records.as_array().unwrap().iter().map(status).collect::<Vec<_>>()
+    };
+    assert_eq!(statuses(), [(1, "\"accepted\"".to_owned())]);
+    assert_eq!(client.server(&server)["OS-EXT-STS:task_state"], "rebuilding");
+    let events = || {
+        let path = format!("servers/{server}/os-instance-actions");
+        let last = client.get(&path)["instanceActions"][0]["request_id"].take();
+        let mut action = client.get(&format!("{path}/{}", last.as_str().unwrap()));
+        let events = action["instanceAction"]["events"].take();
+        let said = |e: &serde_json::Value| {
+            assert_eq!(e["finish_time"].is_null(), e["result"].is_null());
+            format!("{} {} {}", e["event"], e["result"], e["details"]).replace('"', "")
+        };
+        events.as_array().unwrap().iter().map(said).collect::<Vec<_>>()
+    };
+    assert_eq!(events(), ["rebuild_server Error MessagingTimeout"]);
+    client.act(&server, &json!({ "os-resetState": { "state": "error" } }));
+    client.evacuate(&server);
+    client.wait_s(5).await;
+    assert_eq!(events()[0], "compute_rebuild_instance null null");
+    client.wait_s(60).await;
+    let done = ["compute_rebuild_instance Success null", "rebuild_server Success null"];
+    assert_eq!(events(), done);
+    let both = [(2, "\"accepted\"".to_owned()), (1, "\"done\"".to_owned())];
+    assert_eq!((statuses(), client.world.running(&server).len()), (both.to_vec(), 1));
+}
