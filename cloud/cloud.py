@@ -3,9 +3,13 @@ the cloud's own processes (by the process ids that the scripts left in run/, nev
 
 Needs `requests` and `pymysql`. Settings come from $CLOUD_DIR/cloud.env, which `up` wrote.
 """
+import collections
+import datetime
+import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -117,20 +121,25 @@ class Client:
 
     def boot(self, count, host, name="vm", flavor="tiny", metadata=None, **more):
         """COUNT servers on HOST, ACTIVE; their ids."""
+        if metadata:
+            more["metadata"] = metadata
+        return self.boot_on({host: count}, name, flavor, **more)[host]
+
+    def boot_on(self, counts, name="vm", flavor="tiny", **more):
+        """So many servers on each of these hosts, ACTIVE; the ids by host."""
         flavors = self.nova("GET", "/flavors").json()["flavors"]
         flavor_id = [f["id"] for f in flavors if f["name"] == flavor][0]
         image = self.call("GET", base("GLANCE", "/v2/images"), params={"name": "tiny"}
                           ).json()["images"][0]["id"]
         before = {s["id"] for s in self.servers()}
-        left = count
-        while left:
-            n = min(left, 50)
-            server = {"name": name, "flavorRef": flavor_id, "imageRef": image, "networks": "none",
-                      "min_count": n, "max_count": n, "host": host, **more}
-            if metadata:
-                server["metadata"] = metadata
-            self.nova("POST", "/servers", {"server": server})
-            left -= n
+        for host, left in counts.items():
+            while left:
+                n = min(left, 50)
+                self.nova("POST", "/servers", {"server": {
+                    "name": name, "flavorRef": flavor_id, "imageRef": image, "networks": "none",
+                    "min_count": n, "max_count": n, "host": host, **more}})
+                left -= n
+        count = sum(counts.values())
         deadline = time.time() + 120 + 2 * count
         while time.time() < deadline:
             new = [s for s in self.servers(detail=True) if s["id"] not in before]
@@ -138,9 +147,10 @@ class Client:
             if bad:
                 raise RuntimeError("server in ERROR: %s" % bad[0].get("fault"))
             if len(new) >= count and all(s["status"] == "ACTIVE" for s in new):
-                return [s["id"] for s in new]
+                return {host: [s["id"] for s in new if s["OS-EXT-SRV-ATTR:host"] == host]
+                        for host in counts}
             time.sleep(0.5)
-        raise RuntimeError("%d servers are not ACTIVE on %s" % (count, host))
+        raise RuntimeError("%d servers are not ACTIVE on %s" % (count, ", ".join(counts)))
 
     def delete_all_servers(self, timeout=300):
         t0 = time.time()
@@ -271,6 +281,22 @@ def revive(client, host, timeout=120):
         time.sleep(0.5)
 
 
+def remove_hosts(client, hosts):
+    """Hosts that were started beside the cloud's own (nova_computes.py), and all servers, are gone for good."""
+    services = [client.service(host) for host in hosts]
+    for host in hosts:
+        if pid(host) is not None:
+            kill(host)
+    for service in filter(None, services):
+        # Or a server would be deleted by its host.
+        client.nova("PUT", "/os-services/" + service["id"], {"forced_down": True})
+    client.delete_all_servers()
+    for service in filter(None, services):
+        client.nova("DELETE", "/os-services/" + service["id"])
+    for host in hosts:
+        shutil.rmtree(os.path.join(CLOUD_DIR, "state", host), ignore_errors=True)
+
+
 def wait_until_down(client, host, timeout=60):
     """Until Nova itself says that HOST is down, by its heartbeat."""
     deadline = time.time() + timeout
@@ -328,6 +354,66 @@ class NovaRequests(Requests):
         return sorted(found)
 
 
+class NovaAsked:
+    """What Nova was asked by way of nova_proxy.py since this was made; each a dict with the keys told there."""
+
+    def __init__(self):
+        self._path = os.path.join(CLOUD_DIR, "log", "nova-asked.log")
+        self._from = os.path.getsize(self._path)
+
+    def __iter__(self):
+        with open(self._path) as f:
+            f.seek(self._from)
+            for line in f:
+                # The last one may be half written.
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    def evacuations(self):
+        """Each that was asked for, whatever Nova answered, with the server as `server`."""
+        return [dict(a, server=_ACTION.search(a["path"])[1]) for a in self
+                if a.get("key") == "evacuate" and a["method"] == "POST" and _ACTION.search(a["path"])]
+
+    def forced_downs(self):
+        """Each time that a service was to be forced down, with its id as `service`."""
+        return [dict(a, service=a["path"].split("?")[0].rsplit("/", 1)[1]) for a in self
+                if a.get("forced_down") is True and a["method"] == "PUT"]
+
+
+class NovaDatabase:
+    """What Nova itself remembers."""
+
+    def __init__(self):
+        self._db = pymysql.connect(host=ADDR, port=int(CFG["PORT_MYSQL"]), user="openstack",
+                                   password=CFG["CLOUD_PASSWORD"], database="nova", autocommit=True)
+
+    def ask(self, query, *values):
+        with self._db.cursor() as c:
+            c.execute(query, values)
+            return c.fetchall()
+
+    def evacuate_actions(self, since):
+        """(server, when it began in whole seconds) of each evacuation since then."""
+        found = self.ask("SELECT instance_uuid, start_time FROM instance_actions "
+                         "WHERE action = 'evacuate' AND start_time >= %s",
+                         datetime.datetime.fromtimestamp(int(since), datetime.timezone.utc).replace(tzinfo=None))
+        return [(server, _utc(began)) for server, began in found]
+
+    def compute_services(self):
+        """The host of each service, by its id; those that were deleted too."""
+        return dict(self.ask("SELECT uuid, host FROM services WHERE `binary` = 'nova-compute'"))
+
+    def last_seen_up(self):
+        """When each host reported last. No write of anybody else changes that."""
+        return {host: _utc(seen) for host, seen in self.ask(
+            "SELECT host, last_seen_up FROM services WHERE `binary` = 'nova-compute' AND deleted = 0 "
+            "AND last_seen_up IS NOT NULL")}
+
+
+def _utc(moment):
+    return moment.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
 class NovaInstances:
     """Where the servers are by Nova's own database: looking costs Nova nothing, so that what is
     measured is not the looking."""
@@ -369,6 +455,16 @@ class Log:
         owner, generation = found[0]
         # An owner is `host:pid:chance`.
         return owner and int(owner.split(":")[-2]), generation
+
+    @classmethod
+    def of_all(cls, port, since):
+        """Of each recovery with a line since then: (time, entry) of all its lines, in order."""
+        found = collections.defaultdict(list)
+        for recovery, at, entry in cls(None, port)._ask(
+                "SELECT recovery, at_ms, entry FROM ha_log WHERE recovery IN "
+                "(SELECT recovery FROM ha_log WHERE at_ms >= %s) ORDER BY recovery, seq", int(since * 1000)):
+            found[recovery].append((at / 1000, json.loads(entry)))
+        return dict(found)
 
     def lines(self):
         """(time, generation) of each line, in order."""

@@ -43,6 +43,7 @@ PORT_KEYSTONE=${PORT_KEYSTONE:-5000}
 PORT_PLACEMENT=${PORT_PLACEMENT:-8778}
 PORT_GLANCE=${PORT_GLANCE:-9292}
 PORT_NOVA=${PORT_NOVA:-8774}
+PORT_NOVA_PROXY=${PORT_NOVA_PROXY:-18774}       # see nova_proxy.py
 PORT_NEUTRON=${PORT_NEUTRON:-9696}
 PORT_MASAKARI=${PORT_MASAKARI:-15868}
 
@@ -55,7 +56,7 @@ CLOUD_VARS="CLOUD_COMPUTES CLOUD_ADDR CLOUD_REGION CLOUD_PASSWORD CLOUD_WORKERS
  CLOUD_REPORT_INTERVAL CLOUD_SERVICE_DOWN_TIME CLOUD_BCRYPT_ROUNDS CLOUD_FAKE_DRIVER
  CLOUD_FAST_CLAIMS CLOUD_NICE CLOUD_DEBUG PORT_MYSQL
  PORT_MYSQL_RS PORT_GALERA PORT_AMQP PORT_AMQP_DIST PORT_EPMD PORT_MEMCACHED
- PORT_KEYSTONE PORT_PLACEMENT PORT_GLANCE PORT_NOVA PORT_NEUTRON PORT_MASAKARI"
+ PORT_KEYSTONE PORT_PLACEMENT PORT_GLANCE PORT_NOVA PORT_NOVA_PROXY PORT_NEUTRON PORT_MASAKARI"
 
 say()  { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
 die()  { say "ERROR: $*" >&2; exit 1; }
@@ -278,6 +279,11 @@ start_nova_api() {
         OS_NOVA_CONFIG_DIR="$ETC/nova"
     wait_http "http://$CLOUD_ADDR:$PORT_NOVA/" 90 nova-api
 }
+start_nova_proxy() {
+    start nova-proxy "$BIN/python" "$CLOUD_HERE/nova_proxy.py" "$CLOUD_ADDR" "$PORT_NOVA_PROXY" "$PORT_NOVA" \
+        "$LOG/nova-asked.log"
+    wait_tcp "$PORT_NOVA_PROXY" 20 nova-proxy
+}
 # Let nova-api answer what it was asked, then end it: what a rolling restart does.
 drain_nova_api() {
     local i
@@ -304,7 +310,7 @@ os_privileged_user_auth_url = $KEYSTONE_URL
 os_user_domain_name = Default
 os_project_domain_name = Default
 os_region_name = $CLOUD_REGION
-nova_catalog_admin_info = compute:nova:publicURL
+nova_catalog_admin_info = compute:nova:${NOVA_INTERFACE:-public}URL
 state_path = $STATE/$1
 E
 }

@@ -13,6 +13,7 @@ import time
 import unittest
 
 import cloud
+import law
 
 HOST = "compute01"
 TERMINAL = ("finished", "failed", "ignored", "error")
@@ -130,15 +131,37 @@ class Case(unittest.TestCase):
     # What masakari-up is told in the environment.
     deployment = {}
 
+    # Where the engines' log is.
+    database_port = "PORT_MYSQL_RS"
+    law = None
+
     def setUp(self):
+        # Before what it is judged by is gone.
+        self.assert_the_law_was_obeyed()
         self.nova = cloud.Client()
         self.clean_cloud()
         self.fresh_masakari()
+        if UNDER_TEST.name == "ours":
+            self.law = law.Law(self.database_port)
+
+    def tearDown(self):
+        self.assert_the_law_was_obeyed()
+
+    def assert_the_law_was_obeyed(self):
+        """Of every case, and of every part of one that begins with a clean cloud."""
+        if self.law is not None:
+            judged, self.law = self.law, None
+            self.assertEqual(judged.broken(), [], "see law.py")
 
     def clean_cloud(self):
         self.nova.delete_all_servers()
         services = self.nova.nova("GET", "/os-services", params={"binary": "nova-compute"})
         self.hosts = sorted(s["host"] for s in services.json()["services"])
+        # Of a run that was ended.
+        left = [host for host in self.hosts if not host.startswith("compute")]
+        if left:
+            cloud.remove_hosts(self.nova, left)
+            self.hosts = [host for host in self.hosts if host not in left]
         for host in self.hosts:
             cloud.revive(self.nova, host)
 
@@ -159,13 +182,16 @@ class Case(unittest.TestCase):
     def notify(self):
         """The report that a host monitor sends. From here on `self.requests` has what Nova is asked."""
         self.requests = cloud.NovaRequests()
-        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
         self.notified_at = time.time()
+        self.notification_id = self.report(HOST)
+
+    def report(self, host):
+        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
         answer = self.nova.masakari("POST", "/notifications", {"notification": {
-            "type": "COMPUTE_HOST", "hostname": HOST, "generated_time": now.isoformat(),
+            "type": "COMPUTE_HOST", "hostname": host, "generated_time": now.isoformat(),
             "payload": {"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}}})
         self.assertEqual(answer.status_code, 202)
-        self.notification_id = answer.json()["notification"]["notification_uuid"]
+        return answer.json()["notification"]["notification_uuid"]
 
     def notification(self):
         return self.nova.masakari("GET", "/notifications/" + self.notification_id

@@ -34,7 +34,6 @@ class InTheMiddle(Case):
     # The host fails again and again with the same report.
     extra = "duplicate_notification_detection_interval = 0"
     deployment = {"RS_ENGINES": "2"}
-    database_port = "PORT_MYSQL_RS"
     # Of this class: it is not started anew for each run.
     kept = None
 
