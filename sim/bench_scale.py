@@ -36,8 +36,8 @@ def say(text):
 
 
 class Cloud:
-    def __init__(self, failing):
-        words = [CLOUD, str(CLOUD_PORT), str(failing + 2), str(failing), str(VMS)]
+    def __init__(self, failing, vms=VMS):
+        words = [CLOUD, str(CLOUD_PORT), str(failing + 2), str(failing), str(vms)]
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.expect("ready")
 

@@ -48,6 +48,8 @@ enum What {
     },
     /// Many simulated hosts fail within a minute: CPU and memory of the engine for each server
     Scale,
+    /// From the report of a dead host to its proof by Redfish BMCs of 0.5, 2 and 8 s; ten hosts side by side
+    Fence,
     /// A page of 1000 notifications among a million and among ten thousand, and `db purge`
     History,
 }
@@ -73,6 +75,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             let bench = bench.and(["sim/bench_scale.py", "--commit", &commit]);
             let cloud = Program::new("cargo build --release -p sim --example failing_cloud");
             [build, cloud, bench.and(["--out", &out("scale")?])]
+        }
+        What::Fence => {
+            let bench = Program::new("python3 sim/bench_fence.py").and(["--commit", &commit]);
+            let cloud = Program::new("cargo build --release -p sim --example failing_cloud");
+            [build, cloud, bench.and(["--out", &out("fence")?])]
         }
         What::Api { pairs, seconds } => {
             let bench = cloud::script("bench-api").and(["--pairs", &pairs.to_string()]);

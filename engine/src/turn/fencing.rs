@@ -21,9 +21,17 @@ pub(super) struct Desk {
     brake: Brake,
     /// For the climb that is about to begin.
     place: Option<Place>,
+    /// A look at the host is under way that began before the last climb had ended.
+    outdated_look: bool,
 }
 
 impl Desk {
+    /// Whether the look that has just come in began before the last climb had ended: it has not the evidence,
+    /// and would hold the host for want of it.
+    pub(super) fn is_outdated(&mut self) -> bool {
+        std::mem::take(&mut self.outdated_look)
+    }
+
     /// A host that is plainly alive is not switched off any more.
     pub(super) fn looked(
         &self,
@@ -110,6 +118,7 @@ impl<'e> Turns<'e> {
     /// What a climb came to.
     pub(super) fn fenced(&mut self, ended: Ended) -> Vec<Entry> {
         self.singles.remove(&Single::Fence);
+        self.fence.outdated_look = self.singles.contains(&Single::Host);
         // What was seen of the host before does not have the evidence.
         if let Some(view) = &mut self.view {
             view.answered_at = Boot(0);

@@ -14,6 +14,9 @@ impl<'e> Turns<'e> {
     /// After a crash between forcing down and writing that it was done, the service's time of
     /// change may be that write of ours. A host that lives moves it again within its report interval.
     pub(super) fn seen(&mut self, view: HostView) {
+        if self.fence.is_outdated() {
+            return;
+        }
         if self.view.is_none() && self.state.forced_down == Once::Intended {
             self.own_write = view.service.as_ref().and_then(|s| s.heartbeat_at);
         }

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -22,8 +23,17 @@ def switch_off(directory, order="off"):
         os.remove(os.path.join(directory, "on"))
     except FileNotFoundError:
         return
-    with open(os.path.join(directory, "host.pid")) as pid:
-        os.kill(int(pid.read()), signal.SIGKILL)
+    with open(os.path.join(directory, "host.pid")) as pids:
+        for pid in pids.read().split():
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def lie(bmc):
+    """What a BMC does beside the truth before it says that it did what it was ordered to."""
+    hook = os.path.join(bmc.directory, "lie")
+    if os.path.exists(hook):
+        subprocess.run(["sh", hook], check=True)
+    bmc.says = {**bmc.says, "PowerState": "Off"}
 
 
 def tls(top):
@@ -62,9 +72,9 @@ class Proxy(http.server.BaseHTTPRequestHandler):
                 with open(os.path.join(bmc.directory, "orders"), "a") as orders:
                     orders.write(body.decode() + "\n")
             elif bmc.mode == "lying":
-                bmc.says = {**bmc.says, "PowerState": "Off"}
                 with open(os.path.join(bmc.directory, "orders"), "a") as orders:
                     orders.write("off\n")
+                threading.Thread(target=lie, args=(bmc,), daemon=True).start()
             else:
                 switch_off(bmc.directory, "off by the spare one" if bmc.mode == "healthy" else "off")
         self.send_response(status)

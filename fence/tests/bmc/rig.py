@@ -138,7 +138,8 @@ set_working_mc 0x20
                  "lossy": misbehave.answers_are_lost_within_sessions}
         return misbehave.relay(port, loses[mode]) if mode in loses else port
 
-    def cell(self, kind, case, service):
+    def cell(self, kind, case, service, behaves=None):
+        """A host and its BMC, which behaves in the way of another case if it is told to."""
         name = f"{kind}/{case}"
         directory = os.path.join(self.top, kind, case)
         self.host(directory, alive=case != "already-off")
@@ -154,12 +155,13 @@ set_working_mc 0x20
             self.host(controlled)
             cell["neighbour"] = controlled + "/on"
         cell["system"] = "/redfish/v1/Systems/" + uuid_of(machine)
-        if case == "dead":
+        behaves = behaves or case
+        if behaves == "dead":
             cell["port"] = free_port(socket.SOCK_DGRAM if kind == "ipmi" else socket.SOCK_STREAM)
         elif kind == "ipmi":
-            cell["port"] = self.ipmi(controlled, machine, case)
+            cell["port"] = self.ipmi(controlled, machine, behaves)
         else:
-            cell["port"] = misbehave.proxy(service, context, controlled, case)
+            cell["port"] = misbehave.proxy(service, context, controlled, behaves)
         return cell
 
     def ssh(self, case, service):

@@ -298,6 +298,21 @@ fn a_host_that_boots_in_the_middle_of_its_recovery_is_left_alone_and_held() {
     assert_eq!(told.stage.world.condition(&host), Condition::Alive);
 }
 
+/// The host is looked at while its ladder is climbed: such a look knows nothing of what the climb proved.
+#[test]
+fn a_host_that_was_fenced_is_not_held_for_want_of_proof_by_a_look_that_was_under_way() {
+    for seed in 0..10 {
+        let mut scene = honest(vec![undisturbed()]);
+        scene.seed = seed;
+        scene.shape.pace.latency_ms = 300..=900;
+        let told = tale::tell(scene);
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
+        let lines = logs(&told.stage).concat();
+        let held = lines.iter().any(|line| matches!(line.entry, Entry::Held { .. }));
+        assert!(!held, "{seed}: {lines:#?}");
+    }
+}
+
 #[test]
 fn control_attributes_that_mean_nothing_are_said_to_mean_nothing() {
     let (words, calls, told) = told(Fence { control_attributes: "ssg", ..Fence::default() });
