@@ -183,9 +183,9 @@ class Case(unittest.TestCase):
         """The report that a host monitor sends. From here on `self.requests` has what Nova is asked."""
         self.requests = cloud.NovaRequests()
         self.notified_at = time.time()
-        self.notification_id = self.report(HOST)
+        self.notification_id = self.report_the_death_of(HOST)
 
-    def report(self, host):
+    def report_the_death_of(self, host):
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
         answer = self.nova.masakari("POST", "/notifications", {"notification": {
             "type": "COMPUTE_HOST", "hostname": host, "generated_time": now.isoformat(),

@@ -73,7 +73,7 @@ class Fences(Case):
             elif host.case != "alive":
                 hang(host)
         self.hung_at = time.monotonic()
-        self.reports = {host: self.report(host.name) for host in ALL}
+        self.reports = {host: self.report_the_death_of(host.name) for host in ALL}
         self.boots_in_the_middle()
         until("all recoveries have ended or are held", self.have_ended, ENDS_WITHIN_S, every=1)
         self.evacuations_of_boots = len(self.evacuations(BOOTS))
