@@ -24,6 +24,10 @@
 //! [`SEND_WITHIN`] of its intent or not at all, and whoever does not know what became of an intent asks
 //! again only after `recovery::due::Limits::linger_ms`. What is left: a process that stands still, between
 //! its last look at the lease and the writing of the request, for longer than that.
+//!
+//! A server that was evacuated before may run where that failed: Nova calls an evacuation failed also when its
+//! destination had started the server and then lost RabbitMQ or the database. So Nova's events are asked before it is
+//! evacuated again, and such a one is left to a person.
 
 use crate::{Engine, error::ActFailed};
 use openstack::AskError;
@@ -49,6 +53,8 @@ pub(crate) struct Manner {
     pub(crate) lock: bool,
     pub(crate) reset: Reset,
     pub(crate) arrives: Arrives,
+    /// It was evacuated before.
+    pub(crate) again: bool,
 }
 
 /// In which state Nova leaves it.
@@ -118,6 +124,11 @@ impl Engine {
         manner: Manner,
     ) -> Result<(), ActFailed> {
         let server = order.server();
+        if manner.again
+            && let Some(there) = self.ports.nova.may_run(server).await.map_err(ActFailed::Before)?
+        {
+            return Err(ActFailed::MayRun { host: there.host, why: there.why });
+        }
         if manner.lock {
             self.allowed(lease)?;
             // The key of a recovery's own lease is `recovery:` and the notification.
@@ -212,7 +223,7 @@ impl Engine {
             Ok(()) | Err(ActFailed::Before(_) | ActFailed::Itself(_) | ActFailed::Late { .. }) => {
                 Answered::After { ms: u64::try_from(ms).unwrap_or(u64::MAX) }
             }
-            Err(ActFailed::NoTenure { .. }) => return result,
+            Err(ActFailed::NoTenure { .. } | ActFailed::MayRun { .. }) => return result,
         };
         // Our own is still counted.
         self.pace.borrow_mut().learn(answered, self.acting.get().saturating_sub(1));

@@ -37,8 +37,8 @@ use recovery::{
     Millis, ServerId,
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
-    log::{Act, Entry},
-    state::{Stage, State},
+    log::{Act, Entry, Reset},
+    state::{Move, Stage, State},
     way::WayEntry,
 };
 use single::{Single, single};
@@ -393,7 +393,7 @@ impl<'e> Turns<'e> {
             .boxed_local(),
             Step::Evacuate { order, lock, reset } => {
                 let (server, intended) = (order.server().clone(), self.intended_at);
-                let manner = Manner { lock, reset, arrives: self.arrives(&server) };
+                let manner = self.manner(&server, lock, reset);
                 self.act(Act::Evacuate, server, async move {
                     engine.evacuate(&lease, &order, intended, manner).await
                 })
@@ -415,6 +415,12 @@ impl<'e> Turns<'e> {
             Step::Note(_) => return,
         };
         self.in_flight.push(act);
+    }
+
+    fn manner(&self, server: &ServerId, lock: bool, reset: Reset) -> Manner {
+        let before = |m: &Move| m.sent > 1 || m.planned.last_evacuation > 0;
+        let again = self.state.moves.get(server).is_some_and(before);
+        Manner { lock, reset, arrives: self.arrives(server), again }
     }
 
     fn own_step(&self, run: recovery::steps::Run) -> LocalBoxFuture<'e, Came<'e>> {

@@ -14,6 +14,7 @@ mod version;
 
 pub use aggregates::HostAggregate;
 pub use failures::Failure;
+pub use requests::MayRun;
 pub use servers::Cursor;
 
 use crate::{

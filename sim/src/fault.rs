@@ -98,6 +98,8 @@ pub struct Plan {
     pub rules: Vec<Rule>,
     /// Of 1000 evacuations, how many fail while the destination builds: the server ends in `error`.
     pub build_fails_permille: u64,
+    /// Of 1000 evacuations, how many end in error although the destination has started the server: nobody answers it just then.
+    pub loses_touch_permille: u64,
     /// Of 1000 evacuations, how many the destination refuses for want of resources: the server keeps
     /// its state.
     pub claim_fails_permille: u64,

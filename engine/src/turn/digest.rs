@@ -12,7 +12,7 @@ use ports::Boot;
 use recovery::{
     ServerId, VMoveId,
     due::{self, Look},
-    log::{Act, Entry, Planned, Skipped},
+    log::{Act, Entry, Planned, Reset, Skipped},
     plan,
     seen::{Evacuation, Server},
     state::{Move, Outcome, Stage},
@@ -48,7 +48,11 @@ impl<'e> Turns<'e> {
                 }
                 match result {
                     Ok(()) => vec![done],
-                    Err(ActFailed::NoTenure { .. } | ActFailed::Late { .. }) => Vec::new(),
+                    Err(
+                        ActFailed::NoTenure { .. }
+                        | ActFailed::Late { .. }
+                        | ActFailed::MayRun { .. },
+                    ) => Vec::new(),
                     Err(ActFailed::Before(e) | ActFailed::Itself(e)) => self.not_switched(done, &e),
                 }
             }
@@ -76,6 +80,15 @@ impl<'e> Turns<'e> {
             Err(ActFailed::Late { ms }) => {
                 tracing::warn!(%server, act = tell::word(act), ms, "not asked for: the calls before it took too long");
                 return vec![Entry::Postponed { act, servers, until: self.later() }];
+            }
+            Err(may_run @ ActFailed::MayRun { .. }) => {
+                let why = chain(&may_run);
+                return vec![Entry::NotMoved {
+                    server,
+                    why,
+                    again_at: None,
+                    reset: Reset::NotNeeded,
+                }];
             }
             Err(ActFailed::Before(error)) => (error, false),
             Err(ActFailed::Itself(error)) => {

@@ -130,7 +130,7 @@ impl<'e> Turns<'e> {
                 return vec![Entry::Tier(TierEntry::StartTaken { servers: vec![server] })];
             }
             Err(ActFailed::NoTenure { .. }) => return Vec::new(),
-            Err(ActFailed::Late { .. }) => {
+            Err(ActFailed::Late { .. } | ActFailed::MayRun { .. }) => {
                 return vec![Entry::Tier(not_asked(server, self.engine.now()))];
             }
             Err(ActFailed::Before(error)) => (error, false),

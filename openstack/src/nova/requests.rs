@@ -9,7 +9,7 @@
 use super::{Microversion, Nova};
 use crate::{AskError, moment};
 use recovery::{
-    Millis, ServerId,
+    HostName, Millis, ServerId,
     requests::{Fate, Requested},
 };
 use serde::Deserialize;
@@ -72,6 +72,48 @@ impl Event {
     }
 }
 
+/// How errors begin after which it is not known how far a host had come: nobody answered it, or it could not
+/// write down what it had done. They come by the names of their classes.
+const OUT_OF_TOUCH: [&str; 6] = [
+    NO_ANSWER,
+    "MessageDeliveryFailure",
+    "MessageUndeliverable",
+    "RemoteError",
+    // All that oslo.db has.
+    "DB",
+    "OperationalError",
+];
+
+/// A host that may run a server of which Nova says that its evacuation failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MayRun {
+    pub host: HostName,
+    /// What Nova noted.
+    pub why: String,
+}
+
+/// What a request tells of the host that worked on it.
+enum AtHost {
+    Brought,
+    MayRun(MayRun),
+    Nothing,
+}
+
+fn at_host(events: Vec<Event>) -> AtHost {
+    let mut told = AtHost::Nothing;
+    for event in events.into_iter().filter(Event::is_at_host) {
+        if event.result.as_deref() == Some("Success") {
+            return AtHost::Brought;
+        }
+        if OUT_OF_TOUCH.iter().any(|error| event.failed_with(error)) {
+            let why = event.details.unwrap_or_default().trim().to_owned();
+            let host = HostName::new(event.host.unwrap_or_else(|| "a host".into()));
+            told = AtHost::MayRun(MayRun { host, why });
+        }
+    }
+    told
+}
+
 /// What became of a request with these events; times by Nova's clock.
 fn fate(events: &[Event]) -> Fate {
     let mut last = None;
@@ -112,6 +154,19 @@ impl Nova {
             requests.push(Requested { at: at.unwrap_or(since), fate });
         }
         Ok(requests)
+    }
+
+    /// The host that may run the server although its evacuation to it failed, as far as the newest requests tell: it may have
+    /// lost touch with Nova when it had started it already. An evacuation that went well since settles that.
+    pub async fn may_run(&self, id: &ServerId) -> Result<Option<MayRun>, AskError> {
+        for action in self.evacuate_actions(id).await?.iter().take(REQUESTS_MOST) {
+            match at_host(self.events(id, action).await?) {
+                AtHost::Brought => return Ok(None),
+                AtHost::MayRun(there) => return Ok(Some(there)),
+                AtHost::Nothing => {}
+            }
+        }
+        Ok(None)
     }
 
     /// The evacuations of this server that Nova took, the newest first.
@@ -207,6 +262,24 @@ mod tests {
         assert!(matches!(with(""), Fate::GivenUp { .. }));
         assert!(matches!(with("in select_destinations\n    call"), Fate::GivenUp { .. }));
         assert_eq!(with("in rebuild_instance\n    self.compute_rpcapi.prep"), Fate::Open);
+    }
+
+    #[test]
+    fn a_host_that_lost_touch_may_run_what_it_built() {
+        let told = |events: &[Value]| match at_host(serde_json::from_value(events.into()).unwrap())
+        {
+            AtHost::Brought => "brought".to_owned(),
+            AtHost::MayRun(there) => format!("may run on {}: {}", there.host, there.why),
+            AtHost::Nothing => "nothing".to_owned(),
+        };
+        let host = "compute_rebuild_instance";
+        assert_eq!(told(&[failed(host, " MessagingTimeout\n")]), "may run on h: MessagingTimeout");
+        assert_eq!(told(&[failed(host, "DBConnectionError")]), "may run on h: DBConnectionError");
+        assert_eq!(told(&[failed(host, "Instance x already exists.")]), "nothing");
+        assert_eq!(told(&[failed(host, "Build of instance x aborted")]), "nothing");
+        assert_eq!(told(&[failed("rebuild_server", "MessagingTimeout")]), "nothing");
+        assert_eq!(told(&[went_well(host), went_well("rebuild_server")]), "brought");
+        assert_eq!(told(&[begun(host)]), "nothing");
     }
 
     #[test]

@@ -49,6 +49,8 @@ enum GaveUp {
     Claim,
     /// The hypervisor failed.
     Build,
+    /// The conductor does not answer it, and the server runs already.
+    LostTouch,
     /// It has a copy already, which an evacuation left there that was preempted.
     Exists,
     /// Its owner has deleted the server meanwhile.
@@ -301,6 +303,11 @@ impl State {
                 }
                 // A server that is to be stopped runs for a moment too.
                 self.start_guest(&job.dest, &job.request.server);
+                // Chance is asked only where it matters: other histories stay as they were.
+                let may = self.plan.loses_touch_permille > 0;
+                if may && self.happens(self.plan.loses_touch_permille) {
+                    return Err(GaveUp::LostTouch);
+                }
                 self.task_from(job, TaskState::RebuildSpawning, TaskState::RebuildSpawning)?;
                 if !job.request.end_stopped {
                     self.finish(job);
@@ -359,6 +366,7 @@ impl State {
             GaveUp::Deleted => format!("Instance {id} could not be found."),
             GaveUp::Exists => format!("Instance {id} already exists."),
             GaveUp::Build => "Build of instance aborted.".into(),
+            GaveUp::LostTouch => "MessagingTimeout".into(),
             GaveUp::Preempted { expected } => {
                 format!("Conflict updating instance. Expected: {}.", expected.as_str())
             }
@@ -367,7 +375,7 @@ impl State {
         match why {
             GaveUp::Claim => {}
             GaveUp::Deleted => return,
-            GaveUp::Exists | GaveUp::Build => self.error_out(id, &noted),
+            GaveUp::Exists | GaveUp::Build | GaveUp::LostTouch => self.error_out(id, &noted),
             GaveUp::Preempted { .. } => {
                 self.error_out(id, &noted);
                 return;

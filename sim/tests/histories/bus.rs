@@ -2,7 +2,7 @@
 //! was asked for in vain is asked for again, at once when it is known; and the record is in nobody's way later.
 
 use crate::{
-    scene::{Scene, undisturbed},
+    scene::{Faults, Scene, undisturbed},
     soak,
     tale::{self, Stage, Told},
 };
@@ -121,4 +121,33 @@ fn a_bus_that_is_away_for_long_is_waited_for() {
     assert!(
         Duration::from_millis(settled_after_ms(&stage).unsigned_abs()) < Duration::from_secs(150)
     );
+}
+
+/// Nova says that its evacuation failed, and it runs on its new host.
+#[test]
+fn a_server_that_may_run_where_its_evacuation_failed_is_left_to_a_person() {
+    let mut left = 0;
+    for seed in 0..6 {
+        let faults = Faults {
+            rules: Vec::new(),
+            from_ms: 0,
+            until_ms: 0,
+            store_permille: 0,
+            build_fails_permille: 0,
+            loses_touch_permille: 400,
+        };
+        let stage = told(Scene { seed, faults: Some(faults), confirmed: true, ..Scene::plain() });
+        for row in stage.memory.all_vmoves() {
+            let why = row.message.unwrap_or_default();
+            let runs_on = stage.world.running(&row.server);
+            if why.contains("it may run on ") {
+                let [there] = runs_on.as_slice() else { panic!("{runs_on:?}\n{}", stage.story()) };
+                assert!(why.contains(&format!("may run on {there}, which lost touch")), "{why}");
+                left += 1;
+            } else {
+                assert!(runs_on.len() <= 1, "{runs_on:?}\n{}", stage.story());
+            }
+        }
+    }
+    assert!(left > 3, "only {left} were left");
 }

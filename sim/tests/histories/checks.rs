@@ -144,7 +144,11 @@ pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     if stage.scene.tiers {
         crate::tiers::at_the_end(stage)?;
     }
-    let troubled = stage.scene.faults.as_ref().is_some_and(|f| f.build_fails_permille > 0);
+    let troubled = stage
+        .scene
+        .faults
+        .as_ref()
+        .is_some_and(|f| f.build_fails_permille + f.loses_touch_permille > 0);
     let refused = stage.scene.faults.as_ref().is_some_and(|f| {
         f.rules.iter().any(|(_, _, fault, _)| matches!(fault, sim::Fault::Status(403 | 404 | 409)))
     });

@@ -77,8 +77,15 @@ fn an_engine_that_stands_still_at_any_point_after_a_persons_word_is_made_up_for(
 fn confirmed_long_ago(engines: Vec<EngineScript>) -> Scene {
     let rules = vec![(Service::Compute, Kind::Any, Fault::Status(503), 1_000)];
     let (from_ms, until_ms) = (0, 20_000);
-    let (store_permille, build_fails_permille) = (0, 0);
-    let faults = Faults { rules, from_ms, until_ms, store_permille, build_fails_permille };
+    let (store_permille, build_fails_permille, loses_touch_permille) = (0, 0, 0);
+    let faults = Faults {
+        rules,
+        from_ms,
+        until_ms,
+        store_permille,
+        build_fails_permille,
+        loses_touch_permille,
+    };
     Scene { faults: Some(faults), ..scene(Word::Person, engines) }
 }
 

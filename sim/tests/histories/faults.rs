@@ -39,6 +39,7 @@ fn scene(rules: Vec<(Service, Kind, Fault, u64)>, until_ms: u64, store_permille:
             until_ms,
             store_permille,
             build_fails_permille: 0,
+            loses_touch_permille: 0,
         }),
         ..Scene::plain()
     }

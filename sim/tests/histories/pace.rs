@@ -87,9 +87,16 @@ fn a_nova_that_takes_too_long_to_be_believed_moves_nothing_until_it_is_quicker()
     let until_ms = 400_000;
     let mut scene = scene(Word::Person, vec![undisturbed()]);
     let slow = (Service::Compute, Kind::Reads, Fault::Slow { ms: 10_500 }, 1_000);
-    let (store_permille, build_fails_permille) = (0, 0);
+    let (store_permille, build_fails_permille, loses_touch_permille) = (0, 0, 0);
     let rules = vec![slow];
-    let faults = Faults { rules, from_ms: 0, until_ms, store_permille, build_fails_permille };
+    let faults = Faults {
+        rules,
+        from_ms: 0,
+        until_ms,
+        store_permille,
+        build_fails_permille,
+        loses_touch_permille,
+    };
     scene.faults = Some(faults);
     let told = tale::tell(scene);
     told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));

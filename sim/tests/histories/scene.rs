@@ -105,6 +105,7 @@ pub(crate) struct Faults {
     /// Of 1000 transactions, how many do not reach the database, or lose their answer.
     pub(crate) store_permille: u64,
     pub(crate) build_fails_permille: u64,
+    pub(crate) loses_touch_permille: u64,
 }
 
 /// An engine to which nothing happens.
@@ -334,6 +335,7 @@ fn faults(dice: &Dice) -> Faults {
         until_ms: from_ms + dice.between(5_000, 180_000),
         store_permille: if dice.percent(40) { dice.between(5, 300) } else { 0 },
         build_fails_permille: if dice.percent(30) { dice.between(50, 300) } else { 0 },
+        loses_touch_permille: 0,
     }
 }
 
@@ -372,6 +374,7 @@ impl Faults {
         Plan {
             rules: rules.collect(),
             build_fails_permille: self.build_fails_permille,
+            loses_touch_permille: self.loses_touch_permille,
             ..Plan::default()
         }
     }

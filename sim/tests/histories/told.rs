@@ -44,6 +44,7 @@ fn a_recovery_that_fails_is_a_warning_with_its_reason_and_its_notification() {
         until_ms: 3_600_000,
         store_permille: 0,
         build_fails_permille: 1_000,
+        loses_touch_permille: 0,
     });
     let (told, log) = with_log(scene);
     let notification = told.stage.memory.all_notifications().remove(0);
