@@ -21,7 +21,7 @@ pub(crate) fn logs() -> Result<PathBuf> {
     made(target().join("xtask"))
 }
 
-/// What is kept between runs and shared by clones: tools, the test cloud, the state of long runs.
+/// What is kept between runs and shared by clones: tools, the test cloud.
 pub(crate) fn cache() -> Result<PathBuf> {
     let given = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let root = given("MASAKARI_CACHE")

@@ -1,9 +1,9 @@
 //! `cargo xtask soak NAME`: a suite at its full length, in pieces.
 //!
-//! After each piece the state is written to the cache, one file for each commit, so that a run that was
-//! stopped goes on where it was. The sum is kept under `docs/results/`. The first piece that fails
-//! ends the run, and the next run begins with that piece; of a piece that tells its runs, with the
-//! first of them that failed.
+//! After each piece the state is written to `docs/results/`, one file for each commit, so that a run that was
+//! stopped goes on where it was; on another machine, too, where that file was copied to a clone at that commit.
+//! The first piece that fails ends the run, and the next run begins with that piece; of a piece that tells its
+//! runs, with the first of them that failed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ enum Name {
     /// The same without another: it is started again
     Restarts,
     /// The same with, in turn: the engine asleep for 60 s, its database restarted, a node of Galera
-    /// killed, RabbitMQ stopped for 60 s, Nova's API answering 503 for 60 s
+    /// killed, RabbitMQ stopped for up to 30 s, Nova's API answering 503 for 60 s
     Faults,
     /// A host with 50 servers dies on the test cloud, and one with 100
     Host,
@@ -192,9 +192,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let soak = soak(arguments.name);
     let total = arguments.total.unwrap_or(soak.total);
     let commit = places::commit()?;
-    let kept = places::made(places::cache()?.join("soak"))?.join(format!("{name}-{commit}.json"));
     let results = places::results()?.join(format!("soak-{name}-{commit}.json"));
-    let mut progress = Progress::read(&kept, commit)?;
+    let mut progress = Progress::read(&results, commit)?;
     if soak.before.iter().map(Program::show).collect::<Result<Vec<_>>>()?.contains(&Ended::Badly) {
         return Ok(ExitCode::FAILURE);
     }
@@ -204,8 +203,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let from = progress.done;
         let well = one_piece(&soak, &name, from, count, &mut progress)?;
         let text = format!("{:#}\n", progress.to_json(&name));
-        std::fs::write(&kept, &text).with_context(|| format!("cannot write {}", kept.display()))?;
-        std::fs::write(&results, &text)?;
+        std::fs::write(&results, &text)
+            .with_context(|| format!("cannot write {}", results.display()))?;
         if !well {
             return Ok(ExitCode::FAILURE);
         }

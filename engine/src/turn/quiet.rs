@@ -61,6 +61,10 @@ impl Turns<'_> {
             return None;
         }
         self.answered_since = self.engine.now();
-        self.waiting(SILENT)
+        let entry = self.waiting(SILENT);
+        if entry.is_some() {
+            tracing::warn!(why = SILENT, "Nova's message bus seems to be away; waiting for it");
+        }
+        entry
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     scene::{Faults, Scene, undisturbed},
     soak,
     tale::{self, Stage, Told},
+    told,
 };
 use recovery::{HostName, nouns::NotificationStatus, seen::Task};
 use sim::Verdict;
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// A person's word: the first evacuations are asked for right after it.
 const REPORTED_MS: u64 = 6_000;
 
-fn told(scene: Scene) -> Stage {
+fn well_told(scene: Scene) -> Stage {
     let Told { stage, outcome } = tale::tell(scene);
     assert_eq!(outcome, Ok(()), "{}", stage.story());
     stage
@@ -48,7 +49,7 @@ fn settled_after_ms(stage: &Stage) -> i64 {
 fn what_the_conductor_gave_up_is_evacuated_again_within_the_same_recovery() {
     let mut in_vain = 0;
     for n in 0..5 {
-        let stage = told(scene(100 + n, 200 + 250 * n));
+        let stage = well_told(scene(100 + n, 200 + 250 * n));
         soak::all_as_always(&stage).unwrap_or_else(|why| panic!("{why}\n{}", stage.story()));
         in_vain += given_up(&stage);
         let after_ms = settled_after_ms(&stage);
@@ -63,7 +64,7 @@ fn a_record_that_was_left_is_in_nobodys_way_when_the_next_host_dies() {
     let mut left = 0;
     for seed in 1..4 {
         let scene = Scene { killed_after_ms: vec![400_000], ..scene(seed, 700) };
-        let stage = told(scene);
+        let stage = well_told(scene);
         left += given_up(&stage);
         let reports = stage.memory.all_notifications();
         let finished = reports.iter().filter(|n| n.status == NotificationStatus::Finished);
@@ -90,7 +91,7 @@ fn what_a_person_evacuated_in_vain_before_is_evacuated() {
             reported_after_ms: 300_000,
             ..plain
         };
-        let stage = told(scene);
+        let stage = well_told(scene);
         let [only] = <[_; 1]>::try_from(stage.memory.all_notifications()).unwrap();
         assert_eq!(only.status, NotificationStatus::Finished, "{}", stage.story());
         let killer = stage.killer();
@@ -108,16 +109,19 @@ fn what_a_person_evacuated_in_vain_before_is_evacuated() {
 
 /// Nobody tells that a host was told of nothing: such a request is followed to the end of its time.
 #[test]
-fn a_bus_that_is_away_for_long_is_waited_for() {
+fn a_bus_that_is_away_for_long_is_waited_for_and_the_log_says_so_once() {
     let engines = vec![undisturbed()];
     let scene = Scene {
         hit: Some(soak::bus_is_away(REPORTED_MS + 700, 240_000)),
         engines,
         ..scene(3, 700)
     };
-    let stage = told(scene);
+    let (Told { stage, outcome }, log) = told::with_log(scene);
+    assert_eq!(outcome, Ok(()), "{}", stage.story());
     assert!(given_up(&stage) > 3, "{}", stage.story());
     soak::all_as_always(&stage).unwrap_or_else(|why| panic!("{why}\n{}", stage.story()));
+    let lines = log.lines().filter(|line| line.contains("message bus seems to be away"));
+    assert_eq!(lines.filter(|line| line.contains("WARN")).count(), 1, "{log}");
     assert!(
         Duration::from_millis(settled_after_ms(&stage).unsigned_abs()) < Duration::from_secs(150)
     );
@@ -136,7 +140,8 @@ fn a_server_that_may_run_where_its_evacuation_failed_is_left_to_a_person() {
             build_fails_permille: 0,
             loses_touch_permille: 400,
         };
-        let stage = told(Scene { seed, faults: Some(faults), confirmed: true, ..Scene::plain() });
+        let stage =
+            well_told(Scene { seed, faults: Some(faults), confirmed: true, ..Scene::plain() });
         for row in stage.memory.all_vmoves() {
             let why = row.message.unwrap_or_default();
             let runs_on = stage.world.running(&row.server);
