@@ -11,6 +11,7 @@ use crate::{
     microversion::Version,
     query::can_be_kept,
     schema::{Need, Rule, Schema, is_uuid},
+    told,
 };
 use axum::{
     Router,
@@ -42,6 +43,7 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/hosts/{host}/recover", post(hand::recover))
         .route("/notifications/{id}/retry", post(hand::retry))
         .route("/notifications/{id}/cancel", post(hand::cancel))
+        .route("/notifications/{id}/certificate", get(told::certificate))
         .route("/requests/{id}", get(show_request))
         .fallback(async || Fault::not_found("There is no such resource under /ha/v1"))
         .method_not_allowed_fallback(async || {

@@ -45,6 +45,7 @@ mod segments;
 mod serve;
 mod timestamp;
 mod tls;
+mod told;
 mod v1;
 mod versions;
 mod vmoves;

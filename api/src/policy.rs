@@ -49,6 +49,11 @@ pub const RULES: &[RuleDefault] = &[
     rule("ha:hosts:recover", ADMIN, "POST /ha/v1/hosts/{host}/recover: reports its failure"),
     rule("ha:notifications:retry", ADMIN, "POST /ha/v1/notifications/{notification}/retry"),
     rule("ha:notifications:cancel", ADMIN, "POST /ha/v1/notifications/{notification}/cancel"),
+    rule(
+        "ha:notifications:certificate",
+        ADMIN,
+        "GET /ha/v1/notifications/{notification}/certificate: why its host was held for dead",
+    ),
     rule("ha:requests:detail", ADMIN, "GET /ha/v1/requests/{request}"),
 ];
 

@@ -6,7 +6,8 @@
 use crate::subject::Task;
 use openstack::AskError;
 use recovery::{
-    Millis, NotificationId,
+    Millis, NotificationId, certificate,
+    evidence::{Evidence, Kind},
     fencing::FenceEntry,
     log::{Act, Entry},
     nouns::NotificationStatus,
@@ -45,11 +46,7 @@ pub(crate) fn claimed(task: &Task, generation: u64) {
 pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &State, now: Millis) {
     for entry in entries {
         match entry {
-            Entry::Proven { kind, evidence, .. } => {
-                let said = evidence.iter().filter(|e| e.kind == *kind);
-                let source = said.map(|e| e.source.as_str()).collect::<Vec<_>>().join(", ");
-                tracing::info!(proof = %kind, source, "the host is proven dead");
-            }
+            Entry::Proven { kind, at, evidence } => proven(*kind, *at, evidence),
             Entry::Fence(entry) => fencing(entry, now),
             Entry::NotMoved { server, why, again_at: Some(at), .. } => {
                 let again_in_ms = at.since(now);
@@ -91,6 +88,26 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
         }
     }
 }
+
+/// The death certificate.
+fn proven(kind: Kind, at: Millis, evidence: &[Evidence]) {
+    let decides = |e: &&Evidence| certificate::decides(e, kind, at);
+    let source = evidence.iter().filter(decides).map(|e| e.source.as_str());
+    let source = source.collect::<Vec<_>>().join(", ");
+    let piece = |e: &Evidence| {
+        let raw = e.raw.replace('\n', "; ");
+        format!("{} at {} by {} ({raw})", e.kind, e.at.iso(), e.source)
+    };
+    // The oldest are of other losses.
+    let pieces =
+        evidence.iter().rev().take(EVIDENCE_TOLD).map(piece).collect::<Vec<_>>().join("; ");
+    let (host, known) = (evidence.first().map(|e| e.host.as_str()), evidence.len());
+    let true_at = at.iso();
+    tracing::info!(proof = %kind, source, host, true_at, known, evidence = pieces, "the host is proven dead");
+}
+
+/// So many of the newest pieces of evidence stand in a line of the log; the certificate has all.
+const EVIDENCE_TOLD: usize = 8;
 
 fn fencing(entry: &FenceEntry, now: Millis) {
     match entry {

@@ -67,7 +67,7 @@ impl Cloud {
     }
 
     /// What that Masakari says to one question.
-    fn ask<T>(&self, question: impl AsyncFnOnce(Client) -> T) -> anyhow::Result<T> {
+    pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(Client) -> T) -> anyhow::Result<T> {
         let machine = Machine::new()?;
         let client = self.client(&machine)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

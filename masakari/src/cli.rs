@@ -1,6 +1,6 @@
 //! The command line, and the names by which the program answers.
 
-use crate::{api_role, ask, configure, engine_role, fence_role, manage, policy, status};
+use crate::{api_role, ask, configure, engine_role, fence_role, manage, policy, status, told};
 use clap::{Parser, Subcommand};
 
 mod config_args;
@@ -43,6 +43,8 @@ pub(crate) enum Role {
     Retry(Box<ask::Retry>),
     /// Stop the recovery of a notification: nothing more is begun
     Cancel(Box<ask::Cancel>),
+    /// Why the host of a notification was held for dead: its death certificates
+    Certificate(Box<told::Certificate>),
     /// A cloud in memory, the real API and engine, and a host that dies
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
@@ -73,6 +75,7 @@ impl Role {
             Self::Recover(recover) => recover.run(),
             Self::Retry(retry) => retry.run(),
             Self::Cancel(cancel) => cancel.run(),
+            Self::Certificate(certificate) => certificate.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),
         }
@@ -98,6 +101,13 @@ mod tests {
         assert!(matches!(role("masakari recover compute01"), Role::Recover(_)));
         assert!(matches!(role("masakari retry n1 --reason room"), Role::Retry(_)));
         assert!(matches!(role("masakari cancel n1"), Role::Cancel(_)));
+    }
+
+    #[test]
+    fn what_is_told_is_told_for_people_or_for_machines() {
+        assert!(matches!(role("masakari certificate n1"), Role::Certificate(_)));
+        assert!(matches!(role("masakari certificate n1 --json"), Role::Certificate(_)));
+        assert!(matches!(role("masakari certificate n1 -f json"), Role::Certificate(_)));
     }
 
     #[test]

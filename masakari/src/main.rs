@@ -21,6 +21,7 @@ mod ports_of;
 mod reload;
 mod signals;
 mod status;
+mod told;
 
 use std::process::ExitCode;
 

@@ -61,6 +61,13 @@ async fn uses(operator: &Operator) {
     let id = said.split(' ').find(|word| word.len() == 36).unwrap();
     operator.hears(&recover, 1, &format!("is being recovered already, by notification {id}")).await;
     operator.hears(&["retry", id], 1, "has not ended: it is new").await;
+    let none = "no certificate is in force: host 'compute-03': Nova still takes it for alive";
+    operator.hears(&["certificate", id], 1, none).await;
+    let json = operator.hears(&["certificate", id, "-f", "json"], 1, "\"certificates\": []").await;
+    assert_eq!(
+        json,
+        operator.hears(&["certificate", id, "--json"], 1, "\"missing\": \"host").await
+    );
     operator.hears(&["cancel", id, "--reason", "it was a drill"], 0, "nothing more is begun").await;
     operator.hears(&["cancel", id], 1, "has ended: it is ignored").await;
     operator.hears(&["retry", id], 0, "what failed is tried again").await;
@@ -68,6 +75,7 @@ async fn uses(operator: &Operator) {
     operator.hears(&["cancel", id], 0, "nothing more is begun").await;
     let nobody = "77777777-0000-4000-8000-000000000007";
     operator.hears(&["retry", nobody], 1, "No notification with id").await;
+    operator.hears(&["certificate", nobody], 1, "No notification with id").await;
 }
 
 #[tokio::test]

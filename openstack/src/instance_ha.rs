@@ -5,7 +5,7 @@ mod bodies;
 
 pub use bodies::{
     Details, Host, NewHost, NewNotification, NewSegment, Notification, Progress, RequestAnswer,
-    RequestState, Segment, VMove,
+    RequestState, Segment, Told, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -128,6 +128,23 @@ impl Client {
         reason: Option<&str>,
     ) -> Result<RequestAnswer, AskError> {
         self.ask_ours(["notifications", id.as_str(), "cancel"], reason, "request").await
+    }
+
+    /// Why the host of a recovery was held for dead.
+    pub async fn certificate(&self, id: &NotificationId) -> Result<Told, AskError> {
+        self.told(["notifications", id.as_str(), "certificate"], "certificate").await
+    }
+
+    /// What `/ha/v1` tells.
+    async fn told(
+        &self,
+        [nouns, of, what]: [&str; 3],
+        name: &'static str,
+    ) -> Result<Told, AskError> {
+        let path = ["ha", "v1", nouns, of, what];
+        let request = Request::get(&self.service, &path, DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under(name)
     }
 
     /// A question under `/ha/v1`.

@@ -5,6 +5,8 @@
 //! a second engine taking over) are further messages of the task that it delays.
 
 use crate::capacity::{self, CapacityEntry};
+use crate::certificate;
+use crate::evidence::Kind;
 use crate::fold::Every;
 use crate::hand;
 use crate::log::{Act, Entry, Line, Planned, Skipped};
@@ -91,8 +93,9 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         Entry::Claimed { owner, generation } if *generation > 1 => {
             task.say(at, task.progress, format!("Taken over by engine {owner}"));
         }
-        Entry::Proven { kind, evidence, .. } if *kind > crate::evidence::Kind::MonitorSaid => {
-            let by = evidence.last().map_or("", |e| e.source.as_str());
+        Entry::Proven { kind, at: true_at, evidence } if *kind > Kind::MonitorSaid => {
+            let by = evidence.iter().rfind(|e| certificate::decides(e, *kind, *true_at));
+            let by = by.map_or("", |e| e.source.as_str());
             task.say(at, task.progress, format!("Host '{host}' is proven dead: {kind}, {by}"));
         }
         Entry::Held { why, .. } => task.say(at, task.progress, format!("Held: {why}")),

@@ -14,12 +14,14 @@
 //!
 //! * [`evidence`]: why we believe that a host is dead, and signs that it is not.
 //! * [`permit`](mod@permit): the only maker of a [`Permit`], without which no evacuation can be expressed.
+//! * [`certificate`]: the record of such a decision, as the log has it.
 #![no_std]
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 extern crate alloc;
 
 pub mod capacity;
+pub mod certificate;
 pub mod details;
 pub mod due;
 pub mod evidence;

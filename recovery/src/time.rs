@@ -1,7 +1,7 @@
 //! Moments, as arguments. This crate has no clock.
 
 use alloc::{format, string::String};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A moment of the wall clock: milliseconds since 1970 in UTC. Negative before.
 #[derive(
@@ -23,6 +23,14 @@ impl Millis {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// To the millisecond, for machines and for who compares logs: `2026-11-21T18:30:05.250Z`.
+    #[must_use]
+    pub fn iso(self) -> String {
+        let to_the_second = self.utc();
+        let seconds = to_the_second.trim_end_matches('Z');
+        format!("{seconds}.{:03}Z", self.0.rem_euclid(1000))
+    }
+
     /// To the second, as people read it: `2026-11-21T18:30:05Z`.
     #[must_use]
     pub fn utc(self) -> String {
@@ -32,6 +40,17 @@ impl Millis {
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
+}
+
+/// Writes a moment as [`Millis::iso`] does.
+pub(crate) fn iso<S: Serializer>(at: &Millis, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&at.iso())
+}
+
+/// The same, or null.
+#[expect(clippy::ref_option, reason = "serde hands over the field")]
+pub(crate) fn iso_if<S: Serializer>(at: &Option<Millis>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(Millis::iso).serialize(to)
 }
 
 /// Year, month and day of a count of days since 1970, in the Gregorian calendar. Years are counted from March
@@ -68,5 +87,7 @@ mod tests {
         for (ms, text) in table {
             assert_eq!(Millis(ms).utc(), text);
         }
+        assert_eq!(Millis(1_709_251_199_999).iso(), "2024-02-29T23:59:59.999Z");
+        assert_eq!(Millis(-1).iso(), "1969-12-31T23:59:59.999Z");
     }
 }

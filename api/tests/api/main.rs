@@ -15,5 +15,6 @@ mod replay;
 mod reports;
 mod settings;
 mod socket;
+mod told;
 mod trust;
 mod world;

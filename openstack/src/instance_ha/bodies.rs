@@ -149,3 +149,12 @@ pub enum RequestState {
     /// An engine looked and said no.
     Refused,
 }
+
+/// `/ha/v1`: what is told of something, for people and for machines.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Told {
+    pub text: String,
+    /// The same as the server has it.
+    #[serde(flatten)]
+    pub facts: Map<String, Value>,
+}

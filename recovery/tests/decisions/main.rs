@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod capacity;
+mod certificate;
 mod details;
 mod due;
 mod fencing;

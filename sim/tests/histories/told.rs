@@ -57,7 +57,10 @@ fn a_recovery_that_fails_is_a_warning_with_its_reason_and_its_notification() {
         assert!(found.contains(&of_it), "{found}");
         found.to_owned()
     };
-    line("INFO", "the host is proven dead proof=operator_confirmed source=");
+    let certificate = line("INFO", "the host is proven dead proof=operator_confirmed source=");
+    for part in [" host=", " true_at=", "evidence=\"operator_confirmed at ", "; monitor_said at "] {
+        assert!(certificate.contains(part), "{part}: {certificate}");
+    }
     line("WARN", "force down");
     line("INFO", "evacuate");
     assert!(!line("WARN", "not moved, and not tried again").contains("why=\"\""));

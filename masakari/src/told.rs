@@ -1,0 +1,60 @@
+//! Commands that show what the log of a recovery tells.
+
+use crate::{ask::Cloud, output};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use openstack::instance_ha::Told;
+use recovery::NotificationId;
+use std::process::ExitCode;
+
+/// For whom it is shown.
+#[derive(Args, Debug)]
+struct Shown {
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as `--format json`
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    #[command(flatten)]
+    cloud: Cloud,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+enum Format {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+impl Shown {
+    fn show(&self, told: &Told) -> anyhow::Result<()> {
+        let text = match (self.format, self.json) {
+            (Format::Text, false) => told.text.clone(),
+            (Format::Json, _) | (Format::Text, true) => serde_json::to_string_pretty(&told.facts)?,
+        };
+        output::say(text.trim_end());
+        Ok(())
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Certificate {
+    /// The notification whose host was judged
+    notification: String,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+impl Certificate {
+    /// Exit code 1: no certificate is in force.
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let id = NotificationId::new(&self.notification);
+        let told = self.shown.cloud.ask(async |client| client.certificate(&id).await)?;
+        let told = told.with_context(|| format!("there is no certificate to show of {id}"))?;
+        self.shown.show(&told)?;
+        let in_force = told.facts.get("missing").is_none_or(serde_json::Value::is_null);
+        Ok(if in_force { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
