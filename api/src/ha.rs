@@ -7,7 +7,7 @@ use crate::{
     ApiState,
     ask::{self, Ask, Reply, given},
     fault::Fault,
-    hand,
+    guard, hand,
     microversion::Version,
     query::can_be_kept,
     schema::{Need, Rule, Schema, is_uuid},
@@ -44,6 +44,9 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/notifications/{id}/retry", post(hand::retry))
         .route("/notifications/{id}/cancel", post(hand::cancel))
         .route("/notifications/{id}/certificate", get(told::certificate))
+        .route("/guard", get(guard::show))
+        .route("/guard/disarm", post(guard::disarm))
+        .route("/guard/arm", post(guard::arm))
         .route("/requests/{id}", get(show_request))
         .fallback(async || Fault::not_found("There is no such resource under /ha/v1"))
         .method_not_allowed_fallback(async || {

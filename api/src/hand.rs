@@ -136,7 +136,7 @@ fn report(ask: &Ask, host: Host, reason: Option<String>) -> NewNotification {
 }
 
 /// Why; nothing when the body is empty or says nothing.
-fn reason(ask: &Ask) -> Result<Option<String>, Fault> {
+pub(crate) fn reason(ask: &Ask) -> Result<Option<String>, Fault> {
     if ask.body.is_empty() {
         return Ok(None);
     }

@@ -26,6 +26,7 @@ mod door;
 mod envelope;
 mod extensions;
 mod fault;
+mod guard;
 mod ha;
 mod hand;
 mod health;

@@ -2,8 +2,8 @@
 
 use crate::{fencing::Fencing, steps::Steps};
 use recovery::{
-    due::Limits, evidence::Require, plan::Selection, priority::Keys, process, quarantine, restart,
-    tiers,
+    due::Limits, evidence::Require, guard, plan::Selection, priority::Keys, process, quarantine,
+    restart, tiers,
 };
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub recoveries_most: usize,
     /// `[fencing] require`.
     pub require: Require,
+    /// `[guard]`.
+    pub guard: guard::Rules,
     /// `[fencing] devices_file`; none: hosts are not fenced.
     pub fencing: Option<Fencing>,
     /// `[host_failure]`.
@@ -61,6 +63,7 @@ impl Default for Config {
             calls_most: 32,
             recoveries_most: 64,
             require: Require::default(),
+            guard: guard::Rules::default(),
             fencing: None,
             selection: Selection::default(),
             disable_reason: "Masakari detected host failed.".into(),

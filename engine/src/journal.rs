@@ -6,6 +6,7 @@
 use crate::{
     Engine,
     error::{ActFailed, Stop},
+    guard::Armed,
     tell,
     turn::{OUTAGE_WAIT, WIND_UP, chain},
 };
@@ -19,6 +20,10 @@ use recovery::{
     state::Subject,
 };
 use std::{pin::Pin, time::Duration};
+
+/// How often it is asked whether anything may be begun again, and whether it may at all.
+const DISARMED_WAIT: Duration = Duration::from_secs(1);
+const UNKNOWN_WAIT: Duration = Duration::from_millis(100);
 
 /// What an act came to.
 pub(crate) enum Outcome {
@@ -91,6 +96,20 @@ impl<'e, S: Fold> Journal<'e, S> {
         let asked = self.engine.cancel_of(&self.subject.notification);
         let asked = asked.filter(|_| self.state.common().hand.cancelled.is_none());
         asked.or_else(|| end(&self.state)).map(|entry| vec![entry])
+    }
+
+    /// While a person has disarmed nothing is begun. `true`: that was waited for a while.
+    pub(crate) async fn disarmed(&mut self, stopping: Stopping<'_>) -> Result<bool, Stop> {
+        let (wait, why) = match self.engine.armed() {
+            Armed::Yes => return Ok(false),
+            Armed::No(hold) => (DISARMED_WAIT, Some(hold.why)),
+            Armed::Unknown => (UNKNOWN_WAIT, None),
+        };
+        if let Some(why) = why.filter(|why| self.state.common().waiting.as_ref() != Some(why)) {
+            self.record(vec![Entry::Waiting { why }]).await?;
+        }
+        self.sleep(wait, stopping).await?;
+        Ok(true)
     }
 
     /// An error when the lease is over.

@@ -18,13 +18,14 @@
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
 //!   servers that wait for it.
-//! * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
+//! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
 mod claim;
 mod config;
 mod error;
 mod fencing;
+mod guard;
 mod hand;
 mod journal;
 mod locks;
@@ -114,6 +115,8 @@ pub struct Engine {
     rooms: RefCell<room::Rooms>,
     /// Recoveries that do nothing but wait for room: they keep nobody from being claimed.
     resting: RefCell<BTreeSet<NotificationId>>,
+    /// What is known for the guard.
+    guard: guard::Guard,
     /// The wall clock when we started, and the boot clock then: see [`Engine::now`].
     anchor: (Millis, ports::Boot),
 }
@@ -138,6 +141,7 @@ impl Engine {
             recoveries_seen: RefCell::default(),
             rooms: RefCell::default(),
             resting: RefCell::default(),
+            guard: guard::Guard::default(),
             ports,
             config: RefCell::new(Rc::new(config)),
             wake,

@@ -37,6 +37,13 @@ impl Engine {
             let Some(due) = self.due_after(&mut journal, process, stopping.as_mut()).await? else {
                 continue;
             };
+            let acts = match due {
+                Due::Note(_) | Due::Wait { .. } => false,
+                Due::RunStep(_) | Due::Disable(_) => true,
+            };
+            if acts && journal.disarmed(stopping.as_mut()).await? {
+                continue;
+            }
             match due {
                 Due::Note(entries) => journal.record(entries).await?,
                 Due::Wait { until } => journal.wait(until, stopping.as_mut()).await?,

@@ -23,7 +23,8 @@ impl Engine {
     }
 
     async fn answer_open_requests(&self) -> Result<(), StoreError> {
-        let open = self.ports.store.open_requests(REQUESTS_MOST).await?;
+        let (switch, open) = self.ports.store.words(REQUESTS_MOST).await?;
+        self.note_switch(switch);
         self.note_cancels(&open);
         for request in open {
             self.answer(&request).await?;

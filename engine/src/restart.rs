@@ -159,7 +159,7 @@ impl Engine {
         journal: &mut Journal<'_, State>,
         server: &ServerId,
         view: &View,
-        stopping: Stopping<'_>,
+        mut stopping: Stopping<'_>,
     ) -> Result<bool, Stop> {
         let host = journal.subject.host.clone();
         let look = Look {
@@ -173,7 +173,15 @@ impl Engine {
             restarts: view.restarts,
         };
         let (rules, limits) = (&self.config().restart, &self.config().restart_limits);
-        match restart::judge(&journal.state, rules, limits, &look, self.now()) {
+        let due = restart::judge(&journal.state, rules, limits, &look, self.now());
+        let acts = match due {
+            Due::Note(_) | Due::Wait { .. } => false,
+            Due::RunStep(_) | Due::Stop { .. } | Due::Start => true,
+        };
+        if acts && journal.disarmed(stopping.as_mut()).await? {
+            return Ok(true);
+        }
+        match due {
             Due::Note(entries) => {
                 journal.record(entries).await?;
                 return Ok(false);

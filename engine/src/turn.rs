@@ -6,6 +6,7 @@
 mod capacity;
 mod digest;
 mod fencing;
+mod guard;
 mod intents;
 mod judged;
 mod quiet;
@@ -19,6 +20,7 @@ use crate::{
     claim,
     error::{ActFailed, Stop},
     fencing::Ended as FenceEnded,
+    guard::GuardView,
     journal::Journal,
     look::{From, HostList, HostView, LookFailed, ServersView},
     records::Quiet,
@@ -66,6 +68,7 @@ pub(crate) const WIND_UP: Duration = Duration::from_secs(8);
 /// What came back.
 enum Came<'e> {
     Host(Result<HostView, LookFailed>),
+    Guarded(Result<GuardView, LookFailed>),
     Listed(Result<HostList, LookFailed>),
     Looked(Result<ServersView, LookFailed>),
     Found(Result<Found<'e>, LookFailed>),
@@ -91,6 +94,7 @@ struct Turns<'e> {
     busy: BTreeSet<ServerId>,
     singles: BTreeSet<Single>,
     view: Option<HostView>,
+    guard: Option<GuardView>,
     cursor: Option<Cursor>,
     look_after: Boot,
     /// Before the intents of this turn were written.
@@ -194,6 +198,7 @@ impl<'e> Turns<'e> {
             busy: BTreeSet::new(),
             singles: BTreeSet::new(),
             view: None,
+            guard: None,
             cursor: None,
             look_after: Boot(0),
             intended_at: Boot(0),
@@ -265,21 +270,22 @@ impl<'e> Turns<'e> {
         let judged = self
             .fresh_view()
             .map(|view| view.permit(engine, &self.mission.subject.host, self.own_write));
-        if let Some(entry) = judged.as_ref().and_then(|j| self.judgement(j)) {
-            self.record(vec![entry]).await?;
+        if self.note_judgement(judged.as_ref()).await? {
             return Ok(true);
         }
+        // Who may not begin has no permit.
+        let lets = self.is_let();
         let scene = Scene {
             now: engine.now(),
-            permit: judged.as_ref().and_then(|j| j.as_ref().ok()),
-            unproven: self.unproven(judged.as_ref()),
+            permit: judged.as_ref().and_then(|j| j.as_ref().ok()).filter(|_| lets),
+            unproven: self.unproven(judged.as_ref()).filter(|_| lets),
             service: self.view.as_ref().and_then(|v| v.service.as_ref()),
             busy: &self.busy,
             room: engine.config().calls_most,
             look: self.look_after <= self.boot(),
         };
         // While the host is held there is nothing to look at more often than once a nap.
-        let held = matches!(judged, Some(Err(_)));
+        let held = matches!((&judged, lets), (Some(Err(_)), _) | (Some(_), false));
         let mut steps = due::due(&self.state, &engine.config().limits, &scene);
         self.add_starts(&scene, &mut steps);
         let mut notes: Vec<Entry> = steps.iter().filter_map(intents::note).collect();
@@ -292,6 +298,7 @@ impl<'e> Turns<'e> {
             return Ok(true);
         }
         let steps: Vec<Step> = steps.into_iter().filter(|s| self.may_start(s, held)).collect();
+        self.look_at_guard(judged.as_ref(), &steps);
         let steps = self.our_share(steps);
         let steps = self.with_a_place(steps);
         self.intended_at = self.boot();
@@ -341,6 +348,8 @@ impl<'e> Turns<'e> {
                 quiet && may_act && !self.singles.contains(&single)
             }
             Some(single) => quiet && !self.singles.contains(&single),
+            // Where its old host is back, a server may be started without a permit.
+            None if matches!(step, Step::Start(_)) => may_act && self.is_let(),
             None => may_act,
         }
     }
@@ -501,7 +510,11 @@ impl<'e> Turns<'e> {
             .map_or(NAP_MOST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)));
         let timers = [self.look_after, self.after_outage, self.lookout.next()];
         let timers = timers.into_iter().filter(|at| *at > now);
-        let most = if self.hungry { NAP_HUNGRY } else { NAP_MOST };
+        let most = match (self.hungry, self.state.guard.held) {
+            (true, _) => NAP_HUNGRY,
+            (false, Some(_)) => guard::NAP_GUARDED,
+            (false, None) => NAP_MOST,
+        };
         timers.map(until).chain([by_state, most]).min().unwrap_or(most)
     }
 

@@ -152,12 +152,12 @@ impl Cancel {
 
 /// What every request by hand is made with.
 #[derive(Args, Debug)]
-struct Word {
+pub(crate) struct Word {
     /// Why; it is kept with your name, and stands in the notification's details
     #[arg(long)]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     #[command(flatten)]
-    cloud: Cloud,
+    pub(crate) cloud: Cloud,
 }
 
 /// Says what the engine said.

@@ -1,6 +1,8 @@
 //! The command line, and the names by which the program answers.
 
-use crate::{api_role, ask, configure, engine_role, fence_role, manage, policy, status, told};
+use crate::{
+    api_role, ask, configure, engine_role, fence_role, guard_role, manage, policy, status, told,
+};
 use clap::{Parser, Subcommand};
 
 mod config_args;
@@ -45,6 +47,12 @@ pub(crate) enum Role {
     Cancel(Box<ask::Cancel>),
     /// Why the host of a notification was held for dead: its death certificates
     Certificate(Box<told::Certificate>),
+    /// Whether recoveries may begin, and which hosts are lost
+    Guard(Box<guard_role::Show>),
+    /// Stop everything: no recovery begins or goes on with anything new
+    Disarm(Box<guard_role::Disarm>),
+    /// Let recoveries begin and go on again
+    Arm(Box<guard_role::Arm>),
     /// A cloud in memory, the real API and engine, and a host that dies
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
@@ -76,6 +84,9 @@ impl Role {
             Self::Retry(retry) => retry.run(),
             Self::Cancel(cancel) => cancel.run(),
             Self::Certificate(certificate) => certificate.run(),
+            Self::Guard(show) => show.run(),
+            Self::Disarm(disarm) => disarm.run(),
+            Self::Arm(arm) => arm.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),
         }

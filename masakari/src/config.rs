@@ -6,6 +6,7 @@
 
 mod contradictions;
 mod database;
+mod guard;
 mod http;
 mod logs;
 mod options;

@@ -13,6 +13,7 @@ mod configure;
 mod demo;
 mod engine_role;
 mod fence_role;
+mod guard_role;
 mod logging;
 mod manage;
 mod output;

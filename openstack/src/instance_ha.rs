@@ -4,8 +4,8 @@
 mod bodies;
 
 pub use bodies::{
-    Details, Host, NewHost, NewNotification, NewSegment, Notification, Progress, RequestAnswer,
-    RequestState, Segment, Told, VMove,
+    Details, Guard, Host, Lost, NewHost, NewNotification, NewSegment, Notification, Progress,
+    RequestAnswer, RequestState, Segment, Told, Turn, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -147,14 +147,31 @@ impl Client {
         reply.read_under(name)
     }
 
+    /// The guard's switch, and the hosts that are lost.
+    pub async fn guard(&self) -> Result<Guard, AskError> {
+        let request = Request::get(&self.service, &["ha", "v1", "guard"], DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under("guard")
+    }
+
+    /// Has nothing begun any more.
+    pub async fn disarm(&self, reason: Option<&str>) -> Result<Guard, AskError> {
+        self.ask_ours(["guard", "disarm"], reason, "guard").await
+    }
+
+    /// Has what is held by that go on.
+    pub async fn arm(&self, reason: Option<&str>) -> Result<Guard, AskError> {
+        self.ask_ours(["guard", "arm"], reason, "guard").await
+    }
+
     /// A question under `/ha/v1`.
-    async fn ask_ours<T: DeserializeOwned>(
+    async fn ask_ours<T: DeserializeOwned, const N: usize>(
         &self,
-        [nouns, of, what]: [&str; 3],
+        what: [&str; N],
         reason: Option<&str>,
         name: &'static str,
     ) -> Result<T, AskError> {
-        let path = ["ha", "v1", nouns, of, what];
+        let path = [&["ha", "v1"], what.as_slice()].concat();
         let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
         let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
         let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;

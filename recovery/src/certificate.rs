@@ -8,6 +8,7 @@ mod text;
 
 use crate::evidence::{Evidence, Kind, Sighting};
 use crate::fencing::FenceEntry;
+use crate::guard::GuardEntry;
 use crate::log::{Entry, Line};
 use crate::nouns::{NotificationStatus, NotificationType};
 use crate::time::{iso, iso_if};
@@ -166,7 +167,11 @@ impl Reader {
                 self.ends(Standing::Voided { at, why: why.clone(), sighting });
                 self.open = Some(why.clone());
             }
-            Entry::Waiting { why } => self.open = Some(why.clone()),
+            // The proof holds; it is only not acted upon.
+            Entry::Waiting { why } | Entry::Guard(GuardEntry::Held { why, .. }) => {
+                self.open = Some(why.clone());
+            }
+            Entry::Guard(GuardEntry::Passed { .. }) => self.open = None,
             Entry::Fence(entry) => self.climbed(entry, line.at),
             Entry::Hand(_) if line.entry.is_retry() => {
                 self.ends(Standing::TriedAgain { at: line.at });

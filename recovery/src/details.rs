@@ -8,6 +8,7 @@ use crate::capacity::{self, CapacityEntry};
 use crate::certificate;
 use crate::evidence::Kind;
 use crate::fold::Every;
+use crate::guard::GuardEntry;
 use crate::hand;
 use crate::log::{Act, Entry, Line, Planned, Skipped};
 use crate::nouns::NotificationStatus;
@@ -74,6 +75,7 @@ fn has_a_task(entry: &Entry) -> bool {
             | Entry::Ended { .. }
             | Entry::Step(StepEntry::Flow { .. })
             | Entry::Way(WayEntry::Method { .. })
+            | Entry::Guard(GuardEntry::Passed { .. })
     )
 }
 
@@ -99,6 +101,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
             task.say(at, task.progress, format!("Host '{host}' is proven dead: {kind}, {by}"));
         }
         Entry::Held { why, .. } => task.say(at, task.progress, format!("Held: {why}")),
+        Entry::Guard(entry) => entry.tell(task, at),
         Entry::Fence(entry) => entry.tell(task, at, host),
         Entry::Waiting { why } => task.say(at, task.progress, format!("Waiting: {why}")),
         Entry::ForcedDown => {

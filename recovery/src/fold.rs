@@ -49,6 +49,7 @@ impl Entry {
             Self::Process(event) => Of::Process(event),
             Self::Proven { .. }
             | Self::Held { .. }
+            | Self::Guard(_)
             | Self::Fence(_)
             | Self::ForceDownIntended
             | Self::ForcedDown

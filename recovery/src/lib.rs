@@ -27,6 +27,7 @@ pub mod due;
 pub mod evidence;
 pub mod fencing;
 pub mod fold;
+pub mod guard;
 pub mod hand;
 pub mod lease;
 pub mod log;

@@ -48,6 +48,8 @@ pub enum Entry {
     Waiting {
         why: String,
     },
+    /// Whether it may begin to act, when many hosts are lost at once.
+    Guard(crate::guard::GuardEntry),
     /// In the fencing of the host.
     Fence(crate::fencing::FenceEntry),
     /// We are about to tell Nova that the host is down.
@@ -151,6 +153,7 @@ impl Entry {
             | Self::Claimed { .. }
             | Self::Proven { .. }
             | Self::Held { .. }
+            | Self::Guard(_)
             | Self::Fence(_)
             | Self::Waiting { .. }
             | Self::ForceDownIntended
@@ -278,6 +281,10 @@ pub enum Summary {
     Answered { request: String, answer: String },
     /// A fence device has proven that a host is dead.
     Evidence(alloc::boxed::Box<Evidence>),
+    /// The recovery begins to act. Refused, and the lines with it, when the guard's number is not the one that was read.
+    Passed { beat: u64 },
+    /// The cloud is in a storm at this moment.
+    Storm,
     /// The server of this recovery is being restarted, which counts.
     Restarted { server: ServerId },
 }

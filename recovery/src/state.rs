@@ -15,10 +15,12 @@
 mod about;
 mod retry;
 mod row;
+mod subject;
 
 use crate::capacity::Wait;
 use crate::evidence::Kind;
 use crate::fencing::{self, Fencing};
+use crate::guard;
 use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::NotificationStatus;
@@ -26,7 +28,7 @@ use crate::seen::VmState;
 use crate::steps::Steps;
 use crate::tiers::Starts;
 use crate::way::Ways;
-use crate::{HostId, HostName, Millis, NotificationId, ServerId};
+use crate::{HostName, Millis, ServerId};
 use about::{matters_to_nova, servers_of};
 use alloc::{
     boxed::Box,
@@ -34,6 +36,7 @@ use alloc::{
     string::String,
     vec::Vec,
 };
+pub use subject::Subject;
 
 /// How the move of one server ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -124,6 +127,8 @@ pub struct State {
     pub proven: Option<Kind>,
     /// Why there is no permit now.
     pub held: Option<String>,
+    /// What the guard says.
+    pub guard: guard::Standing,
     pub fencing: Fencing,
     /// What outside did not answer, when that was written last.
     pub waiting: Option<String>,
@@ -196,9 +201,11 @@ impl State {
             Entry::Claimed { .. } => self.began = self.began.or(Some(at)),
             Entry::Proven { kind, .. } => {
                 (self.proven, self.held) = (Some(*kind), None);
+                self.guard.held = None;
                 self.fencing.permitted();
             }
-            Entry::Held { why, .. } => self.held = Some(why.clone()),
+            Entry::Held { why, .. } => (self.held, self.guard.held) = (Some(why.clone()), None),
+            Entry::Guard(entry) => self.held = self.guard.apply(entry, at),
             Entry::Fence(entry) => self.fencing.apply(entry, at)?,
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
             Entry::ForceDownIntended => self.forced_down = Once::Intended,
@@ -321,6 +328,7 @@ impl State {
         if self.proven.is_some() && before.proven.is_none() {
             summaries.push(Summary::OnMaintenance(of.host_id.clone()));
         }
+        summaries.extend(guard::summaries(before, lines));
         summaries.extend(fencing::summaries(lines));
         for line in lines {
             if let Entry::Way(entry) = &line.entry {
@@ -345,26 +353,6 @@ impl State {
             summaries.push(Summary::Status { status: self.status(), message });
         }
         summaries
-    }
-}
-
-/// Whose recovery it is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Subject {
-    pub notification: NotificationId,
-    pub host_id: HostId,
-    pub host: HostName,
-}
-
-impl Subject {
-    /// A report whose host nobody knows any more.
-    #[must_use]
-    pub fn unknown(notification: &NotificationId) -> Self {
-        Self {
-            notification: notification.clone(),
-            host_id: HostId::new(""),
-            host: HostName::new(""),
-        }
     }
 }
 

@@ -22,6 +22,8 @@ mod crash_points;
 mod faults;
 #[path = "histories/fences.rs"]
 mod fences;
+#[path = "histories/guard.rs"]
+mod guard;
 #[path = "histories/own_steps.rs"]
 mod own_steps;
 #[path = "histories/pace.rs"]

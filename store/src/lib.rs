@@ -24,5 +24,6 @@ pub use port::{
     NotificationFilter, OldMessage, OldTask, OpenRecovery, Order, Page, SegmentFilter,
     SegmentUpdate, Sort, Store, VMoveFilter,
 };
+pub use rules::GUARD;
 #[cfg(feature = "sql")]
 pub use sql::{Purged, Sql, SqlOptions};

@@ -4,6 +4,7 @@
 //! on a bad day: every transaction passes a [`Gate`], before its effect and after it.
 
 mod data;
+mod guard;
 mod order;
 mod recoveries;
 
@@ -17,6 +18,7 @@ use data::Data;
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::Evidence,
+    guard::{Record, Switch},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
@@ -284,6 +286,11 @@ impl Store for Memory {
         self.run("listing requests", |data| Ok(data.open_requests(limit))).await
     }
 
+    async fn words(&self, limit: u32) -> Result<(Option<Switch>, Vec<Request>), StoreError> {
+        let words = |data: &mut Data| (data.switches(1).pop(), data.open_requests(limit));
+        self.run("listing requests", |data| Ok(words(data))).await
+    }
+
     async fn answer_request(
         &self,
         id: &str,
@@ -292,6 +299,22 @@ impl Store for Memory {
         evidence: Option<&Evidence>,
     ) -> Result<bool, StoreError> {
         self.run("answering a request", |data| Ok(data.answer(id, state, answer, evidence))).await
+    }
+
+    async fn guard(&self, since: Millis) -> Result<Record, StoreError> {
+        self.run("reading the guard", |data| Ok(data.guard(since))).await
+    }
+
+    async fn switches(&self, limit: u32) -> Result<Vec<Switch>, StoreError> {
+        self.run("reading the guard's switch", |data| Ok(data.switches(limit))).await
+    }
+
+    async fn turn_switch(&self, to: &Switch) -> Result<(), StoreError> {
+        self.run("turning the guard's switch", |data| {
+            data.guard.turn(to);
+            Ok(())
+        })
+        .await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::Evidence,
+    guard::{Record, Switch},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{
@@ -117,8 +118,9 @@ pub trait Store: Send + Sync + Debug {
     async fn log(&self, recovery: &NotificationId) -> Result<Vec<Line>, StoreError>;
     /// Appends `lines` and writes the summaries that follow from them, all or nothing, if `lease`
     /// (of this recovery) is still ours; else `LeaseLost`. A `Summary::Status` that is terminal closes
-    /// the recovery, until a `Summary::Reopened`. A `Summary::Taken` of a host that is not reserved any more, and
-    /// a `Summary::Answered` of a request that is not open, refuse all (`InUse`).
+    /// the recovery, until a `Summary::Reopened`. A `Summary::Taken` of a host that is not reserved any more, a
+    /// `Summary::Answered` of a request that is not open, and a `Summary::Passed` that has not read the guard as it is
+    /// now, refuse all (`InUse`).
     /// Without lines it only renews the lease. The same lines again are written once;
     /// lines that are not the next ones are refused (`Unreadable`: the caller's copy of the log is
     /// not the log).
@@ -137,6 +139,9 @@ pub trait Store: Send + Sync + Debug {
     async fn request(&self, id: &str) -> Result<Option<Request>, StoreError>;
     /// Open requests, oldest first, at most `limit`.
     async fn open_requests(&self, limit: u32) -> Result<Vec<Request>, StoreError>;
+    /// What persons have said, as an engine asks it all the time: how the guard's switch stands (never touched: `None`),
+    /// and open requests as above.
+    async fn words(&self, limit: u32) -> Result<(Option<Switch>, Vec<Request>), StoreError>;
     /// Answers an open request and adds the evidence that it brought, in one transaction. `false`:
     /// somebody else has answered it.
     async fn answer_request(
@@ -146,6 +151,15 @@ pub trait Store: Send + Sync + Debug {
         answer: &str,
         evidence: Option<&Evidence>,
     ) -> Result<bool, StoreError>;
+
+    // === the guard
+    /// What the guard must know: all reports of a host's death since then, and those whose recovery is open or began
+    /// since then. At most 10,000, the oldest first. The beat is read first.
+    async fn guard(&self, since: Millis) -> Result<Record, StoreError>;
+    /// How the guard's switch was turned, the newest first, at most `limit`; never: it is on.
+    async fn switches(&self, limit: u32) -> Result<Vec<Switch>, StoreError>;
+    /// Turns it. Whatever read the guard before that begins nothing by what it read.
+    async fn turn_switch(&self, to: &Switch) -> Result<(), StoreError>;
 
     /// Whether the database answers and has the schema that this program needs.
     async fn check(&self) -> Result<(), StoreError>;

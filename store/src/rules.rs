@@ -3,15 +3,18 @@
 use crate::{Claim, Order, Page, StoreError};
 use recovery::{
     HostId, Millis, NotificationId, SegmentId, ServerId,
+    guard::GuardEntry,
     lease::{Lease, LeaseRow, Owner},
     log::{Entry, Line, Summary},
-    nouns::NotificationType,
+    nouns::{HostReport, NotificationType},
     quarantine::Death,
     request::Request,
 };
 
 pub(crate) const SEGMENT: &str = "segment";
 pub(crate) const HOST: &str = "host";
+/// The noun of what is refused because the guard was read before it changed.
+pub const GUARD: &str = "guard";
 
 /// How much evidence of one host is shown.
 pub(crate) const EVIDENCE_SHOWN: usize = 100;
@@ -69,6 +72,8 @@ pub(crate) fn taken_by(summary: &Summary) -> Option<&HostId> {
         | Summary::OnMaintenanceForProcess(_)
         | Summary::Evidence(_)
         | Summary::Restarted { .. }
+        | Summary::Passed { .. }
+        | Summary::Storm
         | Summary::Reopened
         | Summary::Answered { .. }
         | Summary::HandedBack(_) => None,
@@ -78,6 +83,27 @@ pub(crate) fn taken_by(summary: &Summary) -> Option<&HostId> {
 /// The request that this summary answers.
 pub(crate) fn answered_by(summary: &Summary) -> Option<&str> {
     if let Summary::Answered { request, .. } = summary { Some(request) } else { None }
+}
+
+/// As which the guard was read by what passes it.
+pub(crate) fn passed_by(summary: &Summary) -> Option<u64> {
+    if let Summary::Passed { beat } = summary { Some(*beat) } else { None }
+}
+
+/// Somebody else has begun meanwhile, or turned the switch.
+pub(crate) fn guard_moved(beat: u64) -> StoreError {
+    StoreError::InUse { noun: GUARD, id: format!("as of {beat}") }
+}
+
+/// So many losses are told to the guard.
+pub(crate) const LOSSES_MOST: usize = 10_000;
+
+/// Whether a report of that payload says that its host died.
+pub(crate) fn tells_of_a_death(payload: &str) -> bool {
+    let Ok(payload) = serde_json::from_str::<serde_json::Value>(payload) else { return false };
+    let word = |key: &str| payload.get(key).and_then(|v| v.as_str());
+    let report = HostReport::read(word("event").unwrap_or_default(), word("host_status"));
+    report == Some(HostReport::Died)
 }
 
 /// It was answered before.
@@ -138,9 +164,10 @@ pub(crate) const RESTARTS_KEPT_MS: i64 = 31 * 86_400_000;
 
 /// Whether the recovery is held after these lines; `None` when they say nothing of it.
 pub(crate) fn held_after(lines: &[Line]) -> Option<bool> {
-    lines.iter().rev().find_map(|line| {
-        let held = matches!(line.entry, Entry::Held { .. });
-        (held || matches!(line.entry, Entry::Proven { .. })).then_some(held)
+    lines.iter().rev().find_map(|line| match &line.entry {
+        Entry::Held { .. } | Entry::Guard(GuardEntry::Held { .. }) => Some(true),
+        Entry::Proven { .. } | Entry::Guard(GuardEntry::Passed { .. }) => Some(false),
+        _ => None,
     })
 }
 

@@ -7,6 +7,7 @@
 
 mod deaths;
 mod door;
+mod guard;
 mod history;
 mod leases;
 mod listed;

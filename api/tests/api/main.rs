@@ -9,6 +9,7 @@ mod cloud;
 mod confirm;
 mod engine;
 mod golden;
+mod guard;
 mod hand;
 mod odd_text;
 mod replay;

@@ -66,7 +66,8 @@ impl Engine {
 }
 
 impl<'e> Turns<'e> {
-    /// A recovery that only waits for room leaves its place to others; who waits no more keeps no room.
+    /// A recovery that only waits, for room or for the guard, leaves its place to others; who waits no more keeps no
+    /// room.
     pub(super) fn note_rest(&self) {
         let id = &self.mission.subject.notification;
         let waits = |server: &ServerId| {
@@ -74,7 +75,7 @@ impl<'e> Turns<'e> {
         };
         self.engine.rooms.borrow_mut().keep(id, waits);
         let mut resting = self.engine.resting.borrow_mut();
-        if self.state.rests() {
+        if self.state.rests() || self.state.guard.held.is_some() {
             resting.insert(id.clone());
         } else {
             resting.remove(id);

@@ -34,6 +34,10 @@ impl<'e> Turns<'e> {
                 this.seen(view);
                 Vec::new()
             }),
+            Came::Guarded(result) => self.heard(Single::Guard, result, |this, view| {
+                this.guard = Some(view);
+                Vec::new()
+            }),
             Came::Fenced(ended) => self.fenced(ended),
             Came::Listed(result) => self.heard(Single::List, result, |this, list| this.plan(&list)),
             Came::Looked(result) => self.heard(Single::Servers, result, Self::looked),

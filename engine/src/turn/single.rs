@@ -6,6 +6,7 @@ use recovery::due::Step;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Single {
     Host,
+    Guard,
     Fence,
     List,
     Servers,

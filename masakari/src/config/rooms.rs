@@ -268,6 +268,7 @@ impl Configuration {
             lease_term: Duration::from_secs(self.values.get("ha", "lease_seconds")),
             calls_most: self.values.get("ha", "nova_calls"),
             require,
+            guard: self.guard(),
             selection: Selection {
                 ha_key: self
                     .text("host_failure", "ha_enabled_instance_metadata_key")

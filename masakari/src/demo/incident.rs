@@ -224,6 +224,7 @@ impl Incident {
             | Entry::Arrived { .. }
             | Entry::Step(_)
             | Entry::Restart(_)
+            | Entry::Guard(_)
             | Entry::Hand(_)
             | Entry::Process(_)
             | Entry::Tier(_)

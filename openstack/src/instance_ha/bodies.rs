@@ -158,3 +158,38 @@ pub struct Told {
     #[serde(flatten)]
     pub facts: Map<String, Value>,
 }
+
+/// `/ha/v1/guard`. Times are text, in UTC.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Guard {
+    pub armed: bool,
+    /// When the cloud was last seen in a storm.
+    #[serde(default)]
+    pub storm_at: Option<String>,
+    #[serde(default)]
+    pub lost: Vec<Lost>,
+    /// The newest first.
+    #[serde(default)]
+    pub history: Vec<Turn>,
+}
+
+/// A host that was reported dead.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Lost {
+    pub host: String,
+    pub segment: Option<String>,
+    pub notification: String,
+    pub reported_at: String,
+    /// When its recovery began to act.
+    pub begun_at: Option<String>,
+    pub open: bool,
+}
+
+/// A turn of the guard's switch.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Turn {
+    pub armed: bool,
+    pub at: String,
+    pub by: String,
+    pub reason: Option<String>,
+}

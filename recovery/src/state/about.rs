@@ -10,6 +10,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         Entry::Claimed { .. }
         | Entry::Proven { .. }
         | Entry::Held { .. }
+        | Entry::Guard(_)
         | Entry::Fence(_)
         | Entry::Waiting { .. }
         | Entry::ForceDownIntended
@@ -56,6 +57,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         Entry::Claimed { .. }
         | Entry::Proven { .. }
         | Entry::Held { .. }
+        | Entry::Guard(_)
         | Entry::Fence(_)
         | Entry::Waiting { .. }
         | Entry::ForceDownIntended

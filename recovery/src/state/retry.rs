@@ -12,6 +12,7 @@ impl State {
     pub(super) fn retry(&mut self, at: Millis) {
         (self.ended, self.proven, self.held, self.waiting) = (None, None, None, None);
         self.fencing = Fencing::default();
+        self.guard = crate::guard::Standing::default();
         for once in [&mut self.forced_down, &mut self.disabled] {
             // What was only meant may have been done: that stays in doubt.
             if *once == Once::Done {

@@ -8,6 +8,7 @@ mod details;
 mod due;
 mod fencing;
 mod folding;
+mod guard;
 mod hand;
 mod look;
 mod moves;

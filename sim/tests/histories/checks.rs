@@ -1,9 +1,11 @@
 //! What must be true at every step, and at the end.
 
-use crate::{by_hand, fences, reserves, soak, tale::Stage};
+use crate::{by_hand, fences, guard, reserves, soak, tale::Stage};
 use recovery::{
     HostName, ServerId,
     evidence::Kind,
+    fencing::FenceEntry,
+    guard::GuardEntry,
     log::{Act, Entry, Line},
     nouns::{RecoveryMethod, VMoveStatus},
     permit::SKEW_MS,
@@ -43,7 +45,7 @@ fn acts_follow_the_law(stage: &Stage) -> Result<(), String> {
     for notification in stage.memory.all_notifications() {
         let lines = stage.memory.lines(&notification.uuid);
         let mut permitted: Option<&Line> = None;
-        let mut claimed = 0;
+        let (mut claimed, mut passed) = (0, false);
         for line in &lines {
             match &line.entry {
                 Entry::Claimed { generation, .. } if *generation <= claimed => {
@@ -51,14 +53,21 @@ fn acts_follow_the_law(stage: &Stage) -> Result<(), String> {
                 }
                 Entry::Claimed { generation, .. } => claimed = *generation,
                 Entry::Proven { .. } => permitted = Some(line),
-                Entry::Held { .. } => permitted = None,
-                entry if entry.is_retry() => permitted = None,
+                Entry::Guard(GuardEntry::Passed { .. }) => passed = true,
+                Entry::Held { .. } | Entry::Guard(GuardEntry::Held { .. }) => permitted = None,
+                entry if entry.is_retry() => (permitted, passed) = (None, false),
+                Entry::Fence(FenceEntry::Begun { .. }) if !passed => {
+                    return Err(format!("#{} fences before the guard lets it", line.seq));
+                }
                 Entry::Intended { act: Act::Evacuate, .. }
                 | Entry::ForceDownIntended
                 | Entry::DisableIntended => {
                     let Some(Line { entry: Entry::Proven { kind, .. }, .. }) = permitted else {
                         return Err(format!("#{} acts without a permit", line.seq));
                     };
+                    if !passed {
+                        return Err(format!("#{} acts before the guard lets it", line.seq));
+                    }
                     if stage.scene.fence.is_some() && *kind == Kind::MonitorSaid {
                         return Err(format!("#{} acts on a monitor's word alone", line.seq));
                     }
@@ -156,6 +165,7 @@ pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
         reserves::at_the_end(stage).await?;
     }
     if by_hand::may_be_undone(stage)
+        || guard::may_hold(stage)
         || troubled
         || refused
         || stage.scene.false_alarm

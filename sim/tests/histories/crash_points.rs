@@ -17,7 +17,7 @@ use sim::{Fault, Kind, Process, Service, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
-const PLACES: [&str; 17] = [
+const PLACES: [&str; 18] = [
     "listing hosts",
     "taking leases",
     "reading a log",
@@ -25,6 +25,7 @@ const PLACES: [&str; 17] = [
     "reading a host",
     "reading a segment",
     "reading evidence",
+    "reading the guard",
     "looking for a host's recovery",
     "counting restarts",
     "looking for hosts that died",

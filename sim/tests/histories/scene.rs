@@ -2,6 +2,7 @@
 
 use crate::by_hand::{Ask, ByHand, What};
 use crate::fences::Fence;
+use crate::guard::Storm;
 use crate::own_steps::Own;
 use crate::soak::Hit;
 use ports::{Entropy, SeededEntropy};
@@ -60,6 +61,8 @@ pub(crate) struct Scene {
     pub(crate) fence: Option<Fence>,
     /// What hits the recovery, once.
     pub(crate) hit: Option<Hit>,
+    /// Many hosts at once.
+    pub(crate) storm: Storm,
 }
 
 /// A failure on a host that lives, or seems to.
@@ -164,6 +167,7 @@ impl Scene {
             own: Own::default(),
             fence: None,
             hit: None,
+            storm: Storm::default(),
         }
     }
 

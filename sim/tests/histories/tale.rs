@@ -1,7 +1,7 @@
 //! Tells one history: runs the engines against the world, and lets the scene happen.
 
 use crate::{
-    by_hand, checks, fences,
+    by_hand, checks, fences, guard,
     own_steps::{Hook, Ran},
     scene::{EngineScript, Scene},
     soak,
@@ -185,7 +185,8 @@ impl Stage {
         });
         let said = s.by_hand.words.last().map_or(0, |ask| ask.at_ms);
         let hit = s.hit.as_ref().map_or(0, |hit| hit.at_ms + hit.away_ms);
-        i64::try_from(last.max(small).max(said).max(hit) + 1_000).unwrap()
+        let switched = s.storm.switch.last().map_or(0, |(at_ms, _)| *at_ms);
+        i64::try_from(last.max(small).max(said).max(hit).max(switched) + 1_000).unwrap()
     }
 
     async fn build_segment(&self) {
@@ -230,7 +231,8 @@ impl Stage {
     async fn events(&self) {
         let s = &self.scene;
         if let Some(small) = &s.small {
-            futures::join!(crate::small::happens(self, small), by_hand::happens(self));
+            let words = futures::future::join(by_hand::happens(self), guard::happens(self));
+            futures::join!(crate::small::happens(self, small), words);
             std::future::pending::<()>().await;
         }
         let first = self.one_host(0, s.dies_at_ms);
@@ -276,7 +278,7 @@ impl Stage {
         };
         let (healed, hit) = (fences::happens(self), soak::happens(self));
         let by_hand = by_hand::happens(self);
-        let trouble = futures::future::join(healed, hit);
+        let trouble = futures::future::join3(healed, hit, guard::happens(self));
         futures::join!(trouble, first, second, revived, room, killed, deleted, moved, by_hand);
         std::future::pending::<()>().await;
     }
@@ -405,6 +407,7 @@ impl Stage {
             },
             require: fences::require(&self.scene),
             fencing: fences::fencing(self, process),
+            guard: self.scene.storm.guard,
             limits,
             restart_limits,
             process_limits,

@@ -120,7 +120,8 @@ fn a_check_that_is_never_answered_keeps_the_next_tier_only_so_long() {
     let stage = well(tale::tell(scene));
     let all = restarted(&stage);
     let waited = all[1].2.since(all[0].2);
-    assert!((60_000..75_000).contains(&waited), "{waited} ms");
+    // The minute counts from the start that Nova took; the server runs a moment later.
+    assert!((57_000..75_000).contains(&waited), "{waited} ms");
 }
 
 /// The entries of the tiers in all logs.

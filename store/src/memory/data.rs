@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Data {
     /// The last id that was given out, to any row.
     last_id: i64,
-    segments: BTreeMap<i64, Segment>,
+    pub(super) segments: BTreeMap<i64, Segment>,
     pub(super) hosts: BTreeMap<i64, Host>,
     pub(super) notifications: BTreeMap<i64, Notification>,
     pub(super) vmoves: BTreeMap<i64, VMove>,
@@ -38,6 +38,7 @@ pub(super) struct Data {
     /// The hosts that are on maintenance only because a process of them failed.
     pub(super) for_process: BTreeSet<HostId>,
     pub(super) requests: BTreeMap<String, Request>,
+    pub(super) guard: super::guard::Guard,
 }
 
 impl Data {

@@ -15,8 +15,8 @@ use recovery::{
 /// The row of a recovery.
 #[derive(Debug)]
 pub(super) struct Recovery {
-    created_at: Millis,
-    closed_at: Option<Millis>,
+    pub(super) created_at: Millis,
+    pub(super) closed_at: Option<Millis>,
     /// The last that its log says of permits is that there is none.
     held: bool,
 }
@@ -152,6 +152,9 @@ impl Data {
                 return Err(rules::not_open(request));
             }
         }
+        if let Some(beat) = summaries.iter().find_map(rules::passed_by) {
+            self.guard.pass(beat, recovery, last.at)?;
+        }
         let log = self.logs.entry(recovery.clone()).or_default();
         let generation = lease.generation;
         log.extend(lines.iter().map(|line| Logged { generation, line: line.clone() }));
@@ -179,7 +182,11 @@ impl Data {
                 self.for_process.remove(host);
             }
             Summary::OnMaintenanceForProcess(host) => self.put_on_maintenance_for_process(host, at),
+            // Asked before anything was written.
+            Summary::Passed { .. } => {}
+            Summary::Storm => self.guard.storm(at),
             Summary::Reopened => {
+                self.guard.reopened(recovery);
                 if let Some(recovery) = self.recoveries.get_mut(recovery) {
                     (recovery.closed_at, recovery.held) = (None, false);
                 }

@@ -1,7 +1,8 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
 use super::{
-    Sql, deaths, leases, log, nouns, recoveries, reports, requests, rows, schema, small, taskflow,
+    Sql, deaths, guard, leases, log, nouns, recoveries, reports, requests, rows, schema, small,
+    taskflow,
 };
 use crate::{
     Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::Evidence,
+    guard::{Record, Switch},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
@@ -199,6 +201,14 @@ impl Store for Sql {
         self.repeat("listing requests", |_| requests::open_requests(self, limit)).await
     }
 
+    async fn words(&self, limit: u32) -> Result<(Option<Switch>, Vec<Request>), StoreError> {
+        let words = async |_| {
+            let switch = guard::switches(&self.db, 1).await?.pop();
+            Ok((switch, requests::open_requests(self, limit).await?))
+        };
+        self.repeat("listing requests", words).await
+    }
+
     async fn answer_request(
         &self,
         id: &str,
@@ -208,6 +218,18 @@ impl Store for Sql {
     ) -> Result<bool, StoreError> {
         let work = |past| requests::answer(self, id, state, answer, evidence, past);
         self.repeat("answering a request", work).await
+    }
+
+    async fn guard(&self, since: Millis) -> Result<Record, StoreError> {
+        self.repeat("reading the guard", |_| guard::record(self, since)).await
+    }
+
+    async fn switches(&self, limit: u32) -> Result<Vec<Switch>, StoreError> {
+        self.repeat("reading the guard's switch", |_| guard::switches(&self.db, limit)).await
+    }
+
+    async fn turn_switch(&self, to: &Switch) -> Result<(), StoreError> {
+        self.repeat("turning the guard's switch", |_| guard::turn(self, to)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

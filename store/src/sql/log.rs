@@ -1,7 +1,7 @@
 //! Logs, and the summaries of them in Masakari's tables.
 
 use super::{
-    Sql, deaths, history, leases,
+    Sql, deaths, guard, history, leases,
     ours::{log, recoveries},
     requests, rows, small, stored,
     theirs::{hosts, notifications, vmoves},
@@ -142,6 +142,12 @@ async fn summarize(
             Summary::OnMaintenanceForProcess(host) => {
                 small::put_on_maintenance_for_process(db, recovery, host, at).await?;
             }
+            Summary::Passed { beat } => {
+                if !guard::pass(db, *beat, recovery, at).await? {
+                    return Err(rules::guard_moved(*beat).into());
+                }
+            }
+            Summary::Storm => guard::storm(db, at).await?,
             Summary::Reopened => reopen(db, recovery).await?,
             Summary::Answered { request, answer } => {
                 if !requests::grant(db, request, answer).await? {
@@ -190,6 +196,7 @@ async fn reopen(db: &impl ConnectionTrait, recovery: &NotificationId) -> Result<
         .col_expr(Column::Held, Expr::value(false))
         .exec(db)
         .await?;
+    guard::reopened(db, recovery).await?;
     history::unsettle(db, recovery).await
 }
 

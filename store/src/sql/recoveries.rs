@@ -100,7 +100,7 @@ pub(super) async fn open_of_host(
     Ok(open.map(|row| NotificationId::new(row.notification)))
 }
 
-async fn host_names(
+pub(super) async fn host_names(
     db: &impl ConnectionTrait,
     of: &[Model],
 ) -> Result<BTreeMap<String, HostName>, Trouble> {

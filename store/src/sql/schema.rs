@@ -6,13 +6,13 @@
 
 mod tables;
 
-use super::{Sql, history, recoveries, taskflow, trouble::Trouble};
+use super::{Sql, guard, history, recoveries, taskflow, trouble::Trouble};
 use crate::StoreError;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tables::{TABLES_OF_OURS, TABLES_OF_THEIRS, create};
 
 /// The version of our tables.
-const OURS: i32 = 4;
+const OURS: i32 = 5;
 
 /// Masakari's revisions (`masakari/db/sqlalchemy/migrations/versions`), oldest first.
 const INITIAL: &str = "8f848eb45d03";
@@ -59,6 +59,7 @@ async fn upgrade(db: &impl ConnectionTrait) -> Result<(), Trouble> {
     for table in TABLES_OF_OURS {
         create(db, table).await?;
     }
+    guard::make(db).await?;
     match our_version(db).await? {
         Some(OURS) => Ok(()),
         Some(_) => run(db, &format!("UPDATE ha_schema SET version = {OURS}")).await,

@@ -280,12 +280,18 @@ pub(crate) async fn older_databases_are_brought_up_to_date(doors: &Doors) {
     }
 }
 
-/// Version 3 had no `ha_deaths`.
+/// Version 3 had no `ha_deaths`, version 4 nothing of the guard.
 pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors: &Doors) {
     let db = raw(doors).await;
     let (_, host) = segment_and_host(&*doors.a).await;
     let open = accepted(&*doors.a, report(10, &host)).await;
-    let before = ["DROP TABLE ha_deaths", "UPDATE ha_schema SET version = 3"];
+    let before = [
+        "DROP TABLE ha_deaths",
+        "DROP TABLE ha_guard",
+        "DROP TABLE ha_switches",
+        "DROP TABLE ha_passed",
+        "UPDATE ha_schema SET version = 3",
+    ];
     run(&db, &before.map(Into::into)).await;
     let sql = connect(doors.url.as_deref().unwrap()).await;
     assert!(matches!(sql.check().await, Err(StoreError::Schema { .. })));
@@ -298,6 +304,10 @@ pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors
     sql.append(&lease, &open.uuid, &[claimed(1, &lease)], &moved).await.unwrap();
     let of_another = NotificationId::new(uuid(99));
     assert_eq!(sql.deaths(&[server], Millis(0), &of_another).await.unwrap().len(), 1);
+    let beat = sql.guard(NOW).await.unwrap().beat;
+    let passed = [Summary::Passed { beat }];
+    sql.append(&lease, &open.uuid, &[held(2)], &passed).await.unwrap();
+    assert!(sql.guard(NOW).await.unwrap().losses[0].passed.is_some());
     sql.close().await;
 }
 

@@ -7,6 +7,7 @@ mod deaths;
 mod doors;
 mod faults;
 mod fixtures;
+mod guard;
 mod hand;
 mod history;
 mod leases;
@@ -98,6 +99,16 @@ macro_rules! every_store {
                 a_death_keeps_its_moment_when_its_server_is_moved
                 what_moves_from_a_host_that_lives_tells_of_no_death
                 hundreds_of_servers_are_asked_about_at_once;
+            guard:
+                lost_hosts_are_told_with_the_sizes_of_their_segments
+                a_loss_is_told_while_it_is_open_or_young
+                of_two_that_read_the_same_one_begins
+                of_many_that_begin_at_once_one_does
+                what_read_the_guard_before_the_switch_was_turned_begins_nothing
+                the_switch_is_as_it_was_turned_last
+                a_storm_is_remembered_at_its_latest
+                what_the_guard_holds_does_not_make_its_segment_in_use
+                what_is_tried_again_has_not_begun;
             requests:
                 a_request_is_filed_and_listed_oldest_first
                 a_request_is_answered_once

@@ -12,6 +12,30 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("fencing", "report_interval", Kind::Int { min: 0, max: 600 })
         .default("10")
         .help("`report_interval` of your nova.conf: a host that Nova has heard within it, and 5 s more, is not fenced yet; 0: nobody waits for a heartbeat, before or after"),
+    Opt::new("guard", "segment_hosts", Kind::Int { min: 0, max: 100_000 })
+        .default("0")
+        .help("The most hosts of a segment that may be lost at once before none of their recoveries begins; 0: no such number"),
+    Opt::new("guard", "segment_percent", Kind::Int { min: 0, max: 100 })
+        .default("25")
+        .help("The same as a share of the segment's hosts: two are always allowed, all of several never; 0: no such share"),
+    Opt::new("guard", "cloud_hosts", Kind::Int { min: 0, max: 100_000 })
+        .default("0")
+        .help("The most hosts of all segments that may be lost at once; 0: no such number"),
+    Opt::new("guard", "cloud_percent", Kind::Int { min: 0, max: 100 })
+        .default("10")
+        .help("The same as a share of the hosts of all segments, as in `segment_percent`"),
+    Opt::new("guard", "window", Kind::Int { min: 60, max: 86_400 })
+        .default("300")
+        .help("The seconds within which hosts that are reported count as lost at once; those that wait count as long as they do"),
+    Opt::new("guard", "per_minute", Kind::Int { min: 0, max: 100_000 })
+        .default("20")
+        .help("How many recoveries of hosts may begin within a minute; the others wait for their turn; 0: any number"),
+    Opt::new("guard", "silent_percent", Kind::Int { min: 0, max: 100 })
+        .default("50")
+        .help("When more of Nova's compute services than that went silent at once, as without a message bus, nothing begins; 0: that is not looked at"),
+    Opt::new("guard", "cooldown", Kind::Int { min: 0, max: 86_400 })
+        .default("120")
+        .help("The seconds after a storm of the whole cloud in which nothing begins"),
     Opt::new("ha", "lease_seconds", Kind::Int { min: 3, max: 3600 })
         .default("10")
         .help("How long a dead engine's work rests before another engine goes on with it"),

@@ -230,6 +230,26 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_guard",
+        columns: "id INTEGER NOT NULL, beat BIGINT NOT NULL, storm_ms BIGINT, PRIMARY KEY (id)",
+        indexes: &[],
+        whose: Whose::Ours,
+    },
+    Table {
+        name: "ha_switches",
+        columns: "id {counter}, at_ms BIGINT NOT NULL, armed BOOLEAN NOT NULL, who TEXT NOT NULL, \
+            reason TEXT, PRIMARY KEY (id)",
+        indexes: &[],
+        whose: Whose::Ours,
+    },
+    Table {
+        name: "ha_passed",
+        columns: "notification VARCHAR(36) NOT NULL, at_ms BIGINT NOT NULL, \
+            PRIMARY KEY (notification)",
+        indexes: &[("ha_passed_at", "at_ms")],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],

@@ -1,0 +1,111 @@
+//! What the storm guard is asked with: the switch, what the database knows of lost hosts, and Nova's services.
+//!
+//! It decides nothing (`recovery::guard` does) and looks for every recovery of this engine: Nova's list of services, which
+//! is long in a large cloud, is asked for once and serves all of them for a moment. One recovery begins at a time, so
+//! that those of one engine do not refuse each other; what refuses those of two is a number in the database.
+
+use crate::{Engine, look::LOOK_WITHIN, look::LookFailed, turn::chain};
+use ports::Boot;
+use recovery::{
+    guard::{Hold, Record, Switch},
+    seen::ComputeService,
+};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+use store::StoreError;
+
+/// What the guard was told may be so old when something begins by it.
+pub(crate) const GUARD_FRESH: Duration = Duration::from_secs(2);
+
+/// All of Nova's compute services, or why they cannot be told.
+pub(crate) type Services = Rc<Result<Vec<ComputeService>, String>>;
+
+/// What this engine knows for the guard.
+#[derive(Default, Debug)]
+pub(crate) struct Guard {
+    /// As it was read last; nothing: it was not read yet.
+    switch: RefCell<Option<Option<Switch>>>,
+    /// Whoever finds them old asks; the others wait for that answer.
+    services: futures::lock::Mutex<Option<(Boot, Services)>>,
+    /// Who has it may begin.
+    pub(crate) turn: futures::lock::Mutex<()>,
+    /// The number after the last that began here.
+    pub(crate) beat: Cell<u64>,
+}
+
+/// What is known for one verdict.
+#[derive(Debug)]
+pub(crate) struct GuardView {
+    pub(crate) answered_at: Boot,
+    pub(crate) record: Record,
+    pub(crate) services: Services,
+}
+
+/// How the switch stands.
+pub(crate) enum Armed {
+    Yes,
+    No(Hold),
+    /// It was not read yet.
+    Unknown,
+}
+
+impl Engine {
+    /// Asks the database, and beside it Nova.
+    pub(crate) async fn look_at_guard(&self) -> Result<GuardView, LookFailed> {
+        let (record, services) = futures::join!(self.guard_record(), self.services());
+        let answered_at = self.ports.clock.boot();
+        Ok(GuardView { answered_at, record: record?, services })
+    }
+
+    pub(crate) async fn guard_record(&self) -> Result<Record, StoreError> {
+        // Reports bear the time of the wall clock.
+        let since = self.config().guard.since(self.ports.clock.wall());
+        self.ports.store.guard(since).await
+    }
+
+    async fn services(&self) -> Services {
+        let clock = &*self.ports.clock;
+        let mut last = self.guard.services.lock().await;
+        if let Some((at, services)) = &*last
+            && clock.boot().since(*at) <= GUARD_FRESH
+        {
+            return Rc::clone(services);
+        }
+        let asked = self.ports.nova.compute_services();
+        let services = match ports::within(clock, LOOK_WITHIN, asked).await {
+            Some(Ok(services)) => Ok(services),
+            Some(Err(error)) => Err(chain(&error)),
+            None => Err(format!("Nova took longer than {} s", LOOK_WITHIN.as_secs())),
+        };
+        let services = Rc::new(services);
+        *last = Some((clock.boot(), Rc::clone(&services)));
+        services
+    }
+
+    /// The switch as it was just read; whoever is held by it, or runs, is told.
+    pub(crate) fn note_switch(&self, now: Option<Switch>) {
+        let armed = |switch: &Option<Switch>| switch.as_ref().is_none_or(|switch| switch.armed);
+        let before = self.guard.switch.replace(Some(now.clone()));
+        if before.as_ref().is_some_and(|before| armed(before) == armed(&now)) {
+            return;
+        }
+        if let Some(switch) = now.filter(|switch| before.is_some() || !switch.armed) {
+            let (by, why) = (&switch.by, switch.why.as_deref().unwrap_or_default());
+            match switch.armed {
+                true => tracing::warn!(by, why, "armed: recoveries begin and go on"),
+                false => tracing::warn!(by, why, "disarmed: nothing is begun"),
+            }
+        }
+        self.wake.nudge();
+    }
+
+    pub(crate) fn armed(&self) -> Armed {
+        match &*self.guard.switch.borrow() {
+            None => Armed::Unknown,
+            Some(switch) => switch.as_ref().and_then(Switch::hold).map_or(Armed::Yes, Armed::No),
+        }
+    }
+}

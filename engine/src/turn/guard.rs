@@ -1,0 +1,177 @@
+//! The guard of one recovery: whether it may begin, or go on, and the line that says so.
+
+use super::{Came, Single, Turns};
+use crate::{
+    error::Stop,
+    guard::{Armed, GUARD_FRESH, GuardView},
+};
+use futures::FutureExt;
+use recovery::{
+    Missing, Permit,
+    due::Step,
+    guard::{self, GuardEntry, Hold, Of},
+    log::Entry,
+};
+use std::time::Duration;
+use store::StoreError;
+
+/// How often a recovery that the guard holds looks whether it may begin.
+pub(super) const NAP_GUARDED: Duration = Duration::from_secs(5);
+
+/// What the guard says now.
+enum Says {
+    /// It has passed, and the switch is on.
+    Go,
+    /// It may begin, as things were read.
+    Pass {
+        beat: Option<u64>,
+    },
+    Hold(Hold),
+    /// It is not known yet.
+    Ask,
+}
+
+impl Turns<'_> {
+    /// Writes what the judgement of the host, and of the guard, has changed. `true`: something was written.
+    pub(super) async fn note_judgement(
+        &mut self,
+        judged: Option<&Result<Permit, Missing>>,
+    ) -> Result<bool, Stop> {
+        let Some(judged) = judged else { return Ok(false) };
+        if !self.would_act(judged) {
+            return self.note(self.judgement(judged)).await;
+        }
+        match self.guard_says() {
+            Says::Ask => Ok(false),
+            Says::Go => self.note(self.judgement(judged)).await,
+            Says::Pass { beat } => self.pass(beat, judged).await,
+            Says::Hold(hold) => {
+                let entry = self.state.held_by(&hold, self.engine.now());
+                if entry.is_some() {
+                    tracing::warn!("held: {}", hold.why);
+                }
+                self.note(entry).await
+            }
+        }
+    }
+
+    async fn note(&mut self, entry: Option<Entry>) -> Result<bool, Stop> {
+        let any = entry.is_some();
+        self.record(entry.into_iter().collect()).await?;
+        Ok(any)
+    }
+
+    /// Whether the next thing would change the cloud.
+    fn would_act(&self, judged: &Result<Permit, Missing>) -> bool {
+        match judged {
+            Ok(_) => true,
+            Err(missing) => self.is_to_be_fenced(missing),
+        }
+    }
+
+    fn guard_says(&self) -> Says {
+        match self.engine.armed() {
+            Armed::Yes => {}
+            Armed::No(hold) => return Says::Hold(hold),
+            Armed::Unknown => return Says::Ask,
+        }
+        if self.state.has_passed() {
+            return Says::Go;
+        }
+        let rules = &self.engine.config().guard;
+        if !rules.is_on() {
+            return Says::Pass { beat: None };
+        }
+        match self.fresh_guard() {
+            Some(view) => self.verdict(view),
+            None => Says::Ask,
+        }
+    }
+
+    fn verdict(&self, view: &GuardView) -> Says {
+        let services = match &*view.services {
+            Ok(services) => Ok(services.as_slice()),
+            Err(why) => Err(why.as_str()),
+        };
+        let subject = &self.mission.subject;
+        let of = Of {
+            notification: &subject.notification,
+            host: &subject.host,
+            segment: &self.mission.segment,
+            // Reports, and Nova's heartbeats, bear the time of the wall clock.
+            now: self.engine.ports.clock.wall(),
+        };
+        match guard::judge(&self.engine.config().guard, &view.record, services, of) {
+            Ok(()) => Says::Pass { beat: Some(view.record.beat) },
+            Err(hold) => Says::Hold(hold),
+        }
+    }
+
+    /// Begins, with the line that the host is dead: one transaction, refused when somebody else has begun since the
+    /// guard was read.
+    async fn pass(
+        &mut self,
+        beat: Option<u64>,
+        judged: &Result<Permit, Missing>,
+    ) -> Result<bool, Stop> {
+        let engine = self.engine;
+        let turn = engine.guard.turn.lock().await;
+        if beat.is_some_and(|beat| beat < engine.guard.beat.get()) {
+            return self.read_again().await;
+        }
+        let passed = Entry::Guard(GuardEntry::Passed { beat });
+        let entries = [passed].into_iter().chain(self.judgement(judged)).collect();
+        match self.record(entries).await {
+            Ok(()) => {
+                engine.guard.beat.set(beat.map_or(0, |beat| beat + 1).max(engine.guard.beat.get()));
+            }
+            Err(Stop::Store(StoreError::InUse { noun: store::GUARD, .. })) => {
+                drop(turn);
+                return self.read_again().await;
+            }
+            Err(stop) => return Err(stop),
+        }
+        Ok(true)
+    }
+
+    /// Only the database: Nova has nothing new.
+    async fn read_again(&mut self) -> Result<bool, Stop> {
+        let record = self.engine.guard_record().await;
+        self.guard = match (record, self.guard.take()) {
+            (Ok(record), Some(view)) => Some(GuardView { record, ..view }),
+            _ => None,
+        };
+        Ok(true)
+    }
+
+    fn fresh_guard(&self) -> Option<&GuardView> {
+        let now = self.boot();
+        self.guard.as_ref().filter(|view| now.since(view.answered_at) <= GUARD_FRESH)
+    }
+
+    /// Whether anything may be begun.
+    pub(super) fn is_let(&self) -> bool {
+        let armed = matches!(self.engine.armed(), Armed::Yes);
+        armed && self.state.has_passed() && self.state.guard.held.is_none()
+    }
+
+    /// Looks at what the guard must know, when that is asked next: beside the first look at the host, so that it costs
+    /// no time, and when the host is dead.
+    pub(super) fn look_at_guard(
+        &mut self,
+        judged: Option<&Result<Permit, Missing>>,
+        steps: &[Step],
+    ) {
+        let rules = self.engine.config().guard;
+        let looks = steps.iter().any(|step| matches!(step, Step::LookAtHost));
+        let soon = looks && (self.view.is_none() || self.state.guard.held.is_some());
+        let wanted = soon || judged.is_some_and(|judged| self.would_act(judged));
+        let quiet = self.after_outage <= self.boot();
+        let known = self.state.has_passed() || self.fresh_guard().is_some();
+        if wanted && quiet && rules.is_on() && !known && self.singles.insert(Single::Guard) {
+            let engine = self.engine;
+            let look = async move { Came::Guarded(engine.look_at_guard().await) };
+            self.in_flight.push(look.boxed_local());
+        }
+    }
+}

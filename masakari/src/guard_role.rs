@@ -1,0 +1,82 @@
+//! `masakari guard`, `disarm` and `arm`: the switch by which a person stops everything, and what the storm
+//! guard sees.
+
+use crate::{ask::Word, output};
+use anyhow::Context;
+use clap::Args;
+use openstack::instance_ha::Guard;
+use std::process::ExitCode;
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    cloud: crate::ask::Cloud,
+}
+
+impl Show {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let guard = self.cloud.ask(async |client| client.guard().await)?;
+        tell(&guard.context("the guard is not known")?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Disarm {
+    #[command(flatten)]
+    word: Word,
+}
+
+impl Disarm {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let reason = self.word.reason.as_deref();
+        let guard = self.word.cloud.ask(async |client| client.disarm(reason).await)?;
+        tell(&guard.context("it is not disarmed")?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Arm {
+    #[command(flatten)]
+    word: Word,
+}
+
+impl Arm {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let reason = self.word.reason.as_deref();
+        let guard = self.word.cloud.ask(async |client| client.arm(reason).await)?;
+        tell(&guard.context("it is not armed")?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn tell(guard: &Guard) {
+    output::say(match guard.armed {
+        true => "armed: recoveries begin and go on",
+        false => "DISARMED: nothing is begun; what Nova was asked for is followed to its end",
+    });
+    for turn in &guard.history {
+        let what = if turn.armed { "armed" } else { "disarmed" };
+        let why = turn.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        output::say(&format!("  {} {what} by {}{why}", turn.at, turn.by));
+    }
+    if let Some(at) = &guard.storm_at {
+        output::say(&format!("the last storm was seen at {at}"));
+    }
+    if guard.lost.is_empty() {
+        output::say("no host was lost within the last hour");
+    }
+    for lost in &guard.lost {
+        let state = match (&lost.begun_at, lost.open) {
+            (None, true) => "waits",
+            (Some(_), true) => "is being recovered",
+            (_, false) => "its recovery has ended",
+        };
+        let segment = lost.segment.as_deref().unwrap_or("?");
+        output::say(&format!(
+            "host {} of segment {segment}, reported at {}: {state} (notification {})",
+            lost.host, lost.reported_at, lost.notification
+        ));
+    }
+}
