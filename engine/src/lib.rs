@@ -30,6 +30,7 @@ mod hand;
 mod journal;
 mod locks;
 mod look;
+mod owners;
 mod priorities;
 mod process;
 mod reasons;

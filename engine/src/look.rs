@@ -17,6 +17,7 @@ use recovery::{
     permit,
     permit::NovaSays,
     quarantine::Death,
+    rules::Facts,
     seen::{ComputeService, Evacuation, Server},
     way::Ways,
 };
@@ -83,6 +84,8 @@ pub(crate) struct HostList {
     pub(crate) more_reserved: bool,
     /// The hosts of the segment that could take servers; `None`: Nova chooses freely.
     pub(crate) within: Option<Vec<HostName>>,
+    /// What owners' rules speak of.
+    pub(crate) facts: Facts,
     /// Those that are not 0.
     pub(crate) priorities: BTreeMap<ServerId, i64>,
     pub(crate) order: Order,
@@ -143,6 +146,7 @@ impl Engine {
             .await
             .renew_on(host, &mut servers);
         let cursor = self.ports.nova.cursor_at(asked);
+        let facts = self.facts(&self.config().selection.owners, Some(host), &servers).await?;
         let priorities = self.priorities(host, &servers).await;
         let order = self.order(&servers).await?;
         Ok(HostList {
@@ -151,6 +155,7 @@ impl Engine {
             cursor,
             more_reserved,
             within,
+            facts,
             priorities,
             order,
             deaths,

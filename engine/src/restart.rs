@@ -16,6 +16,7 @@ use recovery::{
     log::Entry,
     nouns::NotificationStatus,
     restart::{self, Due, Event, Look, Stage, State},
+    rules::Facts,
     seen::{ComputeService, Server},
 };
 use serde_json::json;
@@ -33,6 +34,7 @@ struct View {
     evacuating: bool,
     host_recovery: Option<(HostName, NotificationId)>,
     restarts: u32,
+    facts: Facts,
 }
 
 impl Engine {
@@ -138,7 +140,17 @@ impl Engine {
             }
         }
         let restarts = self.restarts(journal, id).await?;
-        Ok(Some(View { looked_at, began, server, service, evacuating, host_recovery, restarts }))
+        let facts = self.facts_of(journal, server.as_ref()).await?;
+        Ok(Some(View {
+            looked_at,
+            began,
+            server,
+            service,
+            evacuating,
+            host_recovery,
+            restarts,
+            facts,
+        }))
     }
 
     async fn restarts(
@@ -151,6 +163,21 @@ impl Engine {
         }
         let since = self.now().plus(-self.config().restart.window_ms);
         Ok(self.ports.store.restarts(id, since, &journal.subject.notification).await?)
+    }
+
+    /// What owners' rules speak of, as long as it is not chosen.
+    async fn facts_of(
+        &self,
+        journal: &Journal<'_, State>,
+        server: Option<&Server>,
+    ) -> Result<Facts, LookFailed> {
+        match server {
+            Some(server) if journal.state.stage == Stage::Choosing => {
+                let owners = &self.config().restart.owners;
+                self.facts(owners, server.host.as_ref(), core::slice::from_ref(server)).await
+            }
+            Some(_) | None => Ok(Facts::default()),
+        }
     }
 
     /// Does what the view asks for; `true`: the view is used up.
@@ -171,6 +198,7 @@ impl Engine {
             evacuating: view.evacuating,
             host_recovery: view.host_recovery.as_ref().map(|(host, recovery)| (host, recovery)),
             restarts: view.restarts,
+            facts: &view.facts,
         };
         let (rules, limits) = (&self.config().restart, &self.config().restart_limits);
         let due = restart::judge(&journal.state, rules, limits, &look, self.now());

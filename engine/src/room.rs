@@ -241,8 +241,8 @@ fn is_deleted(server: &Server) -> bool {
     matches!(server.vm_state, VmState::Deleted | VmState::SoftDeleted)
 }
 
-/// Placement is not there, not for us or too old: it will not tell next time either.
-fn cannot_tell(error: &AskError) -> bool {
+/// The service is not there, not for us or too old: it will not tell next time either.
+pub(crate) fn cannot_tell(error: &AskError) -> bool {
     match error {
         AskError::NoEndpoint { .. }
         | AskError::Forbidden { .. }

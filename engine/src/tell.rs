@@ -9,7 +9,7 @@ use recovery::{
     Millis, NotificationId, certificate,
     evidence::{Evidence, Kind},
     fencing::FenceEntry,
-    log::{Act, Entry},
+    log::{Act, Entry, Skipped},
     nouns::NotificationStatus,
     state::{Outcome, Stage, State},
     way::WayEntry,
@@ -58,6 +58,7 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
             Entry::NotRestored { server, why } => {
                 tracing::warn!(%server, why, "moved, but not as it was before");
             }
+            Entry::Planned { skipped, .. } => skipped.iter().for_each(left_alone),
             Entry::Ended { status, message } => host_ended(*status, message.as_deref(), state, now),
             Entry::Way(WayEntry::Over { why }) => {
                 tracing::info!(why, "there is no host to be had in this way");
@@ -70,7 +71,6 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
             | Entry::ForcedDown
             | Entry::DisableIntended
             | Entry::Disabled
-            | Entry::Planned { .. }
             | Entry::Intended { .. }
             | Entry::Did { .. }
             | Entry::Refused { .. }
@@ -109,6 +109,15 @@ fn proven(kind: Kind, at: Millis, evidence: &[Evidence]) {
 
 /// So many of the newest pieces of evidence stand in a line of the log; the certificate has all.
 const EVIDENCE_TOLD: usize = 8;
+
+fn left_alone(skipped: &Skipped) {
+    let (server, why) = (&skipped.server, &skipped.why);
+    match &skipped.left {
+        Some(left) if left.tell => tracing::warn!(%server, name = left.name, why, "it stays"),
+        Some(left) => tracing::info!(%server, name = left.name, why, "it stays"),
+        None => tracing::debug!(%server, why, "it stays"),
+    }
+}
 
 fn fencing(entry: &FenceEntry, now: Millis) {
     match entry {

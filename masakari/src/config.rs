@@ -12,6 +12,7 @@ mod logs;
 mod options;
 mod policy_files;
 mod rooms;
+mod rules;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! SIGHUP: the configuration is read anew, and what can change while we run changes.
 //!
-//! That is what decides (`[host_failure]`, `[instance_failure]`, `[process_failure]`, `[recovery]`, `[fencing]`,
+//! That is what decides (`[host_failure]`, `[instance_failure]`, `[process_failure]`, `[recovery]`, `[recovery_rules]`, `[fencing]`,
 //! `[taskflow_driver_recovery_flows]`, `[recovery_steps]`, intervals and limits) and the log's levels. Connections, ports
 //! and who we are stay until a restart. Files that cannot be used change nothing: a mistake in an editor must not
 //! stop a recovery. Policy files need no signal.

@@ -204,14 +204,14 @@ fn prepared(
     let without = moves.len() - with_key;
     task.say(at, 0.0, "Preparing instances for evacuation".into());
     task.say(at, 0.3, format!("Total instances running on failed host '{host}' is {on_host}"));
-    for Skipped { server, why } in skipped {
+    for Skipped { server, why, .. } in skipped {
         task.say(at, 0.4, format!("Instance '{server}' stays: {why}"));
     }
     for (m, why) in quarantined.iter().filter_map(|m| Some((m, m.quarantine.as_ref()?))) {
         task.say(at, 0.4, format!("Instance '{}' is not evacuated: {why}", m.server));
     }
     task.say(at, 0.6, format!("Total HA Enabled instances count: '{with_key}'"));
-    let only_with_key = skipped.iter().any(|s| s.why.contains("HA_Enabled"));
+    let only_with_key = skipped.iter().any(|s| s.left.is_none() && s.why.contains("HA_Enabled"));
     if !only_with_key {
         task.say(at, 0.7, format!("Total Non-HA Enabled instances count: '{without}'"));
         let text = "All instances (HA Enabled/Non-HA Enabled) should be considered for evacuation.";

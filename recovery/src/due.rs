@@ -498,7 +498,8 @@ fn verdict(state: &State) -> Entry {
     let off: Vec<String> =
         state.starts.not_started().map(|(s, why)| format!("{}: {why}", s.ordered.server)).collect();
     if failed.is_empty() && off.is_empty() && state.confirmed {
-        return Entry::Ended { status: NotificationStatus::Finished, message: None };
+        let message = state.told_of_left(FAILURES_SHOWN);
+        return Entry::Ended { status: NotificationStatus::Finished, message };
     }
     let some = |what: &str, whose: &[String]| {
         let shown = whose.iter().take(FAILURES_SHOWN).cloned().collect::<Vec<_>>().join("; ");
@@ -513,7 +514,9 @@ fn verdict(state: &State) -> Entry {
         (true, false) => some("evacuated and not started", &off),
         (true, true) => format!("new servers appeared on the host after {} plans", state.plans),
     };
-    Entry::Ended { status: NotificationStatus::Failed, message: Some(message) }
+    let left = state.told_of_left(FAILURES_SHOWN).map(|left| format!("; {left}"));
+    let message = Some(message + &left.unwrap_or_default());
+    Entry::Ended { status: NotificationStatus::Failed, message }
 }
 
 /// A message that names hundreds of servers is read by nobody; the vmoves name each.

@@ -43,6 +43,7 @@ pub mod quarantine;
 pub mod request;
 pub mod requests;
 pub mod restart;
+pub mod rules;
 pub mod seen;
 pub mod shortage;
 pub mod state;

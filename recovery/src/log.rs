@@ -9,6 +9,7 @@ use crate::capacity::CapacityEntry;
 use crate::evidence::{Evidence, Kind, Sighting};
 use crate::hand::HandEntry;
 use crate::nouns::{NotificationStatus, VMove};
+use crate::rules::Left;
 use crate::seen::{Power, VmState};
 use crate::way::WayEntry;
 use crate::{HostId, HostName, Millis, ServerId, VMoveId};
@@ -249,6 +250,9 @@ impl Planned {
 pub struct Skipped {
     pub server: ServerId,
     pub why: String,
+    /// An owner's rule wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
 }
 
 /// One server on its new host.

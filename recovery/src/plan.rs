@@ -6,7 +6,9 @@
 //! Different on purpose: a server that Nova is evacuating already is followed, not reset.
 
 use crate::log::{Aftermath, Planned, Reset, Skipped};
+use crate::rules::{Facts, Left, LeftBy, Owners, Verdict};
 use crate::seen::{Evacuation, EvacuationStatus, Power, Server, Task, VmState};
+use crate::steps::Failure;
 use crate::{ServerId, VMoveId};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -23,11 +25,14 @@ pub struct Selection {
     pub evacuate_all: bool,
     /// `ignore_instances_in_error_state`.
     pub ignore_error: bool,
+    /// `[recovery_rules]`.
+    pub owners: Owners,
 }
 
 impl Default for Selection {
     fn default() -> Self {
-        Self { ha_key: "HA_Enabled".into(), evacuate_all: true, ignore_error: false }
+        let owners = Owners::default();
+        Self { ha_key: "HA_Enabled".into(), evacuate_all: true, ignore_error: false, owners }
     }
 }
 
@@ -36,19 +41,27 @@ pub fn select(
     servers: &[Server],
     evacuations: &[Evacuation],
     rules: &Selection,
+    facts: &Facts,
     mut new_vmove: impl FnMut() -> VMoveId,
 ) -> (Vec<Planned>, Vec<Skipped>) {
     let newest = newest_evacuations(evacuations);
     let (mut moves, mut skipped) = (Vec::new(), Vec::new());
     for server in servers {
         let ha_enabled = server.metadata.get(&rules.ha_key).is_some_and(|v| means_true(v));
-        match stays(server, ha_enabled, rules) {
-            Some(why) => skipped.push(Skipped { server: server.id.clone(), why: why.into() }),
+        let newest = newest.get(&server.id);
+        let under_way = newest.is_some_and(|e| e.status.may_run());
+        let (why, left) = match stays(server, ha_enabled, under_way, rules, facts) {
             None => {
-                let newest = newest.get(&server.id);
                 moves.push(planned(server, newest, evacuations, ha_enabled, new_vmove()));
+                continue;
             }
-        }
+            Some(Stays::State(why)) => (why.into(), None),
+            Some(Stays::Rule(LeftBy { rule, tell, why })) => {
+                let (vmove, name) = (new_vmove(), server.name.clone());
+                (why, Some(Left { vmove, name, rule, tell }))
+            }
+        };
+        skipped.push(Skipped { server: server.id.clone(), why, left });
     }
     in_order(&mut moves);
     (moves, skipped)
@@ -136,11 +149,37 @@ fn planned(
     }
 }
 
-fn stays(server: &Server, ha_enabled: bool, rules: &Selection) -> Option<&'static str> {
-    match server.vm_state {
-        VmState::ShelvedOffloaded => return Some("it is shelved and has no host"),
-        VmState::SoftDeleted | VmState::Deleted => return Some("it is deleted"),
-        VmState::Error if rules.ignore_error => return Some("it is in 'error' state"),
+/// Why a server stays.
+enum Stays {
+    State(&'static str),
+    Rule(LeftBy),
+}
+
+/// A server that Nova is evacuating already is followed, whatever its owner wants.
+fn stays(
+    server: &Server,
+    ha_enabled: bool,
+    under_way: bool,
+    rules: &Selection,
+    facts: &Facts,
+) -> Option<Stays> {
+    if let Some(why) = stays_by_its_state(server.vm_state, rules) {
+        return Some(Stays::State(why));
+    }
+    match rules.owners.judge(server, Failure::Host, facts) {
+        Verdict::Left(left) if !under_way => return Some(Stays::Rule(left)),
+        Verdict::Evacuate => return None,
+        Verdict::Left(_) | Verdict::Usual => {}
+    }
+    let wanted = ha_enabled || rules.evacuate_all;
+    (!wanted).then_some(Stays::State("it is not HA_Enabled"))
+}
+
+fn stays_by_its_state(state: VmState, rules: &Selection) -> Option<&'static str> {
+    match state {
+        VmState::ShelvedOffloaded => Some("it is shelved and has no host"),
+        VmState::SoftDeleted | VmState::Deleted => Some("it is deleted"),
+        VmState::Error if rules.ignore_error => Some("it is in 'error' state"),
         VmState::Active
         | VmState::Stopped
         | VmState::Error
@@ -150,9 +189,8 @@ fn stays(server: &Server, ha_enabled: bool, rules: &Selection) -> Option<&'stati
         | VmState::Rescued
         | VmState::Building
         | VmState::Shelved
-        | VmState::Unknown => {}
+        | VmState::Unknown => None,
     }
-    (!ha_enabled && !rules.evacuate_all).then_some("it is not HA_Enabled")
 }
 
 fn aftermath(server: &Server) -> Aftermath {
@@ -207,7 +245,7 @@ mod tests {
     }
 
     fn choose(servers: &[Server], rules: &Selection) -> (Vec<Planned>, Vec<Skipped>) {
-        select(servers, &[], rules, || VMoveId::new("v"))
+        select(servers, &[], rules, &Facts::default(), || VMoveId::new("v"))
     }
 
     fn order(moves: &[Planned]) -> Vec<&str> {
@@ -312,11 +350,10 @@ mod tests {
         let records =
             [evacuation(1, EvacuationStatus::Failed), evacuation(2, EvacuationStatus::Running)];
         let planned = |records: &[Evacuation]| {
-            select(core::slice::from_ref(&moving), records, &Selection::default(), || {
-                VMoveId::new("v")
-            })
-            .0
-            .remove(0)
+            let (rules, facts) = (Selection::default(), Facts::default());
+            select(core::slice::from_ref(&moving), records, &rules, &facts, || VMoveId::new("v"))
+                .0
+                .remove(0)
         };
         assert!(planned(&records).under_way);
         assert_eq!(planned(&records).reset, Reset::NotNeeded);

@@ -27,6 +27,7 @@ pub use judge::{Due, Look, judge};
 
 use crate::fold::{Common, Fold, Of};
 use crate::log::{Line, Summary};
+use crate::rules::Owners;
 use crate::seen::VmState;
 use crate::state::Subject;
 use crate::{HostName, Millis, ServerId};
@@ -98,12 +99,15 @@ pub struct Rules {
     /// How often one server may be restarted within `window_ms`; zero: as often as it fails.
     pub restarts_most: u32,
     pub window_ms: i64,
+    /// `[recovery_rules]`.
+    pub owners: Owners,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         let (restarts_most, window_ms) = (5, 3_600_000);
-        Self { ha_key: "HA_Enabled".into(), all: false, restarts_most, window_ms }
+        let owners = Owners::default();
+        Self { ha_key: "HA_Enabled".into(), all: false, restarts_most, window_ms, owners }
     }
 }
 

@@ -127,15 +127,31 @@ pub struct Server {
     pub hints: Hints,
 }
 
-/// What else may say how early a server moves, and where it can be asked.
+/// What else decides over a server: whose it is, how early it moves, where it can be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hints {
+    /// The id of its project.
+    pub project: String,
+    pub tags: alloc::vec::Vec<String>,
+    pub flavor_name: String,
     /// The extra specs of its flavor.
     pub flavor: BTreeMap<String, String>,
+    pub size: Size,
     /// Its image; `None` where it boots from a volume.
     pub image: Option<String>,
     /// Its fixed addresses, network by network.
     pub addresses: alloc::vec::Vec<core::net::IpAddr>,
+}
+
+/// What its flavor gives a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Size {
+    pub vcpus: u64,
+    pub ram_mb: u64,
+    /// Not used where it boots from a volume.
+    pub root_gb: u64,
+    pub ephemeral_gb: u64,
+    pub swap_mb: u64,
 }
 
 /// One evacuation as `os-migrations` shows it.

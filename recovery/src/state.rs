@@ -13,6 +13,7 @@
 //! again before a look at the server has told.
 
 mod about;
+mod left;
 mod retry;
 mod row;
 mod subject;
@@ -348,6 +349,7 @@ impl State {
                 summaries.push(Summary::VMove(Box::new(moved.row(of))));
             }
         }
+        summaries.extend(before.rows_of_left(lines, of));
         if self.status() != before.status() {
             let message = self.ended.as_ref().and_then(|(_, message)| message.clone());
             summaries.push(Summary::Status { status: self.status(), message });

@@ -26,6 +26,8 @@ mod fences;
 mod guard;
 #[path = "histories/own_steps.rs"]
 mod own_steps;
+#[path = "histories/owners.rs"]
+mod owners;
 #[path = "histories/pace.rs"]
 mod pace;
 #[path = "histories/reserved_points.rs"]

@@ -196,10 +196,11 @@ impl<'e> Turns<'e> {
         }
         let fresh_id = || VMoveId::new(engine.ports.entropy.uuid().to_string());
         let (mut moves, mut skipped) =
-            plan::select(servers, evacuations, &engine.config().selection, fresh_id);
+            plan::select(servers, evacuations, &engine.config().selection, &list.facts, fresh_id);
+        self.state.keep_rows(&mut moves, &mut skipped);
         if self.state.steps.leave_out(EVACUATE) {
-            let left = moves.drain(..).map(|m| Skipped { server: m.server, why: LEFT_OUT.into() });
-            skipped.extend(left);
+            let stays = |m: Planned| Skipped { server: m.server, why: LEFT_OUT.into(), left: None };
+            skipped.extend(moves.drain(..).map(stays));
         }
         let on_host = u32::try_from(servers.len()).unwrap_or(u32::MAX);
         let mut fresh: Vec<_> =

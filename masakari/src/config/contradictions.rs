@@ -31,6 +31,7 @@ impl Configuration {
             self.api().map(drop),
             self.tls().map(drop),
             self.steps().map(drop),
+            self.owners().map(drop),
             self.fencing_file().map(drop),
         ];
         let errors = rooms.into_iter().filter_map(Result::err).chain(self.log_mistakes());

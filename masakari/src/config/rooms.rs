@@ -54,6 +54,18 @@ impl Configuration {
         anyhow::Error::new(Wrong { place, what: format!("[{group}] {name} {what}") })
     }
 
+    /// The same of the `nth` line of an option that may be repeated.
+    pub(super) fn wrong_nth(
+        &self,
+        group: &str,
+        name: &str,
+        nth: usize,
+        what: impl Display,
+    ) -> anyhow::Error {
+        let place = self.values.places(group, name).get(nth).cloned();
+        anyhow::Error::new(Wrong { place, what: format!("[{group}] {name} {what}") })
+    }
+
     pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
         let name = "masakari_api_listen";
         let address = self.default_text(name).unwrap_or_default();
@@ -259,6 +271,7 @@ impl Configuration {
     pub(crate) fn engine(&self, machine: &str) -> anyhow::Result<engine::Config> {
         let name = self.default_text("host").unwrap_or_else(|| machine.to_owned());
         let yes = |name| self.values.get("host_failure", name);
+        let owners = self.owners()?;
         let require = match self.text("fencing", "require").as_deref() {
             Some("proven") => Require::Proven,
             Some(_) | None => Require::Monitor,
@@ -275,6 +288,7 @@ impl Configuration {
                     .unwrap_or_default(),
                 evacuate_all: yes("evacuate_all_instances"),
                 ignore_error: yes("ignore_instances_in_error_state"),
+                owners: owners.clone(),
             },
             disable_reason: self.text("host_failure", "service_disable_reason").unwrap_or_default(),
             reserved_into_aggregates: yes("add_reserved_host_to_aggregate"),
@@ -305,6 +319,7 @@ impl Configuration {
                 all: self.values.get("instance_failure", "process_all_instances"),
                 restarts_most: self.values.get("recovery", "instance_restart_limit"),
                 window_ms: self.values.get::<i64>("recovery", "instance_restart_window") * 1000,
+                owners,
             },
             restart_limits: restart::Limits {
                 stop_ms: self.ms("wait_period_after_power_off"),

@@ -51,8 +51,9 @@ impl Configuration {
         };
         let mut all: BTreeMap<String, Declared> = NOTHING.into_iter().map(nothing).collect();
         let texts: Vec<String> = self.values.get(STEPS, "step");
-        for text in texts.iter().filter(|text| !text.trim().is_empty()) {
-            let wrong = |what: String| self.wrong(STEPS, "step", format!("= {text:?} {what}"));
+        for (n, text) in texts.iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
+            let wrong =
+                |what: String| self.wrong_nth(STEPS, "step", n, format!("= {text:?} {what}"));
             let (name, step) = declaration(text, deadline).map_err(wrong)?;
             if all.insert(name, step).is_some() {
                 return Err(wrong("has a name that another step has".into()));

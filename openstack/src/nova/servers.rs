@@ -5,7 +5,7 @@ use crate::{AskError, Asked, moment};
 use http::Method;
 use recovery::{
     Evacuate, HostName, Millis, ServerId,
-    seen::{Hints, Power, Server, Task, VmState},
+    seen::{Hints, Power, Server, Size, Task, VmState},
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -45,6 +45,10 @@ struct Row {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     #[serde(default)]
+    tenant_id: String,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
     flavor: Flavor,
     /// An empty text for a server that boots from a volume.
     #[serde(default)]
@@ -72,6 +76,31 @@ struct Flavor {
     /// Not there where the policy hides them.
     #[serde(default)]
     extra_specs: BTreeMap<String, String>,
+    #[serde(default)]
+    original_name: String,
+    #[serde(default)]
+    vcpus: u64,
+    #[serde(default)]
+    ram: u64,
+    #[serde(default)]
+    disk: u64,
+    #[serde(default)]
+    ephemeral: u64,
+    /// Megabytes; an empty text for none, before 2.75.
+    #[serde(default)]
+    swap: Value,
+}
+
+impl Flavor {
+    fn size(&self) -> Size {
+        Size {
+            vcpus: self.vcpus,
+            ram_mb: self.ram,
+            root_gb: self.disk,
+            ephemeral_gb: self.ephemeral,
+            swap_mb: self.swap.as_u64().unwrap_or(0),
+        }
+    }
 }
 
 fn there<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
@@ -101,6 +130,10 @@ impl Row {
             locked: self.locked,
             metadata: self.metadata,
             hints: Hints {
+                project: self.tenant_id,
+                tags: self.tags,
+                size: self.flavor.size(),
+                flavor_name: self.flavor.original_name,
                 flavor: self.flavor.extra_specs,
                 image: self.image.get("id").and_then(Value::as_str).map(str::to_owned),
                 addresses: self.addresses.values().flatten().filter_map(Address::fixed).collect(),

@@ -9,7 +9,7 @@ use recovery::{
     permit,
     permit::NovaSays,
     requests::Fate,
-    seen::{EvacuationStatus, Power, Task, VmState},
+    seen::{EvacuationStatus, Power, Size, Task, VmState},
 };
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -70,6 +70,29 @@ async fn a_server_is_read_with_all_that_recovery_looks_at() {
     let listed = &cloud.asked()[0].line;
     let expected = "GET /compute/v2.1/servers/detail?host=compute01&all_tenants=1&limit=1000";
     assert_eq!(listed, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_a_server_is_and_what_it_is_made_of_comes_with_the_list() {
+    // Nova's api-ref, servers detailed, 2.73: `swap` is an empty text where there is none.
+    for (swap, swap_mb) in [(json!(""), 0), (json!(512), 512)] {
+        let cloud = one_host();
+        let mut row = server(1);
+        row["tenant_id"] = "p1".into();
+        row["tags"] = json!(["blue", "db"]);
+        row["image"] = json!({ "id": "i1", "links": [] });
+        row["flavor"] = json!({
+            "vcpus": 2, "ram": 512, "disk": 20, "ephemeral": 5, "swap": swap,
+            "original_name": "m1.small", "extra_specs": { "class": "gold" },
+        });
+        cloud.state().servers = vec![row];
+        let hints = cloud.nova().servers_on(&host()).await.unwrap().remove(0).hints;
+        assert_eq!((hints.project.as_str(), hints.tags), ("p1", vec!["blue".into(), "db".into()]));
+        assert_eq!((hints.flavor_name.as_str(), hints.image.as_deref()), ("m1.small", Some("i1")));
+        assert_eq!(hints.flavor["class"], "gold");
+        let size = Size { vcpus: 2, ram_mb: 512, root_gb: 20, ephemeral_gb: 5, swap_mb };
+        assert_eq!(hints.size, size);
+    }
 }
 
 #[tokio::test(start_paused = true)]

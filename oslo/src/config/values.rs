@@ -43,16 +43,18 @@ pub struct Values(BTreeMap<Name, Entry>);
 #[derive(Clone)]
 struct Entry {
     value: Option<Value>,
-    place: Place,
+    /// One for each text of an option that may be repeated; none for a default.
+    places: Vec<Place>,
 }
 
 impl fmt::Debug for Values {
     /// Where each option was set. No values: a reference may have carried a secret into any of
     /// them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.0.iter().filter(|(_, entry)| entry.place != Place::BuiltInDefault);
+        let set = self.0.iter().filter(|(_, entry)| !entry.places.is_empty());
+        let last = |entry: &Entry| entry.places.last().map(ToString::to_string);
         f.debug_map()
-            .entries(set.map(|(name, entry)| (name.to_string(), entry.place.to_string())))
+            .entries(set.map(|(name, entry)| (name.to_string(), last(entry).unwrap_or_default())))
             .finish()
     }
 }
@@ -89,8 +91,12 @@ impl Values {
 
     /// Where the value in force was written; nothing if it is the default.
     pub fn place(&self, group: &str, name: &str) -> Option<&Place> {
-        let entry = self.0.get(&Name::new(group, name))?;
-        (entry.place != Place::BuiltInDefault).then_some(&entry.place)
+        self.places(group, name).last()
+    }
+
+    /// The same of each text of an option that may be repeated, in the order of its values.
+    pub fn places(&self, group: &str, name: &str) -> &[Place] {
+        self.0.get(&Name::new(group, name)).map_or(&[], |entry| &entry.places)
     }
 }
 
@@ -291,7 +297,7 @@ impl Loader {
         let name = name_of(&opt);
         let written = self.written(&name);
         let Some(last) = written.last() else {
-            return Entry { value: self.default(&opt), place: Place::BuiltInDefault };
+            return Entry { value: self.default(&opt), places: Vec::new() };
         };
         let place = last.place.clone();
         match opt.standing {
@@ -330,7 +336,7 @@ impl Loader {
                 self.default(&opt)
             }
         };
-        Entry { value, place }
+        Entry { value, places: written.into_iter().map(|w| w.place).collect() }
     }
 
     fn default(&mut self, opt: &Opt) -> Option<Value> {

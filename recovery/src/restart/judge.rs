@@ -5,8 +5,9 @@ use crate::fold::{Fold, again_at};
 use crate::log::Entry;
 use crate::nouns::NotificationStatus;
 use crate::plan::means_true;
+use crate::rules::{Facts, Verdict};
 use crate::seen::{ComputeService, Server, Task, VmState};
-use crate::steps::{self, Next, Place};
+use crate::steps::{self, Failure, Next, Place};
 use crate::{HostName, Millis, NotificationId, ServerId};
 use alloc::{format, string::String, vec::Vec};
 
@@ -36,6 +37,8 @@ pub struct Look<'a> {
     pub host_recovery: Option<(&'a HostName, &'a NotificationId)>,
     /// How often the server was restarted within the window, by other recoveries than this one.
     pub restarts: u32,
+    /// What owners' rules speak of.
+    pub facts: &'a Facts,
 }
 
 /// What is to be done now.
@@ -338,7 +341,12 @@ fn may_be_our_doing(state: &State) -> bool {
 fn not_wanted(state: &State, server: &Server, rules: &Rules, look: &Look<'_>) -> Option<Due> {
     let id = &server.id;
     let ha_enabled = server.metadata.get(&rules.ha_key).is_some_and(|v| means_true(v));
-    if !rules.all && !ha_enabled {
+    let wanted = match rules.owners.judge(server, Failure::Server, look.facts) {
+        Verdict::Left(left) => return Some(ignored(format!("instance '{id}' is {}", left.why))),
+        Verdict::Evacuate => true,
+        Verdict::Usual => rules.all || ha_enabled,
+    };
+    if !wanted {
         let why = format!("Skipping recovery for instance: {id} as it is not Ha_Enabled");
         return Some(ended(NotificationStatus::Finished, Some(why)));
     }

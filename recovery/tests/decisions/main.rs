@@ -18,6 +18,7 @@ mod process;
 mod quarantine;
 mod reasons;
 mod restart;
+mod rules;
 mod tier_rules;
 mod tier_words;
 mod tiers;

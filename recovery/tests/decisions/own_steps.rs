@@ -287,6 +287,7 @@ fn server_due(state: &restart::State, vm_state: VmState, now: i64) -> restart::D
         evacuating: false,
         host_recovery: None,
         restarts: 0,
+        facts: &recovery::rules::Facts::default(),
     };
     let rules = restart::Rules { all: true, ..Default::default() };
     restart::judge(state, &rules, &restart::Limits::default(), &look, Millis(now))

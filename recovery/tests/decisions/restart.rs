@@ -6,6 +6,7 @@ use recovery::{
     log::{Entry, Line, Summary},
     nouns::NotificationStatus,
     restart::{Due, Event, Limits, Look, Rules, Stage, State, details, is_failure, judge},
+    rules::Owners,
     seen::{ComputeService, Power, Server, Task, VmState},
     state::Subject,
 };
@@ -78,6 +79,7 @@ impl Seen {
             evacuating: self.evacuating,
             host_recovery: self.host_recovery.then_some((&host, &recovery)),
             restarts: self.restarts,
+            facts: &recovery::rules::Facts::default(),
         };
         judge(state, rules, &Limits::default(), &look, now)
     }
@@ -431,4 +433,29 @@ fn the_details_are_those_that_clients_know() {
             ),
         ]
     );
+}
+
+#[test]
+fn what_an_owners_rule_leaves_alone_is_not_restarted_and_what_it_wants_is() {
+    let rules = |rule: &str| {
+        let rules = vec![recovery::rules::read(rule).unwrap()];
+        Rules { owners: Owners { rules, ..Owners::default() }, ..Rules::default() }
+    };
+    let fresh = after(&[]);
+    let seen = Seen::of(VmState::Active, None);
+    for action in ["skip", "tell"] {
+        let rules = rules(&format!("db {action} name=we?"));
+        let (status, message) = ended(seen.judged_by(&rules, &fresh, NOW));
+        assert_eq!(status, NotificationStatus::Ignored);
+        let said = "instance 's1' is left alone by rule db: name=we?";
+        assert_eq!(message, said);
+    }
+    let mut unmarked = Seen::of(VmState::Active, None);
+    unmarked.server.as_mut().unwrap().metadata.clear();
+    let wanted = unmarked.judged_by(&rules("db evacuate name=web"), &fresh, NOW);
+    assert_eq!(noted(wanted), chosen(VmState::Active));
+    // What has begun is brought to its end.
+    let off = Seen::of(VmState::Stopped, None);
+    let begun = off.judged_by(&rules("db skip name=web"), &after(&stopped()), NOW);
+    assert_eq!(begun, Due::Start);
 }

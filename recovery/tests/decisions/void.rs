@@ -165,8 +165,13 @@ fn the_second_evacuation_may_be_done_on_the_first_ones_record() {
 #[test]
 fn a_record_of_before_that_nobody_is_behind_is_no_evacuation_under_way() {
     let plan = |server: Server, records: &[Evacuation]| {
-        let chosen =
-            plan::select(&[server], records, &plan::Selection::default(), || VMoveId::new("v"));
+        let chosen = plan::select(
+            &[server],
+            records,
+            &plan::Selection::default(),
+            &recovery::rules::Facts::default(),
+            || VMoveId::new("v"),
+        );
         chosen.0.into_iter().next().unwrap()
     };
     let believed = plan(still_there("a"), &[record(7, "a", Accepted)]);

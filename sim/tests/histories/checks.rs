@@ -9,10 +9,12 @@ use recovery::{
     log::{Act, Entry, Line},
     nouns::{RecoveryMethod, VMoveStatus},
     permit::SKEW_MS,
+    rules::{Facts, Verdict},
     seen::Server,
     seen::VmState,
+    steps::Failure,
 };
-use sim::{Condition, Verdict};
+use sim::Condition;
 use std::collections::BTreeMap;
 
 /// A look at the host may be this old when an act is sent, and the act takes its time to arrive.
@@ -98,7 +100,7 @@ fn no_evacuation_after_life(stage: &Stage) -> Result<(), String> {
     let slowest = i64::try_from(*stage.scene.shape.pace.latency_ms.end()).unwrap() * 8;
     let bound = first_beat.plus(SKEW_MS + STALE_MS + slowest + slow_faults(stage));
     for call in stage.world.evacuate_calls() {
-        if call.from == host && call.verdict == Verdict::Accepted && call.at > bound {
+        if call.from == host && call.verdict == sim::Verdict::Accepted && call.at > bound {
             return Err(format!("{} was evacuated after {host} showed life", call.server));
         }
     }
@@ -207,7 +209,7 @@ pub(crate) fn all_brought_back(stage: &Stage) -> Result<(), String> {
         .collect();
     let mut times: BTreeMap<ServerId, usize> = BTreeMap::new();
     for call in stage.world.evacuate_calls() {
-        if call.verdict == Verdict::Accepted {
+        if call.verdict == sim::Verdict::Accepted {
             *times.entry(call.server).or_default() += 1;
         }
     }
@@ -255,6 +257,10 @@ fn brought_back(
     dead: &[HostName],
     moved: bool,
 ) -> Result<(), String> {
+    let verdict = stage.scene.owners.judge(server, Failure::Host, &Facts::default());
+    if let Verdict::Left(_) = verdict {
+        return Ok(());
+    }
     if server.host.as_ref().is_some_and(|host| dead.contains(host)) {
         // Its destination died while it built; or the host's service was disabled so late that it
         // looks like a sign of life. A person is told which server, and why.

@@ -6,7 +6,7 @@ use crate::guard::Storm;
 use crate::own_steps::Own;
 use crate::soak::Hit;
 use ports::{Entropy, SeededEntropy};
-use recovery::{nouns::RecoveryMethod, seen::VmState};
+use recovery::{nouns::RecoveryMethod, rules::Owners, seen::VmState};
 use sim::{Bmc, Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
 
 /// Everything that is decided before a history begins.
@@ -63,6 +63,8 @@ pub(crate) struct Scene {
     pub(crate) hit: Option<Hit>,
     /// Many hosts at once.
     pub(crate) storm: Storm,
+    /// Whose servers are left alone.
+    pub(crate) owners: Owners,
 }
 
 /// A failure on a host that lives, or seems to.
@@ -168,6 +170,7 @@ impl Scene {
             fence: None,
             hit: None,
             storm: Storm::default(),
+            owners: Owners::default(),
         }
     }
 

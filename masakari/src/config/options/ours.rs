@@ -93,6 +93,15 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("recovery", "check_networks", Kind::List)
         .default("")
         .help("The networks whose addresses may be asked for that, as 192.0.2.0/24; none: no VM is asked"),
+    Opt::new("recovery_rules", "rule", Kind::MultiStr)
+        .help("Whose VMs are left alone, repeatable, the first that fits counts: `NAME evacuate|skip|tell`, then patterns that all fit: `project=`, `name=`, `tag=`, `metadata:KEY=`, `flavor=`, `image=`, `aggregate=`, …, and `failure=host|instance`"),
+    Opt::new("recovery_rules", "octavia", Kind::Str)
+        .default("tell")
+        .choices(&["evacuate", "skip", "tell"])
+        .help("What is done with Octavia's amphorae (`amphora-` and a UUID, without metadata), of which no rule speaks"),
+    Opt::new("recovery_rules", "instance_storage_shared", Kind::Bool)
+        .default("true")
+        .help("Whether the disks of VMs outlive their host; if not, VMs that have such disks are left alone unless a rule says `evacuate`"),
     Opt::new("recovery_steps", "step", Kind::MultiStr)
         .help("A step for `[taskflow_driver_recovery_flows]`, repeatable: `NAME exec:/path` or `NAME webhook:https://…`, then `deadline=SECONDS`, `may_fail=true`, `secret_file=/path`"),
     Opt::new("recovery_steps", "deadline", Kind::Int { min: 1, max: 3_600 })
