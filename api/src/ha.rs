@@ -6,6 +6,7 @@
 use crate::{
     ApiState,
     ask::{self, Ask, Reply, given},
+    evidence,
     fault::Fault,
     guard, hand,
     microversion::Version,
@@ -40,6 +41,7 @@ const CONFIRM_DEAD: Schema =
 pub(crate) fn router() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/hosts/{host}/confirm-dead", post(confirm_dead))
+        .route("/hosts/{host}/evidence", get(evidence::list).post(evidence::attest))
         .route("/hosts/{host}/recover", post(hand::recover))
         .route("/notifications/{id}/retry", post(hand::retry))
         .route("/notifications/{id}/cancel", post(hand::cancel))

@@ -24,6 +24,7 @@ mod config;
 mod cors;
 mod door;
 mod envelope;
+mod evidence;
 mod extensions;
 mod fault;
 mod guard;

@@ -46,6 +46,13 @@ pub const RULES: &[RuleDefault] = &[
         "POST /ha/v1/hosts/{host}/confirm-dead: whoever may attest a death can have a live host's VMs \
          started a second time",
     ),
+    rule(
+        "ha:hosts:attest",
+        ADMIN,
+        "POST /ha/v1/hosts/{host}/evidence: as above; give the reporter's user a role of its own, and name it here \
+         (\"rule:admin_api or role:masakari_attest\")",
+    ),
+    rule("ha:hosts:evidence", ADMIN, "GET /ha/v1/hosts/{host}/evidence"),
     rule("ha:hosts:recover", ADMIN, "POST /ha/v1/hosts/{host}/recover: reports its failure"),
     rule("ha:notifications:retry", ADMIN, "POST /ha/v1/notifications/{notification}/retry"),
     rule("ha:notifications:cancel", ADMIN, "POST /ha/v1/notifications/{notification}/cancel"),

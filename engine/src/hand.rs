@@ -25,7 +25,7 @@ impl Engine {
             .iter()
             .filter_map(|request| match &request.asked {
                 Asked::Cancel { notification, .. } => Some((notification.clone(), request.clone())),
-                Asked::Retry { .. } | Asked::ConfirmDead { .. } => None,
+                Asked::Retry { .. } | Asked::ConfirmDead { .. } | Asked::Attest { .. } => None,
             })
             .collect();
         let news = cancels.keys().any(|id| !self.cancels.borrow().contains_key(id));
@@ -100,7 +100,7 @@ impl Engine {
             Asked::Cancel { reason, .. } => {
                 tracing::warn!(notification = %id, request = %request.id, %who, reason, "cancelled, by hand");
             }
-            Asked::ConfirmDead { .. } => {}
+            Asked::ConfirmDead { .. } | Asked::Attest { .. } => {}
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ fn fits(
     match &request.asked {
         Asked::Retry { .. } => hand::may_retry(notification.status, log),
         Asked::Cancel { .. } => hand::may_cancel(notification.status, log),
-        Asked::ConfirmDead { .. } => Ok(()),
+        Asked::ConfirmDead { .. } | Asked::Attest { .. } => Ok(()),
     }
 }
 
@@ -132,6 +132,6 @@ fn entry_of(request: &Request) -> Option<HandEntry> {
         Asked::Cancel { reason, .. } => {
             Some(HandEntry::Cancelled { request: id, by, why: reason.clone() })
         }
-        Asked::ConfirmDead { .. } => None,
+        Asked::ConfirmDead { .. } | Asked::Attest { .. } => None,
     }
 }

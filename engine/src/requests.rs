@@ -2,7 +2,7 @@
 
 use crate::Engine;
 use recovery::{
-    HostName,
+    HostName, attest,
     evidence::{Evidence, Kind},
     request::{Asked, Request, RequestState},
 };
@@ -39,6 +39,7 @@ impl Engine {
         }
         match &request.asked {
             Asked::ConfirmDead { host, reason } => self.confirm_dead(request, host, reason).await,
+            Asked::Attest { evidence } => self.attest(request, evidence).await,
             Asked::Retry { notification, .. } | Asked::Cancel { notification, .. } => {
                 self.answer_by_hand(request, notification).await
             }
@@ -63,6 +64,21 @@ impl Engine {
             request.who
         );
         self.answered(request, RequestState::Done, &answer, Some(&evidence)).await
+    }
+
+    /// A reporter's word is evidence and no permit: whoever recovers the host judges it anew.
+    async fn attest(&self, request: &Request, evidence: &Evidence) -> Result<(), StoreError> {
+        let Evidence { host, kind, at, source, .. } = evidence;
+        let fits = attest::kind(*kind).and_then(|()| attest::moment(*at, self.ports.clock.wall()));
+        if let Err(unfit) = fits {
+            return self.answered(request, RequestState::Refused, &unfit.to_string(), None).await;
+        }
+        let answer = format!(
+            "host {host}: {kind} at {} is kept as evidence, from {source}; its recovery is judged anew, and may go on \
+             until the host shows a sign of life",
+            at.iso()
+        );
+        self.answered(request, RequestState::Done, &answer, Some(evidence)).await
     }
 
     /// Answers it, unless somebody has.

@@ -4,7 +4,7 @@
 mod bodies;
 
 pub use bodies::{
-    Details, Guard, Host, Lost, NewHost, NewNotification, NewSegment, Notification, Progress,
+    Details, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment, Notification, Progress,
     RequestAnswer, RequestState, Segment, Told, Turn, VMove,
 };
 
@@ -103,6 +103,16 @@ impl Client {
         self.ask_ours(["hosts", host.as_str(), "confirm-dead"], Some(reason), "request").await
     }
 
+    /// Says, as a reporter that knows, of what kind the proof of the death of `host` is.
+    pub async fn attest(
+        &self,
+        host: &HostName,
+        evidence: &NewEvidence,
+    ) -> Result<RequestAnswer, AskError> {
+        let body = json!(evidence);
+        self.post_ours(["hosts", host.as_str(), "evidence"], body, "request").await
+    }
+
     /// Reports, as a person, that `host` failed.
     pub async fn recover(
         &self,
@@ -171,8 +181,17 @@ impl Client {
         reason: Option<&str>,
         name: &'static str,
     ) -> Result<T, AskError> {
-        let path = [&["ha", "v1"], what.as_slice()].concat();
         let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+        self.post_ours(what, body, name).await
+    }
+
+    async fn post_ours<T: DeserializeOwned, const N: usize>(
+        &self,
+        what: [&str; N],
+        body: Value,
+        name: &'static str,
+    ) -> Result<T, AskError> {
+        let path = [&["ha", "v1"], what.as_slice()].concat();
         let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
         let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
         reply.read_under(name)

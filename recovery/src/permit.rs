@@ -16,6 +16,10 @@ use alloc::vec::Vec;
 /// often made within a second of the last heartbeat.
 pub const SKEW_MS: i64 = 2_000;
 
+/// The same for a cluster's fencing, which is an event and no state: as a rule the host boots after it. It counts only
+/// when it is newer than the loss, so it must be later than the whole second in which the host was heard last.
+const FENCING_AFTER_MS: i64 = 1_000;
+
 /// What Nova says of the host's compute service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NovaSays {
@@ -65,7 +69,7 @@ pub fn permit(
 ) -> Result<Permit, Missing> {
     let last_life = sightings.iter().filter(|s| s.host == *host).max_by_key(|s| s.at);
     let ours: Vec<&Evidence> = evidence.iter().filter(|e| e.host == *host).collect();
-    let outdated = |e: &Evidence| last_life.is_some_and(|s| s.at.since(e.at) > SKEW_MS);
+    let outdated = |e: &Evidence| last_life.is_some_and(|s| is_outdated(e, s));
     let best = ours.iter().filter(|e| !outdated(e)).max_by_key(|e| (e.kind, e.at));
     let Some(best) = best else {
         return Err(match (ours.iter().max_by_key(|e| (e.at, e.kind)), last_life) {
@@ -91,6 +95,19 @@ pub fn permit(
         ) => {}
     }
     Ok(Permit { host: host.clone(), kind: best.kind, at: best.at })
+}
+
+/// Whether a sign of life voids the evidence.
+fn is_outdated(evidence: &Evidence, life: &Sighting) -> bool {
+    let later_ms = life.at.since(evidence.at);
+    match evidence.kind {
+        Kind::ClusterFenced => later_ms > -FENCING_AFTER_MS,
+        Kind::MonitorSaid
+        | Kind::OperatorConfirmed
+        | Kind::LeaseExpired
+        | Kind::StorageFenced
+        | Kind::PoweredOff => later_ms > SKEW_MS,
+    }
 }
 
 impl Permit {
@@ -240,6 +257,16 @@ mod tests {
         let proof = [said(Kind::PoweredOff, 10_000)];
         assert_eq!(judge(&proof, &[seen(9_000)], NovaSays::Up), Ok(Kind::PoweredOff));
         assert_eq!(judge(&proof, &[seen(12_000)], NovaSays::Up), Ok(Kind::PoweredOff));
+    }
+
+    /// The host that Pacemaker fenced before it was lost has booted since.
+    #[test]
+    fn a_clusters_fencing_counts_only_when_it_is_newer_than_the_loss() {
+        let fenced = [said(Kind::ClusterFenced, 10_000)];
+        assert_eq!(judge(&fenced, &[seen(9_000)], NovaSays::Up), Ok(Kind::ClusterFenced));
+        let void = Missing::SignOfLife { evidence: Kind::ClusterFenced, sighting: seen(9_001) };
+        assert_eq!(judge(&fenced, &[seen(9_001)], NovaSays::Up), Err(void));
+        assert_eq!(judge(&fenced, &[], NovaSays::Up), Ok(Kind::ClusterFenced));
     }
 
     #[test]

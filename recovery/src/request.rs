@@ -1,5 +1,6 @@
 //! What a person asks of the engine by way of our own API: the API writes a row, an engine answers.
 
+use crate::evidence::Evidence;
 use crate::{HostName, Millis, NotificationId};
 use alloc::string::String;
 
@@ -8,6 +9,8 @@ use alloc::string::String;
 pub enum Asked {
     /// "This host is dead": becomes evidence of the kind `OperatorConfirmed`.
     ConfirmDead { host: HostName, reason: String },
+    /// A reporter outside of the engine knows it: becomes evidence of its kind.
+    Attest { evidence: Evidence },
     /// What failed in this recovery is tried again.
     Retry { notification: NotificationId, reason: Option<String> },
     /// This recovery begins nothing more.

@@ -8,6 +8,7 @@ mod bases;
 mod cloud;
 mod confirm;
 mod engine;
+mod evidence;
 mod golden;
 mod guard;
 mod hand;

@@ -193,3 +193,15 @@ pub struct Turn {
     pub by: String,
     pub reason: Option<String>,
 }
+
+/// `/ha/v1`: what a reporter attests.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct NewEvidence {
+    /// `cluster_fenced`, `lease_expired` or `powered_off`.
+    pub kind: String,
+    /// When it was true, in ISO 8601.
+    pub at: String,
+    pub source: String,
+    /// What was said, as it was said.
+    pub raw: String,
+}

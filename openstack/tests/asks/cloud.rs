@@ -275,7 +275,7 @@ impl Cloud {
             }
             ["compute", "v2.1", "servers", _, "action"] => self.answer(202, &Value::Null),
             ["ha", "v1", "p1", "notifications", ..] => self.notifications(seen, &query),
-            ["ha", "ha", "v1", "hosts", _, "confirm-dead"] => {
+            ["ha", "ha", "v1", "hosts", _, "confirm-dead" | "evidence"] => {
                 let request = json!({ "id": "r1", "state": "pending" });
                 self.answer(202, &json!({ "request": request }))
             }

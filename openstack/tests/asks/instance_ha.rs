@@ -1,7 +1,7 @@
 //! The client of Masakari's API and of ours beside it.
 
 use crate::cloud::Cloud;
-use openstack::instance_ha::{Client, NewNotification, RequestState};
+use openstack::instance_ha::{Client, NewEvidence, NewNotification, RequestState};
 use recovery::HostName;
 use serde_json::json;
 
@@ -49,4 +49,24 @@ async fn confirming_a_death_goes_beside_v1() {
     let asked = &cloud.asked()[0];
     assert_eq!(asked.line, "POST /ha/ha/v1/hosts/rack1%2Fnode2/confirm-dead");
     assert_eq!(asked.body, json!({ "reason": "I pulled it" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_reporter_knows_goes_beside_v1() {
+    let cloud = Cloud::new();
+    let client = Client::new(cloud.session());
+    let evidence = NewEvidence {
+        kind: "cluster_fenced".into(),
+        at: "2026-11-21T08:08:18Z".into(),
+        source: "pacemaker".into(),
+        raw: "off: OK".into(),
+    };
+    let answer = client.attest(&HostName::new("node2"), &evidence).await.unwrap();
+    assert_eq!(answer.state, RequestState::Pending);
+    let asked = &cloud.asked()[0];
+    assert_eq!(asked.line, "POST /ha/ha/v1/hosts/node2/evidence");
+    assert_eq!(
+        asked.body,
+        json!({ "kind": "cluster_fenced", "at": "2026-11-21T08:08:18Z", "source": "pacemaker", "raw": "off: OK" })
+    );
 }

@@ -52,6 +52,8 @@ pub(crate) enum Word {
     Monitor,
     /// A person too: the host is forced down.
     Person,
+    /// A cluster that has fenced it: so it is, too.
+    Cluster,
 }
 
 #[test]
@@ -62,6 +64,12 @@ fn an_engine_that_dies_at_any_point_after_a_monitors_report_is_made_up_for() {
 #[test]
 fn an_engine_that_dies_at_any_point_after_a_persons_word_is_made_up_for() {
     dies_everywhere(|engines| scene(Word::Person, engines), ALL, 165);
+}
+
+#[test]
+fn an_engine_that_dies_at_any_point_after_a_clusters_fencing_was_attested_is_made_up_for() {
+    let which = Which { since: THE_BEGINNING, every: 3 };
+    dies_everywhere(|engines| scene(Word::Cluster, engines), which, 50);
 }
 
 #[test]
@@ -280,9 +288,10 @@ pub(crate) fn scene(word: Word, engines: Vec<EngineScript>) -> Scene {
         // A person's word does not wait for Nova; a monitor's is held for a moment.
         reported_after_ms: match word {
             Word::Monitor => 14_000,
-            Word::Person => 5_000,
+            Word::Person | Word::Cluster => 5_000,
         },
         confirmed: word == Word::Person,
+        attested: word == Word::Cluster,
         // One that wakes when all is over must do no harm either.
         watched_on_ms: if pauses { PAUSE_MS } else { 1_000 },
         engines,

@@ -22,6 +22,8 @@ pub(crate) struct Scene {
     pub(crate) false_alarm: bool,
     /// A person confirms the death.
     pub(crate) confirmed: bool,
+    /// The cluster that fenced it attests that.
+    pub(crate) attested: bool,
     /// The host has power again so long after its death.
     pub(crate) revived_after_ms: Option<u64>,
     /// A second host dies so long after the first.
@@ -148,6 +150,7 @@ impl Scene {
             reported_after_ms: 14_000,
             false_alarm: false,
             confirmed: false,
+            attested: false,
             revived_after_ms: None,
             second_after_ms: None,
             room_after_ms: None,

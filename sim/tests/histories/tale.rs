@@ -294,7 +294,7 @@ impl Stage {
         }
         self.at(dies_at_ms + self.scene.reported_after_ms).await;
         self.report(&host).await;
-        if self.scene.confirmed {
+        if self.scene.confirmed || self.scene.attested {
             self.confirm(&host).await;
         }
     }
@@ -333,7 +333,10 @@ impl Stage {
         let now = self.clock.wall();
         let request = Request {
             id: format!("request-{host}"),
-            asked: Asked::ConfirmDead { host: host.clone(), reason: "no power".into() },
+            asked: match self.scene.attested {
+                true => Asked::Attest { evidence: fenced_by_the_cluster(host, now) },
+                false => Asked::ConfirmDead { host: host.clone(), reason: "no power".into() },
+            },
             who: "operator".into(),
             created_at: now,
             // So short that the host cannot have come back before it is answered.
@@ -522,4 +525,9 @@ impl Gate for StoreGate {
         self.process.cross(doing, async {}).await;
         self.unlucky(doing)
     }
+}
+
+fn fenced_by_the_cluster(host: &HostName, at: Millis) -> Evidence {
+    let (source, raw) = ("pacemaker by reporter".into(), "off: OK".into());
+    Evidence { host: host.clone(), kind: Kind::ClusterFenced, at, source, raw }
 }

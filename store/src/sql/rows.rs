@@ -193,6 +193,7 @@ pub(super) fn new_evidence(evidence: &Evidence) -> ours::evidence::ActiveModel {
 }
 
 const CONFIRM_DEAD: &str = "confirm_dead";
+const ATTEST: &str = "attest";
 const RETRY: &str = "retry";
 const CANCEL: &str = "cancel";
 
@@ -213,6 +214,13 @@ fn state(text: &str) -> Option<RequestState> {
 pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
     let asked = match row.asked.as_str() {
         CONFIRM_DEAD => Asked::ConfirmDead { host: HostName::new(row.host), reason: row.reason },
+        // All of it, as it becomes evidence.
+        ATTEST => match serde_json::from_str(&row.reason) {
+            Ok(evidence) => Asked::Attest { evidence },
+            Err(why) => {
+                return Err(unreadable(format!("what the request {} attests: {why}", row.id)));
+            }
+        },
         RETRY => {
             Asked::Retry { notification: NotificationId::new(row.host), reason: given(row.reason) }
         }
@@ -239,15 +247,20 @@ fn given(reason: String) -> Option<String> {
 
 pub(super) fn new_request(request: &Request) -> ours::requests::Model {
     let (asked, of, reason) = match &request.asked {
-        Asked::ConfirmDead { host, reason } => (CONFIRM_DEAD, host.as_str(), Some(reason)),
-        Asked::Retry { notification, reason } => (RETRY, notification.as_str(), reason.as_ref()),
-        Asked::Cancel { notification, reason } => (CANCEL, notification.as_str(), reason.as_ref()),
+        Asked::ConfirmDead { host, reason } => (CONFIRM_DEAD, host.as_str(), Some(reason.clone())),
+        Asked::Attest { evidence } => {
+            // Texts and numbers: writing them does not fail.
+            let whole = serde_json::to_string(evidence).unwrap_or_default();
+            (ATTEST, evidence.host.as_str(), Some(whole))
+        }
+        Asked::Retry { notification, reason } => (RETRY, notification.as_str(), reason.clone()),
+        Asked::Cancel { notification, reason } => (CANCEL, notification.as_str(), reason.clone()),
     };
     ours::requests::Model {
         id: request.id.clone(),
         asked: asked.into(),
         host: of.into(),
-        reason: reason.cloned().unwrap_or_default(),
+        reason: reason.unwrap_or_default(),
         who: request.who.clone(),
         created_ms: request.created_at.0,
         deadline_ms: request.deadline.0,

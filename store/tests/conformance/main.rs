@@ -112,6 +112,7 @@ macro_rules! every_store {
             requests:
                 a_request_is_filed_and_listed_oldest_first
                 a_request_is_answered_once
+                what_a_reporter_attests_is_kept_whole
                 a_request_that_nobody_filed_cannot_be_answered
                 what_a_device_proved_is_evidence_with_its_line_once;
             hand:

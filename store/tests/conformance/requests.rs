@@ -72,6 +72,18 @@ pub(crate) async fn a_request_is_answered_once(doors: &Doors) {
     assert_eq!(evidence, [confirmed()], "evidence once, of the answer that counted");
 }
 
+pub(crate) async fn what_a_reporter_attests_is_kept_whole(doors: &Doors) {
+    let raw = "off \"\\\u{1f480}\n".repeat(600);
+    let evidence = Evidence { kind: Kind::ClusterFenced, raw, ..confirmed() };
+    let attested = Request { asked: Asked::Attest { evidence: evidence.clone() }, ..request(1) };
+    doors.a.file_request(&attested).await.unwrap();
+    doors.a.file_request(&attested).await.unwrap();
+    assert_eq!(doors.b.open_requests(9).await.unwrap(), [attested]);
+    let (done, host) = (RequestState::Done, &evidence.host);
+    assert!(doors.b.answer_request(&uuid(1), done, "kept", Some(&evidence)).await.unwrap());
+    assert_eq!(doors.a.evidence(host).await.unwrap(), std::slice::from_ref(&evidence));
+}
+
 pub(crate) async fn a_request_that_nobody_filed_cannot_be_answered(doors: &Doors) {
     let refused = RequestState::Refused;
     assert!(!doors.a.answer_request(&uuid(1), refused, "no", None).await.unwrap());
