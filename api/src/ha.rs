@@ -49,6 +49,7 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/guard", get(guard::show))
         .route("/guard/disarm", post(guard::disarm))
         .route("/guard/arm", post(guard::arm))
+        .route("/notifications/{id}/explain", get(told::explain))
         .route("/requests/{id}", get(show_request))
         .fallback(async || Fault::not_found("There is no such resource under /ha/v1"))
         .method_not_allowed_fallback(async || {

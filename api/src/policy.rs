@@ -64,6 +64,11 @@ pub const RULES: &[RuleDefault] = &[
     rule("ha:guard:detail", ADMIN, "GET /ha/v1/guard: the switch, and the hosts that are lost"),
     rule("ha:guard:disarm", ADMIN, "POST /ha/v1/guard/disarm: nothing is begun any more"),
     rule("ha:guard:arm", ADMIN, "POST /ha/v1/guard/arm: what is held by that goes on"),
+    rule(
+        "ha:notifications:explain",
+        ADMIN,
+        "GET /ha/v1/notifications/{notification}/explain: why a recovery failed or stands still",
+    ),
     rule("ha:requests:detail", ADMIN, "GET /ha/v1/requests/{request}"),
 ];
 

@@ -16,6 +16,7 @@ use axum::{
 use recovery::{
     HostName, NotificationId,
     certificate::{Certificates, Of},
+    explain::{self, Case},
     log::Line,
     nouns::Notification,
 };
@@ -31,16 +32,38 @@ pub(crate) async fn certificate(
 ) -> Result<Response, Fault> {
     let ask = enter(api, request).await?;
     ask.can("ha:notifications:certificate")?;
-    let Tale { notification, host, lines } = Tale::of(&ask, id).await?;
+    let Tale { notification, host, lines, .. } = Tale::of(&ask, id).await?;
     let (id, kind, status) = (&notification.uuid, notification.kind, notification.status);
     let of = Of { notification: id, kind, status, host: &host };
     said("certificate", &Certificates::read(of, &lines))
+}
+
+/// Why a recovery stands where it stands, or ended as it did.
+pub(crate) async fn explain(
+    State(api): State<Arc<ApiState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    ask.can("ha:notifications:explain")?;
+    let Tale { notification, host, on_maintenance, lines } = Tale::of(&ask, id).await?;
+    let case = Case {
+        notification: &notification.uuid,
+        kind: notification.kind,
+        status: notification.status,
+        message: notification.message.as_deref(),
+        host: &host,
+        on_maintenance,
+        lines: &lines,
+    };
+    said("explanation", &explain::explain(&case))
 }
 
 /// A recovery, as far as it is told.
 struct Tale {
     notification: Notification,
     host: HostName,
+    on_maintenance: bool,
     lines: Vec<Line>,
 }
 
@@ -49,10 +72,11 @@ impl Tale {
         let notification = find(ask, &NotificationId::new(id)).await?;
         let lines = ask.api.store.log(&notification.uuid).await?;
         let host = ask.api.store.host(&notification.source_host).await?;
+        let on_maintenance = host.as_ref().is_some_and(|host| host.on_maintenance);
         // The host may have been deleted since; its id is then all that is left of it.
         let host =
             host.map_or_else(|| HostName::new(notification.source_host.as_str()), |h| h.name);
-        Ok(Self { notification, host, lines })
+        Ok(Self { notification, host, on_maintenance, lines })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why the engine stops working on a recovery. The log keeps everything, so stopping is never a loss.
 
 use openstack::AskError;
-use recovery::{HostName, lease::LeaseKey, state::Illegal};
+use recovery::{HostName, explain::words::MAY_RUN, lease::LeaseKey, state::Illegal};
 use store::StoreError;
 
 /// Why this engine lets go of a recovery; somebody, perhaps the same engine, takes it up again.
@@ -31,8 +31,9 @@ pub(crate) enum ActFailed {
     Late { ms: u64 },
     /// It was evacuated before, and may run there: a second copy would write the same volumes.
     #[error(
-        "it may run on {host}, which lost touch with Nova while it built it ({why}): make sure that it does not run there, \
-         then evacuate it with `openstack server evacuate`; it is not asked for again here"
+        "{}{host}, which lost touch with Nova while it built it ({why}): make sure that it does not run there, \
+         then evacuate it with `openstack server evacuate`; it is not asked for again here",
+        MAY_RUN
     )]
     MayRun { host: HostName, why: String },
     /// An earlier call of the chain failed: the dangerous one was never sent.

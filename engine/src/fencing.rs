@@ -13,7 +13,7 @@ use ports::{Boot, Clock};
 use recovery::{
     HostName, Millis,
     evidence::Evidence,
-    fencing::{FenceEntry, Fencing as Stand, Limits},
+    fencing::{FenceEntry, Fencing as Stand, Hurdle, Limits},
     lease::Lease,
 };
 use std::{
@@ -74,16 +74,19 @@ pub(crate) struct Ended {
 struct Failed {
     path: Vec<String>,
     why: Option<String>,
+    hurdles: Vec<Hurdle>,
 }
 
 impl Ended {
     fn hopeless(why: String) -> Self {
-        Self { result: Err(Failed { path: Vec::new(), why: Some(why) }), hope: false }
+        let (path, hurdles) = (Vec::new(), Vec::new());
+        Self { result: Err(Failed { path, why: Some(why), hurdles }), hope: false }
     }
 
     fn of(climbed: &Climbed, hope: bool) -> Self {
         let path = || climbed.path.iter().map(|rung| format!("{}: {}", rung.device, rung.end));
-        let failed = |why| Err(Failed { path: path().collect(), why });
+        let hurdles = || climbed.path.iter().filter_map(|rung| rung.end.hurdle()).collect();
+        let failed = |why| Err(Failed { path: path().collect(), why, hurdles: hurdles() });
         let result = match (&climbed.verdict, climbed.evidence()) {
             // Where Nova cannot be asked nothing can be evacuated either: no reason to believe a device alone.
             (Verdict::Proven { unseen: Some(why), .. }, _) => {
@@ -99,9 +102,9 @@ impl Ended {
     pub(crate) fn entry(self, stand: &Stand, limits: &Limits, now: Millis) -> FenceEntry {
         match self.result {
             Ok(evidence) => FenceEntry::Proven { evidence },
-            Err(Failed { path, why }) => {
+            Err(Failed { path, why, hurdles }) => {
                 let again_at = stand.again_at(limits, now).filter(|_| self.hope);
-                FenceEntry::Failed { path, why, again_at }
+                FenceEntry::Failed { path, why, again_at, hurdles }
             }
         }
     }

@@ -9,7 +9,7 @@ use openstack::{AskError, Failure};
 use recovery::{
     HostName, ServerId,
     seen::{Evacuation, EvacuationStatus, Server, VmState},
-    shortage::{self, Needs, Node, Resource, Room},
+    shortage::{self, Needs, Node, Resource, Room, Wish},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -95,6 +95,12 @@ impl Engine {
                 Some(needs) => self.told(&mut surveyed, &needs, dead, target.as_ref()).await,
                 None => None,
             };
+            let told = match told {
+                Some(told) if shortage::are_excluded(&told) => {
+                    Some(shortage::with_wishes(told, &self.wishes(server).await))
+                }
+                told => told,
+            };
             reasons.insert(server.clone(), worded(&failure, told));
         }
     }
@@ -116,6 +122,14 @@ impl Engine {
                 Ok(fault.map(|why| (Failure { why, host: None }, None)))
             }
         }
+    }
+
+    /// What the server wants of its host besides room, as far as it can be had.
+    async fn wishes(&self, server: &ServerId) -> Vec<Wish> {
+        self.ports.nova.wishes(server).await.unwrap_or_else(|error| {
+            tracing::debug!(%server, error = crate::turn::chain(&error), "Nova does not tell its wishes");
+            Vec::new()
+        })
     }
 
     /// What kept it from each host. Nothing where Placement does not tell.

@@ -4,6 +4,7 @@ use crate::{Engine, error::Stop};
 use recovery::{
     NotificationId, SegmentId, ServerId,
     hand::{self, HandEntry},
+    idle,
     lease::Lease,
     log::{Entry, Line, Summary},
     nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType, RecoveryMethod},
@@ -47,18 +48,14 @@ impl Engine {
             return Ok(nothing(NotificationStatus::Failed, &why));
         }
         let Some(host) = self.ports.store.host(&notification.source_host).await? else {
-            return Ok(nothing(
-                NotificationStatus::Failed,
-                "the host was deleted from its segment",
-            ));
+            return Ok(nothing(NotificationStatus::Failed, idle::HOST_DELETED));
         };
         match self.ports.store.segment(&notification.segment).await? {
             Some(segment) if !segment.enabled && !begun => {
-                let why = format!("the segment '{}' is disabled", segment.name);
-                Ok(nothing(NotificationStatus::Ignored, &why))
+                Ok(nothing(NotificationStatus::Ignored, &idle::disabled(&segment.name)))
             }
             Some(segment) => Ok(read(&notification, &host, segment.recovery_method)),
-            None => Ok(nothing(NotificationStatus::Failed, "the segment was deleted")),
+            None => Ok(nothing(NotificationStatus::Failed, idle::SEGMENT_DELETED)),
         }
     }
 
@@ -67,13 +64,8 @@ impl Engine {
     fn expired(&self, notification: &Notification, log: &[Line]) -> Option<String> {
         let reported = notification.created_at.unwrap_or(notification.generated_time);
         let (age_ms, most_ms) = (self.now().since(reported), self.config().limits.expiry_ms);
-        (log.is_empty() && age_ms >= most_ms).then(|| {
-            format!(
-                "nothing was done: it was reported {} s ago, and nobody took it up within {} s",
-                age_ms / 1000,
-                most_ms / 1000
-            )
-        })
+        let too_old = || idle::too_old(age_ms / 1000, most_ms / 1000);
+        (log.is_empty() && age_ms >= most_ms).then(too_old)
     }
 }
 
@@ -107,11 +99,8 @@ fn of_host(mission: Mission, event: &str, host_status: Option<&str>) -> Task {
         Some(HostReport::Started) => {
             Task::Nothing { status: NotificationStatus::Finished, message: None }
         }
-        Some(HostReport::Uncertain) => nothing(
-            NotificationStatus::Ignored,
-            "the monitor is not certain that the host is down (host_status is not NORMAL)",
-        ),
-        None => nothing(NotificationStatus::Ignored, NEITHER),
+        Some(HostReport::Uncertain) => nothing(NotificationStatus::Ignored, idle::UNCERTAIN),
+        None => nothing(NotificationStatus::Ignored, idle::NEITHER),
     }
 }
 
@@ -121,22 +110,20 @@ fn of_process(subject: Subject, event: &str, process: Option<&str>) -> Task {
         Some(process::Report::Started) => {
             Task::Nothing { status: NotificationStatus::Finished, message: None }
         }
-        None => nothing(NotificationStatus::Ignored, NEITHER),
+        None => nothing(NotificationStatus::Ignored, idle::NEITHER),
     }
 }
 
 fn of_server(subject: Subject, event: &str, payload: &serde_json::Value) -> Task {
     let word = |key: &str| payload.get(key).and_then(|v| v.as_str());
     if !restart::is_failure(event, word("vir_domain_event").unwrap_or_default()) {
-        return nothing(NotificationStatus::Ignored, "the event is no failure of an instance");
+        return nothing(NotificationStatus::Ignored, idle::NO_FAILURE);
     }
     match word("instance_uuid") {
         Some(server) => Task::Restart { subject, server: ServerId::new(server) },
-        None => nothing(NotificationStatus::Ignored, "the report names no instance"),
+        None => nothing(NotificationStatus::Ignored, idle::NO_INSTANCE),
     }
 }
-
-const NEITHER: &str = "the event is neither STOPPED nor STARTED";
 
 fn nothing(status: NotificationStatus, message: &str) -> Task {
     Task::Nothing { status, message: Some(message.into()) }

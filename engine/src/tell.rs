@@ -128,7 +128,7 @@ fn fencing(entry: &FenceEntry, now: Millis) {
             let path = evidence.raw.replace('\n', "; ");
             tracing::warn!(proof = %evidence.kind, source = evidence.source, path, "fenced");
         }
-        FenceEntry::Failed { path, why, again_at } => {
+        FenceEntry::Failed { path, why, again_at, .. } => {
             let (path, why) = (path.join("; "), why.as_deref().unwrap_or_default());
             let again_in_ms = again_at.map(|at| at.since(now));
             tracing::error!(path, why, again_in_ms, "the host could not be fenced");

@@ -3,6 +3,7 @@
 use crate::machine::Told;
 use async_trait::async_trait;
 use ports::ExecError;
+use recovery::fencing::Hurdle;
 use std::{fmt, time::Duration};
 
 /// Whether the host has power; for a storage device, whether the host is let in.
@@ -72,6 +73,18 @@ impl Failure {
         match self {
             Self::NoAnswer(_) | Self::Garbled(_) => true,
             Self::WrongCredentials(_) | Self::Refused(_) | Self::Unusable(_) => false,
+        }
+    }
+
+    /// The same for the log of a recovery.
+    #[must_use]
+    pub fn hurdle(&self) -> Hurdle {
+        match self {
+            Self::NoAnswer(_) => Hurdle::NoAnswer,
+            Self::WrongCredentials(_) => Hurdle::WrongCredentials,
+            Self::Refused(_) => Hurdle::Refused,
+            Self::Garbled(_) => Hurdle::Garbled,
+            Self::Unusable(_) => Hurdle::Unusable,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::device::Failure;
 use recovery::evidence::{Evidence, Kind};
+use recovery::fencing::Hurdle;
 use recovery::{HostName, Millis};
 use std::fmt;
 
@@ -50,6 +51,26 @@ impl RungEnd {
             Self::MayNot { .. } => "may-not",
             Self::OutOfTurn => "out-of-turn",
         }
+    }
+}
+
+impl RungEnd {
+    /// What kept it from proving anything, for the log.
+    #[must_use]
+    pub fn hurdle(&self) -> Option<Hurdle> {
+        Some(match self {
+            Self::Proven { .. } => return None,
+            Self::Failed(failure) => failure.hurdle(),
+            Self::StayedOn => Hurdle::StayedOn,
+            Self::OutOfTime => Hurdle::OutOfTime,
+            Self::WrongMachine { .. } => Hurdle::WrongMachine,
+            Self::MachineNotTold => Hurdle::MachineNotTold,
+            Self::SeenAlive { .. } => Hurdle::SeenAlive,
+            Self::ProvesNothing => Hurdle::ProvesNothing,
+            Self::NeedsPerson { .. } => Hurdle::NeedsPerson,
+            Self::MayNot { .. } => Hurdle::MayNot,
+            Self::OutOfTurn => Hurdle::OutOfTurn,
+        })
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) enum Role {
     Disarm(Box<guard_role::Disarm>),
     /// Let recoveries begin and go on again
     Arm(Box<guard_role::Arm>),
+    /// Why a recovery failed or stands still, and what to type next
+    Explain(Box<told::Explain>),
     /// A cloud in memory, the real API and engine, and a host that dies
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
@@ -87,6 +89,7 @@ impl Role {
             Self::Guard(show) => show.run(),
             Self::Disarm(disarm) => disarm.run(),
             Self::Arm(arm) => arm.run(),
+            Self::Explain(explain) => explain.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),
         }
@@ -117,6 +120,7 @@ mod tests {
     #[test]
     fn what_is_told_is_told_for_people_or_for_machines() {
         assert!(matches!(role("masakari certificate n1"), Role::Certificate(_)));
+        assert!(matches!(role("masakari explain n1 --json"), Role::Explain(_)));
         assert!(matches!(role("masakari certificate n1 --json"), Role::Certificate(_)));
         assert!(matches!(role("masakari certificate n1 -f json"), Role::Certificate(_)));
     }

@@ -58,3 +58,20 @@ impl Certificate {
         Ok(if in_force { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The notification whose recovery failed or stands still
+    notification: String,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+impl Explain {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let id = NotificationId::new(&self.notification);
+        let told = self.shown.cloud.ask(async |client| client.explain(&id).await)?;
+        self.shown.show(&told.with_context(|| format!("{id} cannot be explained"))?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

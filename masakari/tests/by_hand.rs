@@ -68,6 +68,11 @@ async fn uses(operator: &Operator) {
         json,
         operator.hears(&["certificate", id, "--json"], 1, "\"missing\": \"host").await
     );
+    let why =
+        "Nova still takes compute-03 for up, and would refuse to evacuate it: host 'compute-03'";
+    let said = operator.hears(&["explain", id], 0, why).await;
+    assert!(said.contains("\n  $ masakari confirm-dead compute-03 --reason"), "{said}");
+    operator.hears(&["explain", id, "--json"], 0, "\"is\": \"nova_takes_it_for_up\"").await;
     operator.hears(&["cancel", id, "--reason", "it was a drill"], 0, "nothing more is begun").await;
     operator.hears(&["cancel", id], 1, "has ended: it is ignored").await;
     operator.hears(&["retry", id], 0, "what failed is tried again").await;

@@ -4,8 +4,8 @@
 mod bodies;
 
 pub use bodies::{
-    Details, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment, Notification, Progress,
-    RequestAnswer, RequestState, Segment, Told, Turn, VMove,
+    Details, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment, Notification,
+    Progress, RequestAnswer, RequestState, Segment, Told, Turn, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -143,6 +143,11 @@ impl Client {
     /// Why the host of a recovery was held for dead.
     pub async fn certificate(&self, id: &NotificationId) -> Result<Told, AskError> {
         self.told(["notifications", id.as_str(), "certificate"], "certificate").await
+    }
+
+    /// Why a recovery stands where it stands, or ended as it did.
+    pub async fn explain(&self, id: &NotificationId) -> Result<Told, AskError> {
+        self.told(["notifications", id.as_str(), "explain"], "explanation").await
     }
 
     /// What `/ha/v1` tells.

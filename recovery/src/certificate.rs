@@ -162,7 +162,7 @@ impl Reader {
         match &line.entry {
             Entry::Claimed { owner, generation } => self.engine = (owner.clone(), *generation),
             Entry::Proven { kind, at, evidence } => self.judged(line, *kind, *at, evidence),
-            Entry::Held { why, sighting } => {
+            Entry::Held { why, sighting, .. } => {
                 let (at, sighting) = (line.at, sighting.as_ref().map(Sign::of));
                 self.ends(Standing::Voided { at, why: why.clone(), sighting });
                 self.open = Some(why.clone());

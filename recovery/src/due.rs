@@ -4,8 +4,10 @@
 //! remembers anything; what is in flight in this process is told by the caller.
 
 use crate::capacity;
+use crate::explain::words::NOT_STOPPED;
 use crate::fencing::{self, Unproven};
 use crate::hand;
+use crate::idle;
 use crate::log::{Act, Aftermath, Entry, Reset};
 pub use crate::look::{Look, judge};
 use crate::nouns::NotificationStatus;
@@ -348,7 +350,7 @@ fn after_the_move(state: &State, limits: &Limits, scene: &Scene<'_>) -> Vec<Step
             Stage::Stopping { .. } | Stage::Arrived { .. }
                 if m.stop_since.is_some_and(|s| scene.now.since(s) >= limits.stop_ms) =>
             {
-                let why = format!("it did not stop within {} s", limits.stop_ms / 1000);
+                let why = format!("{NOT_STOPPED}{} s", limits.stop_ms / 1000);
                 steps.push(Step::Note(Entry::NotRestored { server, why }));
             }
             Stage::Stopping { .. } => look = true,
@@ -433,7 +435,7 @@ fn the_end(state: &State, limits: &Limits, scene: &Scene<'_>) -> Option<Step> {
             0 => String::new(),
             off => format!("; {off} servers were evacuated and not started"),
         };
-        let message = Some(format!("given up after {} s: {message}{off}", limits.expiry_ms / 1000));
+        let message = Some(idle::given_up(limits.expiry_ms, &format!("{message}{off}")));
         return Some(Step::Note(Entry::Ended { status: NotificationStatus::Failed, message }));
     }
     if !failed && (state.plans == 0 || instead_of_evacuating(state)) {

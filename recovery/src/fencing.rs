@@ -27,7 +27,36 @@ pub enum FenceEntry {
     /// A device proved that the host is dead; the evidence names it, and holds what every rung came to.
     Proven { evidence: Evidence },
     /// None did. `path`: what every rung came to; `why`: what else there is to say.
-    Failed { path: Vec<String>, why: Option<String>, again_at: Option<Millis> },
+    Failed {
+        path: Vec<String>,
+        why: Option<String>,
+        again_at: Option<Millis>,
+        /// The same as a type, rung by rung; nothing in the log of an older program.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hurdles: Vec<Hurdle>,
+    },
+}
+
+/// What kept one rung from proving that the host is dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hurdle {
+    NoAnswer,
+    WrongCredentials,
+    Refused,
+    Garbled,
+    /// A secret or a program is missing on the engine's machine.
+    Unusable,
+    StayedOn,
+    OutOfTime,
+    WrongMachine,
+    MachineNotTold,
+    /// It says off, and the host was heard after that.
+    SeenAlive,
+    ProvesNothing,
+    NeedsPerson,
+    MayNot,
+    OutOfTurn,
 }
 
 /// How often and how soon it is tried.
@@ -184,7 +213,7 @@ impl Fencing {
                 let attempts = self.next_attempt();
                 *self = Self { attempts, proven_at: Some(at), ..Self::default() };
             }
-            FenceEntry::Failed { path, why, again_at } => {
+            FenceEntry::Failed { path, why, again_at, .. } => {
                 self.under_way = false;
                 self.attempts = self.attempts.saturating_add(1);
                 let (path, why, again_at) = (path.clone(), why.clone(), *again_at);

@@ -237,7 +237,7 @@ impl Common {
     #[must_use]
     pub fn given_up(&self, expiry_ms: i64) -> Entry {
         let why = self.waiting.as_deref().unwrap_or("the recovery took too long");
-        let message = Some(alloc::format!("given up after {} s: {why}", expiry_ms / 1000));
+        let message = Some(crate::idle::given_up(expiry_ms, why));
         Entry::Ended { status: NotificationStatus::Failed, message }
     }
 }

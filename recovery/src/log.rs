@@ -9,6 +9,7 @@ use crate::capacity::CapacityEntry;
 use crate::evidence::{Evidence, Kind, Sighting};
 use crate::hand::HandEntry;
 use crate::nouns::{NotificationStatus, VMove};
+use crate::permit::Lack;
 use crate::rules::Left;
 use crate::seen::{Power, VmState};
 use crate::way::WayEntry;
@@ -44,6 +45,9 @@ pub enum Entry {
     Held {
         why: String,
         sighting: Option<Sighting>,
+        /// Nothing in the log of an older program.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lack: Option<Lack>,
     },
     /// Something outside does not answer; the recovery goes on when it does.
     Waiting {

@@ -249,7 +249,7 @@ fn judge_shown(
 }
 
 /// What is left when the conductor's call to the scheduler was not answered.
-const GIVEN_UP: &str = "Nova's conductor gave the evacuation up before it told any host (RabbitMQ or the scheduler did not answer it)";
+pub(crate) const GIVEN_UP: &str = "Nova's conductor gave the evacuation up before it told any host (RabbitMQ or the scheduler did not answer it)";
 
 /// Whether every request for it since it was planned is over and one of them has left a record that says
 /// otherwise.
@@ -268,14 +268,20 @@ fn is_void(m: &Move, look: &Look<'_>) -> bool {
 fn given_up_moving(evacuation: Option<&Evacuation>) -> Finding {
     let to = evacuation.and_then(|e| e.dest.as_ref()).map(|host| format!(" on {host}"));
     let to = to.unwrap_or_default();
-    Finding::GivenUp { why: format!("Nova took the evacuation and did not finish it{to} in time") }
+    Finding::GivenUp { why: format!("{NOT_FINISHED}{to} in time") }
 }
+
+// How our sentences begin, for who reads them.
+pub(crate) const NOT_FINISHED: &str = "Nova took the evacuation and did not finish it";
+pub(crate) const MOVED_AND_FAILED: &str = "Nova moved it and then failed to bring it up";
+pub(crate) const REBUILD_FAILED: &str = "Nova failed to rebuild it";
+pub(crate) const REFUSED: &str = "Nova refused to evacuate it: ";
 
 /// It is there, and does not run as far as Nova knows.
 fn in_error_on(host: &HostName, done: bool, noted: Option<&String>) -> String {
     let what = match done {
-        true => "Nova moved it and then failed to bring it up",
-        false => "Nova failed to rebuild it",
+        true => MOVED_AND_FAILED,
+        false => REBUILD_FAILED,
     };
     match noted {
         Some(why) => format!("{what} on {host}: {why}"),
@@ -308,7 +314,7 @@ fn why_not(m: &Move, server: &Server, evacuation: Option<&Evacuation>, look: &Lo
                 .to_string()
         }
         (Some(EvacuationStatus::Failed), None, _) => "Nova gave the evacuation up".to_string(),
-        (None, _, Some(refusal)) => format!("Nova refused to evacuate it: {refusal}"),
+        (None, _, Some(refusal)) => format!("{REFUSED}{refusal}"),
         (
             Some(
                 EvacuationStatus::Accepted

@@ -8,6 +8,7 @@
 use crate::evidence::{Evidence, Kind, Require, Sighting};
 use crate::{HostName, Millis, ServerId, ServiceId};
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// How much later than the evidence a sign of life must be to void it.
 ///
@@ -50,6 +51,48 @@ pub enum Missing {
     SignOfLife { evidence: Kind, sighting: Sighting },
     #[error("Nova still takes it for alive, and only a report says that it is dead")]
     NovaStillUp,
+}
+
+/// Why there was no permit, as the log keeps it beside the sentence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lack {
+    pub what: Lacks,
+    pub ladder: LadderIs,
+}
+
+/// What was missing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lacks {
+    Evidence,
+    /// Stronger evidence.
+    Strength,
+    /// The host's own.
+    Silence,
+    NovasWord,
+}
+
+/// Whether a device could have brought it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LadderIs {
+    /// There is no file of fence devices.
+    NoFile,
+    /// There is, and the host has no ladder in it.
+    None,
+    There,
+}
+
+impl Missing {
+    #[must_use]
+    pub fn lacks(&self) -> Lacks {
+        match self {
+            Self::NoEvidence => Lacks::Evidence,
+            Self::TooWeak { .. } => Lacks::Strength,
+            Self::SignOfLife { .. } => Lacks::Silence,
+            Self::NovaStillUp => Lacks::NovasWord,
+        }
+    }
 }
 
 /// Judges whether `host` is dead at this moment. The only maker of a [`Permit`].

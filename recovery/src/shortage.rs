@@ -1,5 +1,9 @@
 //! What no host had enough of: the words behind Nova's "No valid host was found".
 
+mod ties;
+
+pub use ties::{Tie, Wish, tie_of, wishes_of_flavor, with_wishes};
+
 use crate::{HostName, ServerId};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -7,6 +11,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use serde::Serialize;
 
 /// How much room a server needs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -17,7 +22,8 @@ pub struct Needs {
 }
 
 /// What can be short, in the order in which it is said.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Resource {
     Ram,
     Vcpus,
@@ -44,6 +50,14 @@ impl Resource {
             Self::Ram => needs.ram_mb,
             Self::Vcpus => needs.vcpus,
             Self::Disk => needs.disk_gb,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ram => "RAM",
+            Self::Vcpus => "vCPUs",
+            Self::Disk => "disk",
         }
     }
 
@@ -97,21 +111,31 @@ pub fn told(
     for resource in Resource::ALL {
         if let Some(hosts) = short.get(&Some(resource)) {
             let asked = resource.asked(needs);
-            let what = match resource {
-                Resource::Ram => "RAM",
-                Resource::Vcpus => "vCPUs",
-                Resource::Disk => "disk",
-            };
-            parts.push(format!("not enough {what} on {} ({asked} needed)", listed(hosts)));
+            let what = resource.name();
+            parts.push(format!("{NOT_ENOUGH}{what} on {} ({asked} needed)", listed(hosts)));
         }
     }
     if let Some(hosts) = short.get(&None) {
         let has = if hosts.len() == 1 { "has" } else { "have" };
-        let why = "room, but the scheduler's rules (zones, traits, groups, filters) exclude";
         let them = if hosts.len() == 1 { "it" } else { "them" };
-        parts.push(format!("{} {has} {why} {them}", listed(hosts)));
+        parts.push(format!("{} {has} {EXCLUDED} {them}", listed(hosts)));
     }
     parts.join("; ")
+}
+
+const NOT_ENOUGH: &str = "not enough ";
+const EXCLUDED: &str = "room, but the scheduler's rules (zones, traits, groups, filters) exclude";
+
+/// Whether, by such a reason, hosts had room that rules exclude.
+#[must_use]
+pub fn are_excluded(why: &str) -> bool {
+    why.contains(EXCLUDED)
+}
+
+/// The resource that such a reason names first.
+#[must_use]
+pub fn short_of(why: &str) -> Option<Resource> {
+    Resource::ALL.into_iter().find(|r| why.contains(&format!("{NOT_ENOUGH}{} on ", r.name())))
 }
 
 fn listed(hosts: &[&str]) -> String {

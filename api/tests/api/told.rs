@@ -11,6 +11,7 @@ use recovery::{
     evidence::{Evidence, Kind},
     log::Entry,
     nouns::NotificationStatus,
+    permit::{Lack, Lacks, LadderIs},
 };
 use serde_json::Value;
 
@@ -50,7 +51,7 @@ async fn a_certificate_is_missing_in_force_and_kept() {
     let none = certificate(&world, &id).await;
     assert_eq!(none["missing"], "no engine has taken the report up yet");
     let why = "host 'compute01': nothing says that it is dead".to_owned();
-    let held = Entry::Held { why: why.clone(), sighting: None };
+    let held = Entry::Held { why: why.clone(), sighting: None, lack: None };
     engine::write(&world.store, &id, vec![engine::claimed(), held]).await;
     let none = certificate(&world, &id).await;
     assert_eq!(
@@ -77,7 +78,7 @@ async fn a_certificate_is_missing_in_force_and_kept() {
 async fn what_is_not_there_is_404_and_what_is_not_allowed_403() {
     let world = world().await;
     let id = reported(&world).await;
-    for what in ["certificate"] {
+    for what in ["certificate", "explain"] {
         for nothing in [NOBODY, "x", "%00"] {
             let answer = ask(&world, nothing, what).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{what} of {nothing}: {answer:?}");
@@ -90,4 +91,27 @@ async fn what_is_not_there_is_404_and_what_is_not_allowed_403() {
         let answer = world.ask("POST", &path, None).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_recovery_stands_still_is_told_with_what_to_type() {
+    let world = world().await;
+    let id = reported(&world).await;
+    let told = async || {
+        let answer = ask(&world, id.as_str(), "explain").await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.json()["explanation"].clone()
+    };
+    let first = told().await["findings"][0].clone();
+    assert_eq!(first["cause"], serde_json::json!({"is": "not_begun", "why": "not_taken_up"}));
+    let lack = Some(Lack { what: Lacks::NovasWord, ladder: LadderIs::NoFile });
+    let held = Entry::Held { why: "Nova says up".into(), sighting: None, lack };
+    engine::write(&world.store, &id, vec![engine::claimed(), held]).await;
+    let held = told().await;
+    let finding = &held["findings"][0];
+    assert_eq!(finding["cause"]["is"], "nova_takes_it_for_up");
+    assert_eq!(finding["next"][1], "masakari confirm-dead compute01 --reason \"...\"");
+    assert!(held["text"].as_str().unwrap().contains("\nNova still takes compute01 for up"));
+    engine::end(&world.store, &id, NotificationStatus::Finished).await;
+    assert_eq!(told().await["findings"][0]["cause"]["is"], "nothing_to_do");
 }

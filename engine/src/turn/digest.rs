@@ -12,6 +12,7 @@ use ports::Boot;
 use recovery::{
     ServerId, VMoveId,
     due::{self, Look},
+    explain::words::{NO_RESERVED, RESERVED_BUSY},
     log::{Act, Entry, Planned, Reset, Skipped},
     plan,
     seen::{Evacuation, Server},
@@ -21,8 +22,6 @@ use recovery::{
 };
 use std::time::Duration;
 
-/// Every reserved host that is left is in another recovery's hands.
-const RESERVED_BUSY: &str = "every reserved host that is left is used by another recovery";
 /// Why a server stays where the operator wants no evacuation.
 const LEFT_OUT: &str = "the operator's list of tasks has no evacuate_instances_task";
 
@@ -170,10 +169,7 @@ impl<'e> Turns<'e> {
                 return self.waiting(RESERVED_BUSY).into_iter().collect();
             }
             Found::Busy => WayEntry::Over { why: RESERVED_BUSY.into() },
-            // Python's words.
-            Found::Nothing => {
-                WayEntry::Over { why: "No reserved_hosts available for evacuation.".into() }
-            }
+            Found::Nothing => WayEntry::Over { why: NO_RESERVED.into() },
         };
         vec![Entry::Way(entry)]
     }

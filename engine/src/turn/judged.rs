@@ -3,7 +3,12 @@
 use super::{Came, Turns, VIEW_FRESH};
 use crate::{fencing::Ladder, look::HostView};
 use futures::{FutureExt, future::LocalBoxFuture};
-use recovery::{HostName, Missing, log::Entry, state::Once};
+use recovery::{
+    HostName, Missing,
+    log::Entry,
+    permit::{Lack, LadderIs},
+    state::Once,
+};
 
 impl<'e> Turns<'e> {
     pub(super) fn look(&self, host: HostName) -> LocalBoxFuture<'e, Came<'e>> {
@@ -47,7 +52,7 @@ impl<'e> Turns<'e> {
                 };
                 (self.state.held.as_ref() != Some(&why)).then(|| {
                     tracing::warn!("held: {why}");
-                    Entry::Held { why, sighting }
+                    Entry::Held { why, sighting, lack: Some(self.lack(missing)) }
                 })
             }
         }
@@ -56,6 +61,16 @@ impl<'e> Turns<'e> {
     /// It was, and is not held yet.
     fn was_permitted(&self) -> bool {
         self.state.proven.is_some() && self.state.held.is_none()
+    }
+
+    /// The same as a type.
+    fn lack(&self, missing: &Missing) -> Lack {
+        let ladder = match self.view.as_ref().map(|view| &view.ladder) {
+            Some(Ladder::None(_)) => LadderIs::None,
+            Some(Ladder::Of { .. }) => LadderIs::There,
+            Some(Ladder::NoFile) | None => LadderIs::NoFile,
+        };
+        Lack { what: missing.lacks(), ladder }
     }
 
     /// What is missing, and what the operator can do about it.

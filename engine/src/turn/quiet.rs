@@ -5,7 +5,7 @@
 use super::Turns;
 use crate::records::{Asked, Quiet};
 use ports::Boot;
-use recovery::{Millis, ServerId, log::Entry, state::Stage};
+use recovery::{Millis, ServerId, explain::words::BUS_SILENT, log::Entry, state::Stage};
 use std::{collections::BTreeSet, time::Duration};
 
 /// So long Nova's conductor waits for the scheduler (`rpc_response_timeout`): before that it cannot have given up.
@@ -14,10 +14,6 @@ const ASK_AFTER_MS: i64 = 60_000;
 const STILL_MS: i64 = 15_000;
 /// The least time between two such questions.
 const ASK_EVERY: Duration = Duration::from_secs(5);
-
-/// Why it goes on later.
-const SILENT: &str = "Nova's conductor has given evacuations up, and no nova-compute was heard since; they are asked for \
-                      again when one is";
 
 #[derive(Default, Debug)]
 pub(super) struct Desk {
@@ -61,9 +57,9 @@ impl Turns<'_> {
             return None;
         }
         self.answered_since = self.engine.now();
-        let entry = self.waiting(SILENT);
+        let entry = self.waiting(BUS_SILENT);
         if entry.is_some() {
-            tracing::warn!(why = SILENT, "Nova's message bus seems to be away; waiting for it");
+            tracing::warn!(why = BUS_SILENT, "Nova's message bus seems to be away; waiting for it");
         }
         entry
     }

@@ -6,11 +6,12 @@
 use super::{
     Nova,
     requests::{AT_HOST, Event},
+    version::Microversion,
 };
 use crate::{AskError, Reply, Request, Service, Under};
 use recovery::{
     HostName, ServerId,
-    shortage::{Free, Needs, Node, Resource},
+    shortage::{self, Free, Needs, Node, Resource, Tie, Wish},
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,27 @@ struct Shown {
     /// An empty text for a server that boots from a volume.
     image: serde_json::Value,
     fault: Option<Fault>,
+}
+
+/// By what it is tied to some hosts.
+#[derive(Deserialize)]
+struct Tied {
+    #[serde(default)]
+    pinned_availability_zone: Option<String>,
+    #[serde(default)]
+    server_groups: Vec<String>,
+    flavor: Specs,
+}
+
+#[derive(Deserialize)]
+struct Specs {
+    #[serde(default)]
+    extra_specs: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    policy: String,
 }
 
 #[derive(Deserialize)]
@@ -135,6 +157,22 @@ impl Nova {
         let reply = self.get(&["servers", id.as_str()], &[]).await?;
         let shown: Shown = reply.read_under("server")?;
         Ok((shown.needs(), shown.fault.map(|fault| fault.message)))
+    }
+
+    /// What a server wants of its host besides room. (Nova before 2.96 does not tell to which zone it is pinned.)
+    pub async fn wishes(&self, id: &ServerId) -> Result<Vec<Wish>, AskError> {
+        let path = ["servers", id.as_str()];
+        let reply = self.get_at(&path, &[], Microversion::PINNED_ZONE).await?;
+        let tied: Tied = reply.read_under("server")?;
+        let zone = tied.pinned_availability_zone.map(|what| Wish { tie: Tie::Zone, what });
+        let mut wishes: Vec<Wish> = zone.into_iter().collect();
+        wishes.extend(shortage::wishes_of_flavor(&tied.flavor.extra_specs));
+        if let Some(group) = tied.server_groups.first() {
+            let group = self.get(&["os-server-groups", group], &[]).await?;
+            let group: Group = group.read_under("server_group")?;
+            wishes.push(Wish { tie: Tie::Group, what: group.policy });
+        }
+        Ok(wishes)
     }
 
     /// Every hypervisor that is up and in service.

@@ -209,7 +209,7 @@ fn when_its_time_is_over_it_fails_with_the_reason() {
     let log = waiting();
     let end = FAILED_AT + WAIT_MS;
     assert!(!log.due(&At::without_permit(end - 1)).contains(&"note not moved a, no more".into()));
-    let held = Entry::Held { why: "host 'dead' is back".into(), sighting: None };
+    let held = Entry::Held { why: "host 'dead' is back".into(), sighting: None, lack: None };
     let due = |log: &Log| log.due(&At::without_permit(end));
     assert_eq!(due(&log), ["note not moved a, no more"]);
     let held = room(log.clone(), end - 10_000).says(end - 9_000, held);

@@ -58,7 +58,7 @@ fn fenced() -> Log {
 }
 
 fn held(why: &str, sighting: Option<Sighting>) -> Entry {
-    Entry::Held { why: why.into(), sighting }
+    Entry::Held { why: why.into(), sighting, lack: None }
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn where_there_is_none_it_is_said_what_is_missing() {
 #[test]
 fn a_climb_that_proved_nothing_is_shown_where_there_is_no_certificate() {
     let path = vec!["bmc (redfish): it does not take our credentials: 401".into()];
-    let failed = FenceEntry::Failed { path, why: None, again_at: None };
+    let failed = FenceEntry::Failed { path, why: None, again_at: None, hurdles: vec![] };
     let rungs = vec!["bmc (redfish)".into()];
     let log = Log::default()
         .says(AT, claimed("e", 1))

@@ -102,7 +102,7 @@ fn a_task_that_has_not_begun_is_not_shown_and_one_that_runs_says_so() {
 #[test]
 fn a_held_recovery_tells_why_and_a_host_without_servers_is_skipped() {
     let why = "Nova still takes it for alive".to_owned();
-    let held = Log::default().says(0, Entry::Held { why, sighting: None });
+    let held = Log::default().says(0, Entry::Held { why, sighting: None, lack: None });
     let text = shown(&held).to_string();
     assert!(text.contains("Held: Nova still takes it for alive"), "{text}");
     let empty = shown(&finished(begun().plans(4, &[])));

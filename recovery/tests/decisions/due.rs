@@ -18,7 +18,7 @@ fn claimed() -> Log {
 }
 
 fn held() -> Entry {
-    Entry::Held { why: "it shows a sign of life".into(), sighting: None }
+    Entry::Held { why: "it shows a sign of life".into(), sighting: None, lack: None }
 }
 
 #[test]

@@ -27,7 +27,12 @@ fn begun(attempt: u32) -> Entry {
 
 fn failed(again_at: Option<i64>) -> Entry {
     let path = vec!["bmc (redfish): no answer".into(), "pdu: it refuses".into()];
-    Entry::Fence(FenceEntry::Failed { path, why: None, again_at: again_at.map(Millis) })
+    Entry::Fence(FenceEntry::Failed {
+        path,
+        why: None,
+        again_at: again_at.map(Millis),
+        hurdles: vec![],
+    })
 }
 
 fn evidence() -> Evidence {

@@ -21,7 +21,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         match which {
             0 => Entry::Claimed { owner: "another".into(), generation: 2 },
             1 => proven(),
-            2 => Entry::Held { why: "it lives".into(), sighting: None },
+            2 => Entry::Held { why: "it lives".into(), sighting: None, lack: None },
             3 => Entry::Waiting { why: "Nova is away".into() },
             4 => Entry::Planned { on_host: 1, moves: vec![planned_stopped("c")], skipped: vec![] },
             5 | 6 => Entry::Intended { act, servers },
@@ -100,7 +100,7 @@ fn stored(line: &Line) -> Line {
 
 #[test]
 fn the_status_is_new_until_proven_and_while_held() {
-    let held = || Entry::Held { why: "it lives".into(), sighting: None };
+    let held = || Entry::Held { why: "it lives".into(), sighting: None, lack: None };
     let claimed = Log::default().says(0, Entry::Claimed { owner: "e".into(), generation: 1 });
     assert_eq!(claimed.state.status(), NotificationStatus::New);
     let running = claimed.says(1, proven());

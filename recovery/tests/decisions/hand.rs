@@ -216,7 +216,7 @@ fn end_of(log: &Log) -> (NotificationStatus, String) {
 fn a_cancelled_recovery_is_ignored_when_nothing_was_moved_and_failed_when_something_was() {
     let untouched = (NotificationStatus::Ignored, SENTENCE.to_owned());
     assert_eq!(end_of(&Log::default()), untouched, "nobody had taken it");
-    let held = Entry::Held { why: "it lives".into(), sighting: None };
+    let held = Entry::Held { why: "it lives".into(), sighting: None, lack: None };
     assert_eq!(end_of(&Log::default().says(1, held)), untouched);
     let moved = Log::planned(&[planned("a")]).moves(1, "a");
     let sentence = format!("{SENTENCE}; 1 of 1 servers are on new hosts");

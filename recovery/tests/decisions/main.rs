@@ -6,6 +6,7 @@ mod capacity;
 mod certificate;
 mod details;
 mod due;
+mod explain;
 mod fencing;
 mod folding;
 mod guard;

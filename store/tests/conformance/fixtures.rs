@@ -140,7 +140,10 @@ pub(crate) fn claimed(seq: u64, by: &Lease) -> Line {
 }
 
 pub(crate) fn held(seq: u64) -> Line {
-    line(seq, Entry::Held { why: "nothing says that it is dead".into(), sighting: None })
+    line(
+        seq,
+        Entry::Held { why: "nothing says that it is dead".into(), sighting: None, lack: None },
+    )
 }
 
 pub(crate) fn proven(seq: u64) -> Line {
