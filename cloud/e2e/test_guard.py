@@ -1,0 +1,64 @@
+"""All hosts fall silent at once: RabbitMQ is away, and their monitors report them dead. None of them is.
+
+For as long as no nova-compute is heard nothing is fenced, evacuated, disabled or forced down; and afterwards nothing
+either, because they are heard again.
+"""
+import time
+
+import cloud
+from rack import Host, Rack
+from scene import HOST, SOAK, UNDER_TEST, Case, ours_only, until
+
+# With a BMC that would do as it is told.
+FENCEABLE = Host("redfish", "silent", behaves="off", servers=2)
+AWAY_S = 180 if SOAK else 45
+# How long nothing must happen after they are heard again.
+QUIET_S = 10
+
+
+@ours_only
+class MassSilence(Case):
+    def fresh_masakari(self):
+        self.rack = Rack(self.nova, [FENCEABLE], neighbour=HOST)
+        self.addCleanup(self.rack.down)
+        self.addCleanup(UNDER_TEST.down)
+        self.rack.up()
+        self.sections = "[fencing]\ndevices_file = %s\nrequire = proven\nreport_interval = %s" % (
+            self.rack.fencing_yaml(), cloud.CFG["CLOUD_REPORT_INTERVAL"])
+        super().fresh_masakari()
+        self.nova.masakari("POST", "/segments/%s/hosts" % self.segment["uuid"], {"host": {
+            "name": FENCEABLE.name, "type": "COMPUTE", "control_attributes": "ladder:redfish"}})
+
+    def test_nothing_is_done_to_hosts_that_all_fell_silent_when_nova_lost_its_bus(self):
+        servers = self.nova.boot_on({HOST: 2, FENCEABLE.name: 2})
+        asked, hosts = cloud.NovaAsked(), [*self.hosts, FENCEABLE.name]
+        self.addCleanup(cloud.shell, "start_rabbit")
+        cloud.shell("stop rabbit")
+        stopped_at = time.time()
+        until("Nova hears nobody", lambda: not self.heard(), 120)
+        reports = {host: self.report_the_death_of(host) for host in hosts}
+        time.sleep(max(stopped_at + AWAY_S - time.time(), 0))
+        held = {host: self.told(report) for host, report in reports.items()}
+        cloud.shell("start_rabbit")
+        until("Nova hears all of them", lambda: set(hosts) <= self.heard(), 180)
+        time.sleep(QUIET_S)
+        for host, (status, said) in held.items():
+            self.assertEqual(status, "new", host)
+            self.assertRegex(said, r"Held: mass silence: \d+ of %d compute services" % len(hosts), host)
+        self.assertEqual({self.told(report)[0] for report in reports.values()}, {"new"}, "afterwards")
+        self.assertEqual((asked.evacuations(), asked.forced_downs()), ([], []))
+        self.assertEqual(self.rack.orders(FENCEABLE)[0], [], "what its BMC was told")
+        where = {s["id"]: (s["status"], s["OS-EXT-SRV-ATTR:host"]) for s in self.nova.servers(detail=True)}
+        self.assertEqual(where, {i: ("ACTIVE", host) for host, ids in servers.items() for i in ids})
+        for host in hosts:
+            service = self.nova.service(host)
+            self.assertEqual((service["status"], service["forced_down"]), ("enabled", False), host)
+
+    def heard(self):
+        services = self.nova.nova("GET", "/os-services", params={"binary": "nova-compute"}).json()["services"]
+        return {s["host"] for s in services if s["state"] == "up"}
+
+    def told(self, report):
+        told = self.nova.masakari("GET", "/notifications/" + report).json()["notification"]
+        steps = told["recovery_workflow_details"]
+        return told["status"], "\n".join(p["message"] for s in steps for p in s["progress_details"])
