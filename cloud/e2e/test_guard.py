@@ -20,7 +20,6 @@ class AllFallSilent(Case):
     require = None
     # Whom nothing but the guard holds.
     held_by_the_guard = staticmethod(lambda host: True)
-    deployment = {"RS_GUARD": "# [guard] by default"}
 
     def fresh_masakari(self):
         self.rack = Rack(self.nova, [FENCEABLE], neighbour=HOST)
