@@ -46,6 +46,8 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/notifications/{id}/retry", post(hand::retry))
         .route("/notifications/{id}/cancel", post(hand::cancel))
         .route("/notifications/{id}/certificate", get(told::certificate))
+        .route("/notifications/{id}/approve", post(hand::approve))
+        .route("/notifications/{id}/reject", post(hand::reject))
         .route("/guard", get(guard::show))
         .route("/guard/disarm", post(guard::disarm))
         .route("/guard/arm", post(guard::arm))

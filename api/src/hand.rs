@@ -1,5 +1,5 @@
 //! `/ha/v1`: a recovery by hand. A host is reported by a person, what failed is tried again, what runs is
-//! cancelled.
+//! cancelled, what is held is approved or rejected.
 //!
 //! What cannot be done is refused at once, with 409; an engine looks again, because it may have
 //! changed meanwhile, and its refusal is a 409 too.
@@ -49,6 +49,26 @@ pub(crate) async fn cancel(
 ) -> Result<Response, Fault> {
     let asked = |notification, reason| Asked::Cancel { notification, reason };
     say(api, id, request, "ha:notifications:cancel", hand::may_cancel, asked).await
+}
+
+/// A recovery may begin, as far as the guard and `[approval]` go.
+pub(crate) async fn approve(
+    State(api): State<Arc<ApiState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let asked = |notification, reason| Asked::Approve { notification, reason };
+    say(api, id, request, "ha:notifications:approve", hand::may_approve, asked).await
+}
+
+/// A recovery is not to begin.
+pub(crate) async fn reject(
+    State(api): State<Arc<ApiState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let asked = |notification, reason| Asked::Reject { notification, reason };
+    say(api, id, request, "ha:notifications:reject", hand::may_reject, asked).await
 }
 
 /// Whether a recovery with that status and log may be asked that.

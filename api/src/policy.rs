@@ -61,6 +61,12 @@ pub const RULES: &[RuleDefault] = &[
         ADMIN,
         "GET /ha/v1/notifications/{notification}/certificate: why its host was held for dead",
     ),
+    rule(
+        "ha:notifications:approve",
+        ADMIN,
+        "POST /ha/v1/notifications/{notification}/approve: it begins though many hosts are lost at once",
+    ),
+    rule("ha:notifications:reject", ADMIN, "POST /ha/v1/notifications/{notification}/reject"),
     rule("ha:guard:detail", ADMIN, "GET /ha/v1/guard: the switch, and the hosts that are lost"),
     rule("ha:guard:disarm", ADMIN, "POST /ha/v1/guard/disarm: nothing is begun any more"),
     rule("ha:guard:arm", ADMIN, "POST /ha/v1/guard/arm: what is held by that goes on"),

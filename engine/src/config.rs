@@ -2,8 +2,8 @@
 
 use crate::{fencing::Fencing, steps::Steps};
 use recovery::{
-    due::Limits, evidence::Require, guard, plan::Selection, priority::Keys, process, quarantine,
-    restart, tiers,
+    approval, due::Limits, evidence::Require, guard, plan::Selection, priority::Keys, process,
+    quarantine, restart, tiers,
 };
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub require: Require,
     /// `[guard]`.
     pub guard: guard::Rules,
+    /// `[approval]`.
+    pub approval: approval::Rules,
     /// `[fencing] devices_file`; none: hosts are not fenced.
     pub fencing: Option<Fencing>,
     /// `[host_failure]`.
@@ -64,6 +66,7 @@ impl Default for Config {
             recoveries_most: 64,
             require: Require::default(),
             guard: guard::Rules::default(),
+            approval: approval::Rules::default(),
             fencing: None,
             selection: Selection::default(),
             disable_reason: "Masakari detected host failed.".into(),

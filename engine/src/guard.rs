@@ -32,7 +32,7 @@ pub(crate) struct Guard {
     services: futures::lock::Mutex<Option<(Boot, Services)>>,
     /// Who has it may begin.
     pub(crate) turn: futures::lock::Mutex<()>,
-    /// The number after the last that began here.
+    /// The number after the last that began here, as it was read.
     pub(crate) beat: Cell<u64>,
 }
 

@@ -8,7 +8,7 @@
 use crate::{Engine, error::Stop, turn::chain};
 use recovery::{
     NotificationId,
-    hand::{self, HandEntry, Unfit},
+    hand::{self, Hand, HandEntry, Unfit},
     lease::{Lease, LeaseKey},
     log::Entry,
     nouns::Notification,
@@ -19,26 +19,40 @@ use std::collections::BTreeMap;
 use store::StoreError;
 
 impl Engine {
-    /// Notes which recoveries shall be cancelled, for the loops that run them.
-    pub(crate) fn note_cancels(&self, open: &[Request]) {
-        let cancels: BTreeMap<NotificationId, Request> = open
-            .iter()
-            .filter_map(|request| match &request.asked {
-                Asked::Cancel { notification, .. } => Some((notification.clone(), request.clone())),
-                Asked::Retry { .. } | Asked::ConfirmDead { .. } | Asked::Attest { .. } => None,
-            })
-            .collect();
-        let news = cancels.keys().any(|id| !self.cancels.borrow().contains_key(id));
-        self.cancels.replace(cancels);
+    /// Notes which recoveries shall be cancelled, approved or rejected, for the loops that run them.
+    pub(crate) fn note_words(&self, open: &[Request]) {
+        let mut words: BTreeMap<NotificationId, Vec<Request>> = BTreeMap::new();
+        for request in open {
+            match &request.asked {
+                Asked::Cancel { notification, .. }
+                | Asked::Approve { notification, .. }
+                | Asked::Reject { notification, .. } => {
+                    words.entry(notification.clone()).or_default().push(request.clone());
+                }
+                Asked::Retry { .. } | Asked::ConfirmDead { .. } | Asked::Attest { .. } => {}
+            }
+        }
+        let known = |request: &Request| {
+            let before = self.words.borrow();
+            before.values().flatten().any(|other| other.id == request.id)
+        };
+        let news = !words.values().flatten().all(known);
+        self.words.replace(words);
         if news {
             self.wake.nudge();
         }
     }
 
-    /// The line that cancels this recovery, once, if somebody asked for that.
-    pub(crate) fn cancel_of(&self, id: &NotificationId) -> Option<Entry> {
-        let request = self.cancels.borrow_mut().remove(id)?;
-        entry_of(&request).map(Entry::Hand)
+    /// The next line that a person has asked for in this recovery, once, of those that fit it.
+    pub(crate) fn word_of(&self, id: &NotificationId, now: &Hand) -> Option<Entry> {
+        let asked = self.words.borrow_mut().remove(id)?;
+        let fits = |entry: &HandEntry| match entry {
+            HandEntry::Cancelled { .. } | HandEntry::Rejected { .. } => now.cancelled.is_none(),
+            HandEntry::Approved { .. } => !now.approved && now.cancelled.is_none(),
+            HandEntry::Asked { .. } | HandEntry::Retried { .. } => false,
+        };
+        // The others are read again.
+        asked.iter().filter_map(entry_of).find(fits).map(Entry::Hand)
     }
 
     /// Answers what is asked of a recovery that nobody works on.
@@ -100,6 +114,12 @@ impl Engine {
             Asked::Cancel { reason, .. } => {
                 tracing::warn!(notification = %id, request = %request.id, %who, reason, "cancelled, by hand");
             }
+            Asked::Approve { reason, .. } => {
+                tracing::warn!(notification = %id, request = %request.id, %who, reason, "approved");
+            }
+            Asked::Reject { reason, .. } => {
+                tracing::warn!(notification = %id, request = %request.id, %who, reason, "rejected");
+            }
             Asked::ConfirmDead { .. } | Asked::Attest { .. } => {}
         }
         Ok(())
@@ -119,6 +139,8 @@ fn fits(
     match &request.asked {
         Asked::Retry { .. } => hand::may_retry(notification.status, log),
         Asked::Cancel { .. } => hand::may_cancel(notification.status, log),
+        Asked::Approve { .. } => hand::may_approve(notification.status, log),
+        Asked::Reject { .. } => hand::may_reject(notification.status, log),
         Asked::ConfirmDead { .. } | Asked::Attest { .. } => Ok(()),
     }
 }
@@ -131,6 +153,12 @@ fn entry_of(request: &Request) -> Option<HandEntry> {
         }
         Asked::Cancel { reason, .. } => {
             Some(HandEntry::Cancelled { request: id, by, why: reason.clone() })
+        }
+        Asked::Approve { reason, .. } => {
+            Some(HandEntry::Approved { request: id, by, why: reason.clone() })
+        }
+        Asked::Reject { reason, .. } => {
+            Some(HandEntry::Rejected { request: id, by, why: reason.clone() })
         }
         Asked::ConfirmDead { .. } | Asked::Attest { .. } => None,
     }

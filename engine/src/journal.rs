@@ -93,8 +93,7 @@ impl<'e, S: Fold> Journal<'e, S> {
     /// What a person's wish to cancel it asks to write now: the wish, or the end when Nova has nothing to
     /// do for it any more.
     pub(crate) fn heed(&self, end: impl FnOnce(&S) -> Option<Entry>) -> Option<Vec<Entry>> {
-        let asked = self.engine.cancel_of(&self.subject.notification);
-        let asked = asked.filter(|_| self.state.common().hand.cancelled.is_none());
+        let asked = self.engine.word_of(&self.subject.notification, &self.state.common().hand);
         asked.or_else(|| end(&self.state)).map(|entry| vec![entry])
     }
 

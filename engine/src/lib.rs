@@ -108,8 +108,8 @@ pub struct Engine {
     taking: RefCell<BTreeSet<LeaseKey>>,
     /// Leases of reserved hosts, as we saw them.
     reserves_seen: RefCell<Watch>,
-    /// Recoveries that a person wants cancelled.
-    cancels: RefCell<BTreeMap<NotificationId, Request>>,
+    /// What persons ask of recoveries that run.
+    words: RefCell<BTreeMap<NotificationId, Vec<Request>>>,
     /// Leases of the recoveries of which persons ask something, as we saw them.
     recoveries_seen: RefCell<Watch>,
     /// Servers that wait for room.
@@ -138,7 +138,7 @@ impl Engine {
             reserving: RefCell::default(),
             taking: RefCell::default(),
             reserves_seen: RefCell::default(),
-            cancels: RefCell::default(),
+            words: RefCell::default(),
             recoveries_seen: RefCell::default(),
             rooms: RefCell::default(),
             resting: RefCell::default(),

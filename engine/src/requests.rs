@@ -25,7 +25,7 @@ impl Engine {
     async fn answer_open_requests(&self) -> Result<(), StoreError> {
         let (switch, open) = self.ports.store.words(REQUESTS_MOST).await?;
         self.note_switch(switch);
-        self.note_cancels(&open);
+        self.note_words(&open);
         for request in open {
             self.answer(&request).await?;
         }
@@ -40,7 +40,10 @@ impl Engine {
         match &request.asked {
             Asked::ConfirmDead { host, reason } => self.confirm_dead(request, host, reason).await,
             Asked::Attest { evidence } => self.attest(request, evidence).await,
-            Asked::Retry { notification, .. } | Asked::Cancel { notification, .. } => {
+            Asked::Retry { notification, .. }
+            | Asked::Cancel { notification, .. }
+            | Asked::Approve { notification, .. }
+            | Asked::Reject { notification, .. } => {
                 self.answer_by_hand(request, notification).await
             }
         }

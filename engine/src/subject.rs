@@ -7,7 +7,10 @@ use recovery::{
     idle,
     lease::Lease,
     log::{Entry, Line, Summary},
-    nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType, RecoveryMethod},
+    nouns::{
+        Host, HostReport, Notification, NotificationStatus, NotificationType, RecoveryMethod,
+        Segment,
+    },
     process, restart,
     state::Subject,
 };
@@ -30,6 +33,7 @@ pub(crate) enum Task {
 pub(crate) struct Mission {
     pub(crate) subject: Subject,
     pub(crate) segment: SegmentId,
+    pub(crate) segment_name: String,
     /// Who reported it, when that was a person.
     pub(crate) asked: Option<HandEntry>,
     /// As it is now; the log has the one that counts.
@@ -54,7 +58,7 @@ impl Engine {
             Some(segment) if !segment.enabled && !begun => {
                 Ok(nothing(NotificationStatus::Ignored, &idle::disabled(&segment.name)))
             }
-            Some(segment) => Ok(read(&notification, &host, segment.recovery_method)),
+            Some(segment) => Ok(read(&notification, &host, &segment)),
             None => Ok(nothing(NotificationStatus::Failed, idle::SEGMENT_DELETED)),
         }
     }
@@ -69,7 +73,7 @@ impl Engine {
     }
 }
 
-fn read(notification: &Notification, host: &Host, method: RecoveryMethod) -> Task {
+fn read(notification: &Notification, host: &Host, of: &Segment) -> Task {
     let subject = Subject {
         notification: notification.uuid.clone(),
         host_id: host.uuid.clone(),
@@ -86,7 +90,9 @@ fn read(notification: &Notification, host: &Host, method: RecoveryMethod) -> Tas
                 by: by.to_owned(),
                 why: word(hand::REASON).map(ToOwned::to_owned),
             });
-            of_host(Mission { subject, segment, asked, method }, event, word("host_status"))
+            let (segment_name, method) = (of.name.clone(), of.recovery_method);
+            let mission = Mission { subject, segment, segment_name, asked, method };
+            of_host(mission, event, word("host_status"))
         }
         NotificationType::Process => of_process(subject, event, word("process_name")),
         NotificationType::Vm => of_server(subject, event, &payload),

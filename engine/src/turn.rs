@@ -226,7 +226,7 @@ impl<'e> Turns<'e> {
             if self.engine.tenures.is_over(&self.lease, self.boot()) {
                 return Err(Stop::LeaseLost { key: self.lease.key.clone() });
             }
-            if let Some(word) = self.cancel_asked() {
+            if let Some(word) = self.word_asked() {
                 self.record(vec![word]).await?;
             }
             if self.start_what_is_due().await? {
@@ -239,10 +239,9 @@ impl<'e> Turns<'e> {
         Ok(())
     }
 
-    /// The line that cancels it, when a person has just asked for that.
-    fn cancel_asked(&self) -> Option<Entry> {
-        let asked = self.engine.cancel_of(&self.mission.subject.notification);
-        asked.filter(|_| self.state.hand.cancelled.is_none())
+    /// What a person has just said of it.
+    fn word_asked(&self) -> Option<Entry> {
+        self.engine.word_of(&self.mission.subject.notification, &self.state.hand)
     }
 
     /// The method goes into the log, and the reserved hosts that the log has are held again.

@@ -161,7 +161,7 @@ pub(crate) struct Word {
 }
 
 /// Says what the engine said.
-fn told(request: RequestAnswer) -> ExitCode {
+pub(crate) fn told(request: RequestAnswer) -> ExitCode {
     let answer = request.answer.unwrap_or_default();
     match request.state {
         RequestState::Done => {

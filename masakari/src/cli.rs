@@ -47,6 +47,10 @@ pub(crate) enum Role {
     Cancel(Box<ask::Cancel>),
     /// Why the host of a notification was held for dead: its death certificates
     Certificate(Box<told::Certificate>),
+    /// Let a recovery begin that is held because many hosts are lost at once, or for want of your word
+    Approve(Box<guard_role::Verdict>),
+    /// End a recovery that is held before it has begun
+    Reject(Box<guard_role::Verdict>),
     /// Whether recoveries may begin, and which hosts are lost
     Guard(Box<guard_role::Show>),
     /// Stop everything: no recovery begins or goes on with anything new
@@ -86,6 +90,8 @@ impl Role {
             Self::Retry(retry) => retry.run(),
             Self::Cancel(cancel) => cancel.run(),
             Self::Certificate(certificate) => certificate.run(),
+            Self::Approve(verdict) => verdict.approve(),
+            Self::Reject(verdict) => verdict.reject(),
             Self::Guard(show) => show.run(),
             Self::Disarm(disarm) => disarm.run(),
             Self::Arm(arm) => arm.run(),

@@ -4,6 +4,7 @@
 //! at once, and nothing is opened or bound before it is right; an option that nobody knows is a
 //! warning, because deployment tools write such options.
 
+mod approval;
 mod contradictions;
 mod database;
 mod guard;

@@ -1,10 +1,14 @@
-//! `masakari guard`, `disarm` and `arm`: the switch by which a person stops everything, and what the storm
+//! `masakari approve` and `reject`: a person's verdict on what is held. `guard`, `disarm` and `arm`: the switch by which a person stops everything, and what the storm
 //! guard sees.
 
-use crate::{ask::Word, output};
+use crate::{
+    ask::{Word, told},
+    output,
+};
 use anyhow::Context;
 use clap::Args;
 use openstack::instance_ha::Guard;
+use recovery::NotificationId;
 use std::process::ExitCode;
 
 #[derive(Args, Debug)]
@@ -48,6 +52,31 @@ impl Arm {
         let guard = self.word.cloud.ask(async |client| client.arm(reason).await)?;
         tell(&guard.context("it is not armed")?);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verdict {
+    /// The notification whose recovery is held
+    notification: String,
+    /// Why; it is kept with your name, and stands in the notification's details
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    cloud: crate::ask::Cloud,
+}
+
+impl Verdict {
+    pub(crate) fn approve(&self) -> anyhow::Result<ExitCode> {
+        let id = NotificationId::new(&self.notification);
+        let answer = self.cloud.ask(async |client| client.approve(&id, &self.reason).await)?;
+        Ok(told(answer.with_context(|| format!("notification {id} is not approved"))?))
+    }
+
+    pub(crate) fn reject(&self) -> anyhow::Result<ExitCode> {
+        let id = NotificationId::new(&self.notification);
+        let answer = self.cloud.ask(async |client| client.reject(&id, &self.reason).await)?;
+        Ok(told(answer.with_context(|| format!("notification {id} is not rejected"))?))
     }
 }
 

@@ -162,6 +162,24 @@ impl Client {
         reply.read_under(name)
     }
 
+    /// Lets a recovery begin that is held. A [`AskError::Conflict`] says why it cannot be.
+    pub async fn approve(
+        &self,
+        id: &NotificationId,
+        reason: &str,
+    ) -> Result<RequestAnswer, AskError> {
+        self.ask_ours(["notifications", id.as_str(), "approve"], Some(reason), "request").await
+    }
+
+    /// Ends a recovery before it has begun. A [`AskError::Conflict`] says why it cannot be.
+    pub async fn reject(
+        &self,
+        id: &NotificationId,
+        reason: &str,
+    ) -> Result<RequestAnswer, AskError> {
+        self.ask_ours(["notifications", id.as_str(), "reject"], Some(reason), "request").await
+    }
+
     /// The guard's switch, and the hosts that are lost.
     pub async fn guard(&self) -> Result<Guard, AskError> {
         let request = Request::get(&self.service, &["ha", "v1", "guard"], DEADLINE);

@@ -12,6 +12,7 @@
 //! same verdict. What depends on who began before (so many a minute, the switch) is guarded by a number in the database,
 //! [`Record::beat`], which each passing raises and which must be as it was read ([`crate::log::Summary::Passed`]).
 
+use crate::approval;
 use crate::details::Task;
 use crate::log::{Entry, Line, Summary};
 use crate::permit::SKEW_MS;
@@ -174,13 +175,20 @@ pub enum Cause {
     CoolDown,
     /// Too many recoveries began within a minute.
     Rate,
+    /// A person must approve it first.
+    Approval,
 }
 
 impl Cause {
     fn is_a_storm_of_the_cloud(self) -> bool {
         match self {
             Self::Silence | Self::Cloud => true,
-            Self::Disarmed | Self::Unknown | Self::Segment | Self::CoolDown | Self::Rate => false,
+            Self::Disarmed
+            | Self::Unknown
+            | Self::Segment
+            | Self::CoolDown
+            | Self::Rate
+            | Self::Approval => false,
         }
     }
 }
@@ -221,15 +229,24 @@ pub fn judge(
     }
     let services = match services {
         Ok(services) => services,
-        Err(why) => return Err(unknown(why)),
+        Err(why) => return Err(unknown(why).or_by_hand(of)),
     };
     let lost = lost(rules, record, services, of);
     let hold = silence(rules, services, of)
         .or_else(|| cloud(rules, record, &lost))
         .or_else(|| segment(rules, record, &lost, of))
         .or_else(|| cool_down(rules, record, of.now))
+        .map(|hold| hold.or_by_hand(of))
         .or_else(|| rate(rules, record, of.now));
     hold.map_or(Ok(()), Err)
+}
+
+impl Hold {
+    /// It goes on without that, too.
+    fn or_by_hand(self, of: Of<'_>) -> Self {
+        let why = format!("{}, or by hand: {}", self.why, approval::by_hand(of.notification));
+        Self { why, ..self }
+    }
 }
 
 impl Switch {
@@ -248,12 +265,10 @@ impl Switch {
 
 fn unknown(why: &str) -> Hold {
     let why = format!(
-        "whether Nova hears its compute services cannot be told ({why}); it goes on when it can, {OR_BY_HAND}"
+        "whether Nova hears its compute services cannot be told ({why}); it goes on when it can"
     );
     Hold { cause: Cause::Unknown, why, until: None }
 }
-
-const OR_BY_HAND: &str = "or with another bound in [guard]";
 
 /// The hosts that are lost with that of the recovery, each once: reported lately, or not begun yet, and not heard by
 /// Nova since.
@@ -306,7 +321,7 @@ fn silence(rules: &Rules, services: &[ComputeService], of: Of<'_>) -> Option<Hol
     let cliff = most && silent >= 2 && (silent >= SILENT_LEAST || heard == 0);
     let why = format!(
         "mass silence: {silent} of {all} compute services went silent at once for Nova, as when its message bus is away; it \
-         goes on when they are back, {OR_BY_HAND}"
+         goes on when they are back"
     );
     let hold = Hold { cause: Cause::Silence, why, until: None };
     (rules.silent_percent > 0 && cliff).then_some(hold)
@@ -336,14 +351,14 @@ fn over(lost: usize, hosts: u32, bound: Bound, what: &str) -> Option<String> {
     let most = bound.most(hosts)?;
     (u32::try_from(lost).unwrap_or(u32::MAX) > most).then(|| {
         format!(
-            "{lost} of {hosts} {what} are lost at once, and [guard] allows {most}; it goes on when fewer are, {OR_BY_HAND}"
+            "{lost} of {hosts} {what} are lost at once, and [guard] allows {most}; it goes on when fewer are"
         )
     })
 }
 
 fn cool_down(rules: &Rules, record: &Record, now: Millis) -> Option<Hold> {
     let until = record.storm_at?.plus(rules.cooldown_ms);
-    let why = format!("many hosts were lost at once; it goes on at {}, {OR_BY_HAND}", until.utc());
+    let why = format!("many hosts were lost at once; it goes on at {}", until.utc());
     (now < until).then_some(Hold { cause: Cause::CoolDown, why, until: Some(until) })
 }
 
@@ -369,7 +384,7 @@ fn rate(rules: &Rules, record: &Record, now: Millis) -> Option<Hold> {
 pub enum GuardEntry {
     /// It may not begin, or go on.
     Held { cause: Cause, why: String },
-    /// It may begin. `beat`: as it was read; none: nothing was asked.
+    /// It may begin. `beat`: as it was read; none: nothing was asked, or a person has approved it.
     Passed { beat: Option<u64> },
 }
 
@@ -435,7 +450,7 @@ impl GuardEntry {
             Self::Held { cause, .. } => {
                 (storm(*cause) || before.is_some_and(storm)).then_some(Summary::Storm)
             }
-            Self::Passed { beat } => beat.map(|beat| Summary::Passed { beat }),
+            Self::Passed { beat } => Some(Summary::Passed { beat: *beat }),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::details::Task;
 use crate::due::{self, Limits, Scene, Step};
-use crate::fold::Fold;
+use crate::fold::{Fold, Of};
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::{NotificationStatus, NotificationType};
 use crate::state::{Illegal, Outcome, Stage, State, Subject};
@@ -26,6 +26,10 @@ pub enum HandEntry {
     Retried { request: String, by: String, why: Option<String> },
     /// Nothing more is begun.
     Cancelled { request: String, by: String, why: Option<String> },
+    /// It may begin, whatever the guard and `[approval]` say.
+    Approved { request: String, by: String, why: Option<String> },
+    /// It is not to begin.
+    Rejected { request: String, by: String, why: Option<String> },
 }
 
 /// In the payload of a report: by whom it was made, when that was a person.
@@ -36,8 +40,10 @@ pub const REASON: &str = "reason";
 /// What persons asked of a recovery that counts now.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hand {
-    /// "cancelled by …: …"
+    /// "cancelled by …: …", "rejected by …: …"
     pub cancelled: Option<String>,
+    /// A person has approved it.
+    pub approved: bool,
     /// When it was last tried again: its time begins anew.
     pub retried_at: Option<Millis>,
 }
@@ -47,10 +53,17 @@ impl Hand {
         match entry {
             HandEntry::Asked { .. } => {}
             HandEntry::Retried { .. } => {
-                *self = Self { cancelled: None, retried_at: Some(at) };
+                // Its time begins anew, and so does who is asked.
+                *self = Self { retried_at: Some(at), ..Self::default() };
             }
-            HandEntry::Cancelled { .. } if self.cancelled.is_some() => {
+            HandEntry::Approved { .. } => self.approved = true,
+            HandEntry::Cancelled { .. } | HandEntry::Rejected { .. }
+                if self.cancelled.is_some() =>
+            {
                 return Err("it was cancelled twice");
+            }
+            HandEntry::Rejected { by, why, .. } => {
+                self.cancelled = Some(format!("{REJECTED}{}", who(by, why.as_deref())));
             }
             HandEntry::Cancelled { by, why, .. } => {
                 self.cancelled = Some(format!("{CANCELLED}{}", who(by, why.as_deref())));
@@ -61,10 +74,11 @@ impl Hand {
 }
 
 const CANCELLED: &str = "cancelled by ";
+const REJECTED: &str = "rejected by ";
 
-/// Whether a recovery that ended with this message was cancelled.
+/// Whether a recovery that ended with this message was cancelled, or rejected.
 pub(crate) fn was_cancelled(message: &str) -> bool {
-    message.starts_with(CANCELLED)
+    message.starts_with(CANCELLED) || message.starts_with(REJECTED)
 }
 
 fn who(by: &str, why: Option<&str>) -> String {
@@ -96,6 +110,14 @@ impl HandEntry {
                     "what failed is tried again; the notification's details tell how far it is";
                 Vec::from([answered(request, answer), Summary::Reopened])
             }
+            Self::Approved { request, .. } => {
+                let answer =
+                    "approved: it begins once its host is proven dead and nobody has disarmed";
+                Vec::from([answered(request, answer)])
+            }
+            Self::Rejected { request, .. } => {
+                Vec::from([answered(request, "rejected: it does not begin, and ends")])
+            }
             Self::Cancelled { request, .. } => {
                 let answer =
                     "nothing more is begun; what Nova was asked for is followed to its end";
@@ -115,6 +137,8 @@ impl HandEntry {
                 let who = who(by, why.as_deref());
                 format!("What failed is tried again; asked for by {who}")
             }
+            Self::Approved { by, why, .. } => format!("Approved by {}", who(by, why.as_deref())),
+            Self::Rejected { by, why, .. } => format!("Rejected by {}", who(by, why.as_deref())),
             Self::Cancelled { by, why, .. } => {
                 let who = who(by, why.as_deref());
                 format!("Cancelled; nothing more is begun; asked for by {who}")
@@ -140,6 +164,48 @@ pub enum Unfit {
     Ended(NotificationStatus),
     #[error("it is cancelled already, and ends when what Nova was asked for has ended")]
     Cancelled,
+    #[error("it is approved already")]
+    Approved,
+    #[error("its recovery has begun; `masakari cancel` stops it")]
+    Begun,
+    #[error(
+        "no person is asked about the recovery of a VM or a process; `masakari cancel` stops it"
+    )]
+    NotOfAHost,
+}
+
+/// Whether it can be approved.
+///
+/// # Errors
+/// What speaks against it, for the person who asked.
+pub fn may_approve(status: NotificationStatus, log: &[Line]) -> Result<(), Unfit> {
+    may_be_asked(status, log)?;
+    let word = log.iter().rev().find(|line| line.entry.is_retry() || approves(line));
+    if word.is_some_and(approves) { Err(Unfit::Approved) } else { Ok(()) }
+}
+
+/// Whether it can be rejected: what has begun is cancelled.
+///
+/// # Errors
+/// What speaks against it, for the person who asked.
+pub fn may_reject(status: NotificationStatus, log: &[Line]) -> Result<(), Unfit> {
+    may_be_asked(status, log)
+}
+
+/// Whether a person is still to be asked about it.
+fn may_be_asked(status: NotificationStatus, log: &[Line]) -> Result<(), Unfit> {
+    may_cancel(status, log)?;
+    let of_host = |line: &Line| matches!(line.entry.of(), Of::Host | Of::Every(_));
+    if !log.iter().all(of_host) {
+        return Err(Unfit::NotOfAHost);
+    }
+    let so_far = log.iter().rev().take_while(|line| !line.entry.is_retry());
+    let begun = |line: &Line| matches!(line.entry, Entry::Proven { .. });
+    if so_far.into_iter().any(begun) { Err(Unfit::Begun) } else { Ok(()) }
+}
+
+fn approves(line: &Line) -> bool {
+    matches!(line.entry, Entry::Hand(HandEntry::Approved { .. }))
 }
 
 /// Whether what failed can be tried again.
@@ -180,9 +246,9 @@ fn is_cancelled(log: &[Line]) -> bool {
 fn cancels(line: &Line) -> Option<bool> {
     let Entry::Hand(entry) = &line.entry else { return None };
     match entry {
-        HandEntry::Asked { .. } => None,
+        HandEntry::Asked { .. } | HandEntry::Approved { .. } => None,
         HandEntry::Retried { .. } => Some(false),
-        HandEntry::Cancelled { .. } => Some(true),
+        HandEntry::Cancelled { .. } | HandEntry::Rejected { .. } => Some(true),
     }
 }
 

@@ -289,8 +289,9 @@ pub enum Summary {
     Answered { request: String, answer: String },
     /// A fence device has proven that a host is dead.
     Evidence(alloc::boxed::Box<Evidence>),
-    /// The recovery begins to act. Refused, and the lines with it, when the guard's number is not the one that was read.
-    Passed { beat: u64 },
+    /// The recovery begins to act. Refused, and the lines with it, when the guard's number is not the one that was read,
+    /// where one was.
+    Passed { beat: Option<u64> },
     /// The cloud is in a storm at this moment.
     Storm,
     /// The server of this recovery is being restarted, which counts.

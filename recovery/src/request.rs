@@ -15,6 +15,10 @@ pub enum Asked {
     Retry { notification: NotificationId, reason: Option<String> },
     /// This recovery begins nothing more.
     Cancel { notification: NotificationId, reason: Option<String> },
+    /// This recovery may begin, as far as the guard and `[approval]` go.
+    Approve { notification: NotificationId, reason: Option<String> },
+    /// This recovery is not to begin: it ends.
+    Reject { notification: NotificationId, reason: Option<String> },
 }
 
 /// Where a request stands.

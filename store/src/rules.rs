@@ -85,8 +85,8 @@ pub(crate) fn answered_by(summary: &Summary) -> Option<&str> {
     if let Summary::Answered { request, .. } = summary { Some(request) } else { None }
 }
 
-/// As which the guard was read by what passes it.
-pub(crate) fn passed_by(summary: &Summary) -> Option<u64> {
+/// As which the guard was read, if it was, by what passes it.
+pub(crate) fn passed_by(summary: &Summary) -> Option<Option<u64>> {
     if let Summary::Passed { beat } = summary { Some(*beat) } else { None }
 }
 

@@ -53,6 +53,8 @@ async fn answered(world: &World, what: &str, id: &NotificationId, state: Request
         let notification = id.clone();
         let asked = match what {
             "retry" => Asked::Retry { notification, reason },
+            "approve" => Asked::Approve { notification, reason },
+            "reject" => Asked::Reject { notification, reason },
             _ => Asked::Cancel { notification, reason },
         };
         assert_eq!(request.asked, asked);
@@ -182,6 +184,8 @@ async fn only_those_whom_the_policy_trusts_may_do_it_by_hand() {
         (RECOVER.to_owned(), "ha:hosts:recover"),
         (format!("/ha/v1/notifications/{id}/retry"), "ha:notifications:retry"),
         (format!("/ha/v1/notifications/{id}/cancel"), "ha:notifications:cancel"),
+        (format!("/ha/v1/notifications/{id}/approve"), "ha:notifications:approve"),
+        (format!("/ha/v1/notifications/{id}/reject"), "ha:notifications:reject"),
     ] {
         let answer = world.ask_as(Client::Demo, "POST", &path, None).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
@@ -200,4 +204,22 @@ async fn the_details_tell_who_asked() {
     let shown = world.ask("GET", &format!("/v1/notifications/{id}"), None).await.json();
     let details = shown["notification"]["recovery_workflow_details"].to_string();
     assert!(details.contains("asked for by admin (admin-id): I see smoke"), "{details}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_begun_is_approved_or_rejected_and_what_has_is_not() {
+    let world = world().await;
+    let id = recovered(&world).await;
+    for what in ["approve", "reject"] {
+        let answer = answered(&world, what, &id, RequestState::Done).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        assert_eq!(answer.json()["request"]["answer"], "so it is");
+    }
+    let kind = Kind::MonitorSaid;
+    let proven = Entry::Proven { kind, at: recovery::Millis(0), evidence: Vec::new() };
+    engine::write(&world.store, &id, vec![engine::claimed(), proven]).await;
+    for what in ["approve", "reject"] {
+        let told = message(&ask(&world, what, &id).await);
+        assert!(told.contains("its recovery has begun; `masakari cancel` stops it"), "{told}");
+    }
 }

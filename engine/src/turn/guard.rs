@@ -7,8 +7,9 @@ use crate::{
 };
 use futures::FutureExt;
 use recovery::{
-    Missing, Permit,
+    Missing, Permit, approval,
     due::Step,
+    evidence::Kind,
     guard::{self, GuardEntry, Hold, Of},
     log::Entry,
 };
@@ -41,7 +42,7 @@ impl Turns<'_> {
         if !self.would_act(judged) {
             return self.note(self.judgement(judged)).await;
         }
-        match self.guard_says() {
+        match self.guard_says(judged.as_ref().ok().map(Permit::kind)) {
             Says::Ask => Ok(false),
             Says::Go => self.note(self.judgement(judged)).await,
             Says::Pass { beat } => self.pass(beat, judged).await,
@@ -69,23 +70,35 @@ impl Turns<'_> {
         }
     }
 
-    fn guard_says(&self) -> Says {
+    /// `proof`: by what the host is proven dead; none: it is to be fenced.
+    fn guard_says(&self, proof: Option<Kind>) -> Says {
         match self.engine.armed() {
             Armed::Yes => {}
             Armed::No(hold) => return Says::Hold(hold),
             Armed::Unknown => return Says::Ask,
         }
-        if self.state.has_passed() {
+        if self.state.proven.is_some() {
             return Says::Go;
         }
-        let rules = &self.engine.config().guard;
-        if !rules.is_on() {
-            return Says::Pass { beat: None };
-        }
-        match self.fresh_guard() {
+        let passes = match self.fresh_guard() {
+            _ if self.state.has_passed() => Says::Go,
+            _ if self.state.hand.approved || !self.engine.config().guard.is_on() => {
+                Says::Pass { beat: None }
+            }
             Some(view) => self.verdict(view),
             None => Says::Ask,
+        };
+        match passes {
+            Says::Go | Says::Pass { .. } => self.unapproved(proof).map_or(passes, Says::Hold),
+            Says::Hold(_) | Says::Ask => passes,
         }
+    }
+
+    /// Why a person must say yes first, and has not.
+    fn unapproved(&self, proof: Option<Kind>) -> Option<Hold> {
+        let policy = self.engine.config().approval.of(&self.mission.segment_name);
+        let asks = approval::hold(policy, proof, &self.mission.subject.notification);
+        asks.filter(|_| !self.state.hand.approved)
     }
 
     fn verdict(&self, view: &GuardView) -> Says {
@@ -167,7 +180,8 @@ impl Turns<'_> {
         let soon = looks && (self.view.is_none() || self.state.guard.held.is_some());
         let wanted = soon || judged.is_some_and(|judged| self.would_act(judged));
         let quiet = self.after_outage <= self.boot();
-        let known = self.state.has_passed() || self.fresh_guard().is_some();
+        let approved = self.state.has_passed() || self.state.hand.approved;
+        let known = approved || self.fresh_guard().is_some();
         if wanted && quiet && rules.is_on() && !known && self.singles.insert(Single::Guard) {
             let engine = self.engine;
             let look = async move { Came::Guarded(engine.look_at_guard().await) };

@@ -33,6 +33,7 @@ impl Configuration {
             self.steps().map(drop),
             self.owners().map(drop),
             self.fencing_file().map(drop),
+            self.approval().map(drop),
         ];
         let errors = rooms.into_iter().filter_map(Result::err).chain(self.log_mistakes());
         let mut told: Vec<Told> = errors.map(told).collect();

@@ -282,6 +282,7 @@ impl Configuration {
             calls_most: self.values.get("ha", "nova_calls"),
             require,
             guard: self.guard(),
+            approval: self.approval()?,
             selection: Selection {
                 ha_key: self
                     .text("host_failure", "ha_enabled_instance_metadata_key")

@@ -347,5 +347,6 @@ fn the_beginning_and_the_end_of_a_storm_are_told_to_others() {
     assert!(told(&[], held(Cause::Cloud)));
     assert!(!told(&[], held(Cause::CoolDown)));
     assert!(!told(&[], held(Cause::Segment)), "the others are not concerned");
+    assert!(!told(&[], held(Cause::Approval)));
     assert!(told(&[held(Cause::Silence)], held(Cause::CoolDown)), "it has just ended");
 }

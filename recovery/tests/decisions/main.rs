@@ -2,6 +2,7 @@
 //! what Masakari's API shows of it.
 #![cfg(test)]
 
+mod approval;
 mod capacity;
 mod certificate;
 mod details;

@@ -44,6 +44,8 @@ pub(crate) struct Ask {
 pub(crate) enum What {
     Cancel,
     Retry,
+    Approve,
+    Reject,
 }
 
 /// How often the one who insists looks.
@@ -64,6 +66,8 @@ async fn file(stage: &Stage, id: String, what: What) {
         asked: match what {
             What::Cancel => Asked::Cancel { notification, reason },
             What::Retry => Asked::Retry { notification, reason },
+            What::Approve => Asked::Approve { notification, reason },
+            What::Reject => Asked::Reject { notification, reason },
         },
         who: "operator".into(),
         created_at: now,
@@ -115,7 +119,9 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
         let mut cancelled = false;
         for line in stage.memory.lines(&notification.uuid) {
             match &line.entry {
-                Entry::Hand(HandEntry::Cancelled { .. }) => cancelled = true,
+                Entry::Hand(HandEntry::Cancelled { .. } | HandEntry::Rejected { .. }) => {
+                    cancelled = true;
+                }
                 Entry::Hand(HandEntry::Retried { .. }) => cancelled = false,
                 Entry::Intended { act: Act::Evacuate, .. }
                 | Entry::ForceDownIntended
@@ -140,9 +146,12 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
 pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     let lines = stage.memory.lines(&subject(stage));
     let words = lines.iter().filter_map(|line| match &line.entry {
-        Entry::Hand(HandEntry::Retried { request, .. } | HandEntry::Cancelled { request, .. }) => {
-            Some(request.as_str())
-        }
+        Entry::Hand(
+            HandEntry::Retried { request, .. }
+            | HandEntry::Cancelled { request, .. }
+            | HandEntry::Approved { request, .. }
+            | HandEntry::Rejected { request, .. },
+        ) => Some(request.as_str()),
         _ => None,
     });
     let written: Vec<&str> = words.collect();

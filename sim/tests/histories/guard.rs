@@ -1,6 +1,7 @@
 //! Many hosts are lost at once, or seem to be: what the storm guard holds, what it lets pass, and what that costs.
 
 use crate::{
+    by_hand::{Ask, ByHand, What},
     crash_points::{Which, Word, dies_everywhere, scene},
     scene::{Of, Scene, Small, undisturbed},
     soak,
@@ -8,6 +9,7 @@ use crate::{
 };
 use recovery::{
     Millis,
+    approval::Policy,
     fencing::FenceEntry,
     guard::{Cause, GuardEntry, Rules, Switch},
     log::{Act, Entry, Line},
@@ -27,6 +29,8 @@ pub(crate) struct Storm {
     pub(crate) others: usize,
     /// They live; they are only reported.
     pub(crate) alive: bool,
+    /// When a person is asked before anything begins.
+    pub(crate) approval: Policy,
     /// When a person turns the switch, and to what.
     pub(crate) switch: Vec<(u64, bool)>,
 }
@@ -260,4 +264,57 @@ fn while_disarmed_no_server_is_restarted() {
         .collect();
     assert_eq!(acts.len(), 2, "{}", stage.story());
     assert!(acts.iter().all(|line| line.at >= armed), "{}", stage.story());
+}
+
+/// A person is asked before a host is recovered, and says that so long after the report.
+fn asked(what: What, after_ms: u64, engines: Vec<crate::scene::EngineScript>) -> Scene {
+    let plain = scene(Word::Monitor, engines);
+    let at_ms = plain.dies_at_ms + plain.reported_after_ms + after_ms;
+    let words = vec![Ask { at_ms, what, twice: true }];
+    let by_hand = ByHand { words, insists: false };
+    let storm = Storm { approval: Policy::Always, ..Storm::default() };
+    Scene { by_hand, storm, ..plain }
+}
+
+fn approved(engines: Vec<crate::scene::EngineScript>) -> Scene {
+    asked(What::Approve, 90_000, engines)
+}
+
+#[test]
+fn what_a_person_approves_begins_then_and_once_whatever_dies() {
+    let stage = told(approved(vec![undisturbed(), undisturbed()]));
+    assert!(was_held(&stage, Cause::Approval), "{}", stage.story());
+    let said = stage.scene.by_hand.words[0].at_ms;
+    let said = stage.began.plus(said.cast_signed());
+    let calls = stage.world.evacuate_calls();
+    assert!(!calls.is_empty() && calls.iter().all(|call| call.at >= said), "{}", stage.story());
+    dies_everywhere(approved, Which { since: "reading the guard", every: 5 }, 30);
+}
+
+/// Before the host is proven dead: the word waits for the proof, and is none.
+#[test]
+fn an_early_approval_is_no_permit() {
+    let scene = Scene { false_alarm: true, ..asked(What::Approve, 1_000, vec![undisturbed()]) };
+    is_untouched(&told(scene));
+}
+
+#[test]
+fn what_a_person_rejects_ends_untouched() {
+    let stage = told(asked(What::Reject, 90_000, vec![undisturbed()]));
+    is_untouched(&stage);
+    let [only] = <[_; 1]>::try_from(stage.memory.all_notifications()).unwrap();
+    assert_eq!(only.status, NotificationStatus::Ignored);
+    assert_eq!(only.message.as_deref(), Some("rejected by operator: it is my job"));
+}
+
+/// Of thirty that are held the one that a person vouches for is evacuated, and no other.
+#[test]
+fn in_a_storm_what_a_person_approves_passes() {
+    let mut scene = of_a_hundred(3, 30, Rules::default());
+    let words = vec![Ask { at_ms: 120_000, what: What::Approve, twice: false }];
+    scene.by_hand = ByHand { words, insists: false };
+    let stage = told(scene);
+    let calls = stage.world.evacuate_calls();
+    assert!(!calls.is_empty(), "{}", stage.story());
+    assert!(calls.iter().all(|call| call.from == stage.host(0)), "{}", stage.story());
 }

@@ -12,7 +12,7 @@ use futures::future::{join_all, select};
 use openstack::{AuthConfig, Nova, NovaConfig, Secret, Session};
 use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
 use recovery::{
-    HostId, HostName, Millis, NotificationId, SegmentId,
+    HostId, HostName, Millis, NotificationId, SegmentId, approval,
     due::Limits,
     evidence::{Evidence, Kind},
     nouns::NotificationType,
@@ -413,6 +413,10 @@ impl Stage {
             fencing: fences::fencing(self, process),
             guard: self.scene.storm.guard,
             selection: Selection { owners: self.scene.owners.clone(), ..Selection::default() },
+            approval: approval::Rules {
+                default: self.scene.storm.approval,
+                ..approval::Rules::default()
+            },
             limits,
             restart_limits,
             process_limits,

@@ -27,11 +27,11 @@ impl Guard {
 
     pub(super) fn pass(
         &mut self,
-        beat: u64,
+        beat: Option<u64>,
         recovery: &NotificationId,
         at: Millis,
     ) -> Result<(), StoreError> {
-        if beat != self.beat {
+        if let Some(beat) = beat.filter(|beat| *beat != self.beat) {
             return Err(rules::guard_moved(beat));
         }
         self.beat += 1;

@@ -179,12 +179,12 @@ async fn raise(db: &impl ConnectionTrait, from: Option<u64>) -> Result<bool, Tro
 /// A recovery begins; `false`: somebody else has begun since the guard was read.
 pub(super) async fn pass(
     db: &impl ConnectionTrait,
-    beat: u64,
+    beat: Option<u64>,
     recovery: &NotificationId,
     at: Millis,
 ) -> Result<bool, Trouble> {
     use passed::{Column, Entity, Model};
-    if !raise(db, Some(beat)).await? {
+    if !raise(db, beat).await? {
         return Ok(false);
     }
     let old = at.plus(-rules::RESTARTS_KEPT_MS);

@@ -144,7 +144,7 @@ async fn summarize(
             }
             Summary::Passed { beat } => {
                 if !guard::pass(db, *beat, recovery, at).await? {
-                    return Err(rules::guard_moved(*beat).into());
+                    return Err(rules::guard_moved(beat.unwrap_or_default()).into());
                 }
             }
             Summary::Storm => guard::storm(db, at).await?,

@@ -196,6 +196,8 @@ const CONFIRM_DEAD: &str = "confirm_dead";
 const ATTEST: &str = "attest";
 const RETRY: &str = "retry";
 const CANCEL: &str = "cancel";
+const APPROVE: &str = "approve";
+const REJECT: &str = "reject";
 
 pub(super) fn state_word(state: RequestState) -> &'static str {
     match state {
@@ -227,6 +229,13 @@ pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
         CANCEL => {
             Asked::Cancel { notification: NotificationId::new(row.host), reason: given(row.reason) }
         }
+        APPROVE => Asked::Approve {
+            notification: NotificationId::new(row.host),
+            reason: given(row.reason),
+        },
+        REJECT => {
+            Asked::Reject { notification: NotificationId::new(row.host), reason: given(row.reason) }
+        }
         other => return Err(unreadable(format!("a request for '{other}'"))),
     };
     Ok(Request {
@@ -255,6 +264,10 @@ pub(super) fn new_request(request: &Request) -> ours::requests::Model {
         }
         Asked::Retry { notification, reason } => (RETRY, notification.as_str(), reason.clone()),
         Asked::Cancel { notification, reason } => (CANCEL, notification.as_str(), reason.clone()),
+        Asked::Approve { notification, reason } => {
+            (APPROVE, notification.as_str(), reason.clone())
+        }
+        Asked::Reject { notification, reason } => (REJECT, notification.as_str(), reason.clone()),
     };
     ours::requests::Model {
         id: request.id.clone(),

@@ -305,7 +305,7 @@ pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors
     let of_another = NotificationId::new(uuid(99));
     assert_eq!(sql.deaths(&[server], Millis(0), &of_another).await.unwrap().len(), 1);
     let beat = sql.guard(NOW).await.unwrap().beat;
-    let passed = [Summary::Passed { beat }];
+    let passed = [Summary::Passed { beat: Some(beat) }];
     sql.append(&lease, &open.uuid, &[held(2)], &passed).await.unwrap();
     assert!(sql.guard(NOW).await.unwrap().losses[0].passed.is_some());
     sql.close().await;

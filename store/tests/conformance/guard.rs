@@ -38,7 +38,7 @@ async fn write(
 }
 
 fn passed(beat: u64) -> (Entry, [Summary; 1]) {
-    (Entry::Guard(GuardEntry::Passed { beat: Some(beat) }), [Summary::Passed { beat }])
+    (Entry::Guard(GuardEntry::Passed { beat: Some(beat) }), [Summary::Passed { beat: Some(beat) }])
 }
 
 async fn pass(store: &dyn Store, n: u32, seq: u64, beat: u64) -> Result<(), StoreError> {
@@ -99,6 +99,10 @@ pub(crate) async fn of_two_that_read_the_same_one_begins(doors: &Doors) {
     let began: Vec<_> = record.losses.iter().map(|loss| loss.passed).collect();
     assert_eq!(began, [Some(seconds_later(1)), None]);
     pass(&*doors.b, 11, 1, record.beat).await.unwrap();
+    // Whom a person approved has not read it, and counts.
+    let (entry, summaries) = (passed(0).0, [Summary::Passed { beat: None }]);
+    write(&*doors.a, 11, 2, entry, &summaries).await.unwrap();
+    assert_eq!(doors.b.guard(NOW).await.unwrap().beat, record.beat + 2);
 }
 
 pub(crate) async fn of_many_that_begin_at_once_one_does(doors: &Doors) {

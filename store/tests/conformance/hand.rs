@@ -48,7 +48,11 @@ async fn state(store: &dyn Store, n: u32) -> RequestState {
 pub(crate) async fn what_is_asked_of_a_recovery_reads_back(doors: &Doors) {
     let notification = NotificationId::new(uuid(10));
     let cancel = Asked::Cancel { notification: notification.clone(), reason: None };
-    for request in [retry(1, &notification), asked(2, cancel)] {
+    let reason = Some("I was there – ☠".to_owned());
+    let approve = Asked::Approve { notification: notification.clone(), reason: reason.clone() };
+    let reject = Asked::Reject { notification: notification.clone(), reason };
+    let requests = [cancel, approve, reject].into_iter().zip(2..).map(|(what, n)| asked(n, what));
+    for request in [retry(1, &notification)].into_iter().chain(requests) {
         doors.a.file_request(&request).await.unwrap();
         assert_eq!(doors.b.request(&request.id).await.unwrap(), Some(request));
     }

@@ -3,6 +3,12 @@
 use oslo::config::{Kind, Opt};
 
 pub(super) const OPTIONS: &[Opt] = &[
+    Opt::new("approval", "default", Kind::Str)
+        .default("never")
+        .help("When a person must approve the recovery of a host before it begins: `never`, `always`, or `weaker_than=KIND`, where the proof of its death is weaker than `operator_confirmed`, `lease_expired`, `cluster_fenced`, `storage_fenced` or `powered_off`"),
+    Opt::new("approval", "segments", Kind::List)
+        .default("")
+        .help("The same for single segments: `NAME:always, NAME:weaker_than=powered_off, …`"),
     Opt::new("fencing", "require", Kind::Str)
         .default("monitor")
         .choices(&["monitor", "proven"])
