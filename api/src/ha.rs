@@ -11,6 +11,7 @@ use crate::{
     guard, hand,
     microversion::Version,
     query::can_be_kept,
+    returns,
     schema::{Need, Rule, Schema, is_uuid},
     told,
 };
@@ -43,6 +44,8 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/hosts/{host}/confirm-dead", post(confirm_dead))
         .route("/hosts/{host}/evidence", get(evidence::list).post(evidence::attest))
         .route("/hosts/{host}/recover", post(hand::recover))
+        .route("/hosts/{host}/return", post(returns::bring_back).get(returns::show_one))
+        .route("/returns", get(returns::index))
         .route("/notifications/{id}/retry", post(hand::retry))
         .route("/notifications/{id}/cancel", post(hand::cancel))
         .route("/notifications/{id}/certificate", get(told::certificate))

@@ -41,6 +41,7 @@ mod patience;
 mod policy;
 mod printable;
 mod query;
+mod returns;
 mod route;
 mod schema;
 mod segments;

@@ -12,8 +12,9 @@
 //! | `stop` of a failed VM | refused or without effect | a VM that was started again stops: so another is asked for only `restart::Limits::linger_ms` after its intent, and it is sent within [`SEND_WITHIN`] |
 //! | `start` of a failed VM, or of one that arrived stopped | refused | refused, or the VM of a host that was up when it was sent runs; sent within [`START_WITHIN`] of the look |
 //! | `unlock` | stays unlocked | its owner's own lock of the last seconds is undone |
-//! | `force down` | stays down | the permit was good when it was sent; the return path unsets it |
-//! | `disable` | stays disabled | the host stays out of service until a person returns it |
+//! | `force down` | stays down | the permit was good when it was sent; the way back unsets it |
+//! | `disable` | stays disabled | the host stays out of service until it is brought back |
+//! | a host that is back: `force up`, `enable` | stays so | it is back; or it was lost again meanwhile, by other signs than these: Nova finds by itself that it is down, and places nothing on it |
 //! | a reserved host: `add to aggregate`, `enable` | stays so | it was taken, and is made ready again; after it was handed back it serves although it is reserved, until a person disables it |
 //! | a reserved host: `disable`, `remove from aggregate` | stays so | nothing was sent to it |
 //!
@@ -34,7 +35,7 @@ use openstack::AskError;
 use ports::Boot;
 use recovery::{
     Evacuate, ForceDown, NotificationId, ServerId, ServiceId, lease::Lease, log::Reset,
-    pace::Answered,
+    pace::Answered, returns,
 };
 use std::time::Duration;
 
@@ -204,6 +205,24 @@ impl Engine {
         self.allowed(lease)?;
         tracing::info!(%service, reason, "disable the compute service");
         self.ports.nova.disable_service(service, reason).await.map_err(ActFailed::Itself)
+    }
+
+    /// Takes back, in Nova, one thing that a recovery of the host did. `leases`: of its log, and the host's own.
+    pub(crate) async fn undo(
+        &self,
+        leases: &[Lease],
+        act: returns::Act,
+        service: &ServiceId,
+        reason: &str,
+    ) -> Result<(), ActFailed> {
+        leases.iter().try_for_each(|lease| self.allowed(lease))?;
+        let nova = &self.ports.nova;
+        let done = match act {
+            returns::Act::ForceUp => nova.unforce_down(service).await,
+            returns::Act::Enable => nova.enable_service(service).await,
+            returns::Act::Reserve => nova.disable_service(service, reason).await,
+        };
+        done.map_err(ActFailed::Itself)
     }
 
     /// Runs one act on a server and teaches the pace by how long Nova took.

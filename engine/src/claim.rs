@@ -133,10 +133,20 @@ impl Engine {
         &self,
         key: LeaseKey,
     ) -> Result<Option<(Taking<'_>, Lease)>, StoreError> {
-        let runs_here = self.tenures.has(&key);
-        let Some(taking) = self.taking(&key).filter(|_| !runs_here) else { return Ok(None) };
-        let row = self.ports.store.leases(std::slice::from_ref(&key)).await?.pop();
-        if let Some(row) = &row {
+        let taken = self.take_all_free(&[key]).await?;
+        Ok(taken.and_then(|(taking, mut leases)| Some((taking, leases.pop()?))))
+    }
+
+    /// The same of several that belong together: all or none. Within this engine the first stands for them.
+    pub(crate) async fn take_all_free(
+        &self,
+        keys: &[LeaseKey],
+    ) -> Result<Option<(Taking<'_>, Vec<Lease>)>, StoreError> {
+        let runs_here = keys.iter().any(|key| self.tenures.has(key));
+        let Some(first) = keys.first().filter(|_| !runs_here) else { return Ok(None) };
+        let Some(taking) = self.taking(first) else { return Ok(None) };
+        let rows = self.ports.store.leases(keys).await?;
+        for row in &rows {
             let now_ms = self.ports.clock.boot().0;
             let term_ms = self.tenures.term_ms();
             let standing = self.recoveries_seen.borrow_mut().observe(row, now_ms, term_ms);
@@ -144,12 +154,16 @@ impl Engine {
                 return Ok(None);
             }
         }
-        let seen = row.map(|row| (row.generation, row.beat));
+        let seen = |key: &LeaseKey| {
+            let row = rows.iter().find(|row| row.key == *key);
+            row.map(|row| (row.generation, row.beat))
+        };
+        let claims: Vec<Claim> =
+            keys.iter().map(|key| Claim { key: key.clone(), seen: seen(key) }).collect();
         let sent = self.ports.clock.boot();
-        let taken = self.ports.store.take(&[Claim { key, seen }], &self.owner).await?;
-        let lease = taken.and_then(|mut leases| leases.pop());
-        self.tenures.extend(lease.iter().cloned().collect(), sent);
-        Ok(lease.map(|lease| (taking, lease)))
+        let taken = self.ports.store.take(&claims, &self.owner).await?;
+        self.tenures.extend(taken.clone().unwrap_or_default(), sent);
+        Ok(taken.map(|leases| (taking, leases)))
     }
 
     async fn take(

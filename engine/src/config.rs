@@ -3,7 +3,7 @@
 use crate::{fencing::Fencing, steps::Steps};
 use recovery::{
     approval, due::Limits, evidence::Require, guard, plan::Selection, priority::Keys, process,
-    quarantine, restart, tiers,
+    quarantine, restart, returns, tiers,
 };
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub struct Config {
     /// `[process_failure] service_disable_reason`.
     pub process_disable_reason: String,
     pub process_limits: process::Limits,
+    /// `[return]`; none: nobody looks after hosts that were lost.
+    pub returns: Option<returns::Rules>,
     /// `[taskflow_driver_recovery_flows]` and `[recovery_steps]`.
     pub steps: Steps,
 }
@@ -81,6 +83,7 @@ impl Default for Config {
             restart_limits: restart::Limits::default(),
             process_disable_reason: "Masakari detected process failed.".into(),
             process_limits: process::Limits::default(),
+            returns: None,
             steps: Steps::default(),
         }
     }

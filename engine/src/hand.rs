@@ -29,7 +29,7 @@ impl Engine {
                 | Asked::Reject { notification, .. } => {
                     words.entry(notification.clone()).or_default().push(request.clone());
                 }
-                Asked::Retry { .. } | Asked::ConfirmDead { .. } | Asked::Attest { .. } => {}
+                Asked::Retry { .. } | Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => {}
             }
         }
         let known = |request: &Request| {
@@ -120,12 +120,12 @@ impl Engine {
             Asked::Reject { reason, .. } => {
                 tracing::warn!(notification = %id, request = %request.id, %who, reason, "rejected");
             }
-            Asked::ConfirmDead { .. } | Asked::Attest { .. } => {}
+            Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => {}
         }
         Ok(())
     }
 
-    async fn refuse(&self, request: &Request, why: &str) -> Result<(), StoreError> {
+    pub(crate) async fn refuse(&self, request: &Request, why: &str) -> Result<(), StoreError> {
         self.answered(request, RequestState::Refused, why, None).await
     }
 }
@@ -141,7 +141,7 @@ fn fits(
         Asked::Cancel { .. } => hand::may_cancel(notification.status, log),
         Asked::Approve { .. } => hand::may_approve(notification.status, log),
         Asked::Reject { .. } => hand::may_reject(notification.status, log),
-        Asked::ConfirmDead { .. } | Asked::Attest { .. } => Ok(()),
+        Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => Ok(()),
     }
 }
 
@@ -160,6 +160,6 @@ fn entry_of(request: &Request) -> Option<HandEntry> {
         Asked::Reject { reason, .. } => {
             Some(HandEntry::Rejected { request: id, by, why: reason.clone() })
         }
-        Asked::ConfirmDead { .. } | Asked::Attest { .. } => None,
+        Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => None,
     }
 }

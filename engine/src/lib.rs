@@ -18,6 +18,7 @@
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
 //!   servers that wait for it.
+//! * `returns`: brings lost hosts back to service.
 //! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
@@ -38,6 +39,7 @@ mod records;
 mod requests;
 mod reserve;
 mod restart;
+mod returns;
 mod room;
 mod steps;
 mod subject;
@@ -93,6 +95,8 @@ pub struct Engine {
     ports: Ports,
     config: RefCell<Rc<Config>>,
     wake: Wake,
+    /// A person wants a host back.
+    wanted: Wake,
     owner: Owner,
     tenures: Tenures,
     pace: RefCell<Pace>,
@@ -146,6 +150,7 @@ impl Engine {
             ports,
             config: RefCell::new(Rc::new(config)),
             wake,
+            wanted: Wake::default(),
             owner,
             anchor,
         }
@@ -185,6 +190,7 @@ impl Engine {
                 self.keep_tenures(),
                 self.greet_nova(),
                 self.undo_left_locks(),
+                self.bring_hosts_back(),
             )
         });
         // The recoveries end after the shutdown, because the claims that feed them have; the

@@ -40,6 +40,9 @@ impl Engine {
         match &request.asked {
             Asked::ConfirmDead { host, reason } => self.confirm_dead(request, host, reason).await,
             Asked::Attest { evidence } => self.attest(request, evidence).await,
+            Asked::Return { host, reason } => {
+                self.answer_return(request, host, reason.as_deref()).await
+            }
             Asked::Retry { notification, .. }
             | Asked::Cancel { notification, .. }
             | Asked::Approve { notification, .. }

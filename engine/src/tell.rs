@@ -6,11 +6,12 @@
 use crate::subject::Task;
 use openstack::AskError;
 use recovery::{
-    Millis, NotificationId, certificate,
+    HostName, Millis, NotificationId, certificate,
     evidence::{Evidence, Kind},
     fencing::FenceEntry,
     log::{Act, Entry, Skipped},
     nouns::NotificationStatus,
+    returns,
     state::{Outcome, Stage, State},
     way::WayEntry,
 };
@@ -85,6 +86,7 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
             | Entry::Step(_)
             | Entry::Restart(_)
             | Entry::Process(_)
+            | Entry::Return(_)
             | Entry::Tier(_) => {}
         }
     }
@@ -229,5 +231,30 @@ fn kind_of_trouble(failed: &(dyn Error + 'static)) -> &'static str {
 pub(crate) fn answers_again(outages: u32) {
     if outages > 0 {
         tracing::info!(outages, "it answers again");
+    }
+}
+
+/// What happened to a host on its way back.
+pub(crate) fn returned(host: &HostName, event: &returns::Event) {
+    use returns::Event;
+    match event {
+        Event::Lost { recovery, .. } => {
+            tracing::info!(%host, %recovery, "the host is away, and watched for its return");
+        }
+        Event::Seen { .. } => tracing::info!(%host, "a lost host is heard again"),
+        Event::Silent => tracing::warn!(%host, "a lost host that was heard again is silent"),
+        Event::Waits { why } => tracing::info!(%host, why, "a lost host does not return yet"),
+        Event::Asked { by, why, .. } => {
+            tracing::info!(%host, by, why, "a lost host is wanted back")
+        }
+        Event::Refused { act, why, .. } => {
+            tracing::warn!(%host, ?act, why, "Nova refused something on a host's way back");
+        }
+        Event::Done { act } => tracing::info!(%host, ?act, "done on a host's way back"),
+        Event::Back { reserved: false } => tracing::warn!(%host, "the host is in service again"),
+        Event::Back { reserved: true } => {
+            tracing::warn!(%host, "the host is back, and a reserved host from now on");
+        }
+        Event::Intended { .. } | Event::NotAsked { .. } => {}
     }
 }

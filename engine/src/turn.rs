@@ -244,8 +244,10 @@ impl<'e> Turns<'e> {
         self.engine.word_of(&self.mission.subject.notification, &self.state.hand)
     }
 
-    /// The method goes into the log, and the reserved hosts that the log has are held again.
+    /// What was written on its way back is no sign of life; the method goes into the log, and the reserved hosts that the log has are held again.
     async fn begin(&mut self) -> Result<(), Stop> {
+        let before = self.engine.brought_back_at(&self.mission.subject.host_id).await?;
+        self.own_write = self.own_write.max(before);
         if self.state.ways.method.is_none() {
             let method = self.mission.method;
             let mut entries = vec![Entry::Way(WayEntry::Method { method })];

@@ -119,6 +119,43 @@ impl Recover {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Return {
+    /// The host, as Nova's compute service is called
+    #[arg(required_unless_present = "list")]
+    host: Option<String>,
+    /// Which hosts are away, and what each waits for
+    #[arg(long, conflicts_with_all = ["host", "reason"])]
+    list: bool,
+    #[command(flatten)]
+    word: Word,
+}
+
+impl Return {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let Some(host) = self.host.as_ref().map(HostName::new) else { return self.list() };
+        let reason = self.word.reason.as_deref();
+        let answer = self.word.cloud.ask(async |client| client.bring_back(&host, reason).await)?;
+        Ok(told(answer.with_context(|| format!("host {host} does not return"))?))
+    }
+
+    fn list(&self) -> anyhow::Result<ExitCode> {
+        let away = self.word.cloud.ask(async |client| client.returns().await)?;
+        let away = away.context("nobody tells which hosts are away")?;
+        if away.is_empty() {
+            output::say("no recovery has left a host out of service");
+        }
+        for host in away {
+            let asked = host.asked_by.map_or(String::new(), |by| format!(" (wanted by {by})"));
+            output::say(&format!(
+                "{}: {} since {}, lost at {}: {}{asked}",
+                host.host, host.state, host.since, host.lost_at, host.why
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Retry {
     /// The notification whose recovery failed
     notification: String,

@@ -41,6 +41,8 @@ pub(crate) enum Role {
     ConfirmDead(Box<ask::ConfirmDead>),
     /// Report that a host failed, by your name: its VMs are brought back once it is proven dead
     Recover(Box<ask::Recover>),
+    /// Bring a host back to service that a recovery took out of it; --list: who is away, and why
+    Return(Box<ask::Return>),
     /// Try again what failed in the recovery of a notification, and nothing else
     Retry(Box<ask::Retry>),
     /// Stop the recovery of a notification: nothing more is begun
@@ -87,6 +89,7 @@ impl Role {
             Self::Fence(fence) => fence.run(),
             Self::ConfirmDead(confirm) => confirm.run(),
             Self::Recover(recover) => recover.run(),
+            Self::Return(back) => back.run(),
             Self::Retry(retry) => retry.run(),
             Self::Cancel(cancel) => cancel.run(),
             Self::Certificate(certificate) => certificate.run(),
@@ -121,6 +124,8 @@ mod tests {
         assert!(matches!(role("masakari recover compute01"), Role::Recover(_)));
         assert!(matches!(role("masakari retry n1 --reason room"), Role::Retry(_)));
         assert!(matches!(role("masakari cancel n1"), Role::Cancel(_)));
+        assert!(matches!(role("masakari return compute01"), Role::Return(_)));
+        assert!(matches!(role("masakari return --list"), Role::Return(_)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod bodies;
 
 pub use bodies::{
     Details, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment, Notification,
-    Progress, RequestAnswer, RequestState, Segment, Told, Turn, VMove,
+    Progress, RequestAnswer, RequestState, Return, Segment, Told, Turn, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -120,6 +120,22 @@ impl Client {
         reason: Option<&str>,
     ) -> Result<Notification, AskError> {
         self.ask_ours(["hosts", host.as_str(), "recover"], reason, "notification").await
+    }
+
+    /// Wants `host` back in service. A [`AskError::Conflict`] says why that cannot be.
+    pub async fn bring_back(
+        &self,
+        host: &HostName,
+        reason: Option<&str>,
+    ) -> Result<RequestAnswer, AskError> {
+        self.ask_ours(["hosts", host.as_str(), "return"], reason, "request").await
+    }
+
+    /// The hosts that recoveries left out of service, and where each stands.
+    pub async fn returns(&self) -> Result<Vec<Return>, AskError> {
+        let request = Request::get(&self.service, &["ha", "v1", "returns"], DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under("returns")
     }
 
     /// Has what failed in a recovery tried again. A [`AskError::Conflict`] says why it cannot be.

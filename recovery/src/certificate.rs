@@ -198,6 +198,7 @@ impl Reader {
             | Entry::Step(_)
             | Entry::Restart(_)
             | Entry::Process(_)
+            | Entry::Return(_)
             | Entry::Tier(_)
             | Entry::Ended { .. } => {}
         }

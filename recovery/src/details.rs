@@ -147,7 +147,8 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         | Entry::Confirmed { .. }
         | Entry::Step(_)
         | Entry::Restart(_)
-        | Entry::Process(_) => {}
+        | Entry::Process(_)
+        | Entry::Return(_) => {}
     }
 }
 

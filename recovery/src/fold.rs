@@ -7,7 +7,7 @@ use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::state::{Illegal, Subject};
 use crate::steps::{StepEntry, Steps};
-use crate::{process, restart};
+use crate::{process, restart, returns};
 use alloc::{string::String, vec::Vec};
 
 /// To whose log a line belongs.
@@ -19,6 +19,7 @@ pub enum Of<'e> {
     Host,
     Restart(&'e restart::Event),
     Process(&'e process::Event),
+    Return(&'e returns::Event),
 }
 
 /// What happens in every recovery.
@@ -47,6 +48,7 @@ impl Entry {
             }
             Self::Restart(event) => Of::Restart(event),
             Self::Process(event) => Of::Process(event),
+            Self::Return(event) => Of::Return(event),
             Self::Proven { .. }
             | Self::Held { .. }
             | Self::Guard(_)
@@ -169,7 +171,7 @@ impl Common {
                 self.happen(&entry, line.at).map_err(illegal)?;
                 true
             }
-            Of::Restart(_) | Of::Process(_) => {
+            Of::Restart(_) | Of::Process(_) | Of::Return(_) => {
                 self.waiting = None;
                 false
             }

@@ -47,6 +47,7 @@ pub mod quarantine;
 pub mod request;
 pub mod requests;
 pub mod restart;
+pub mod returns;
 pub mod rules;
 pub mod seen;
 pub mod shortage;

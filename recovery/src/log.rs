@@ -13,7 +13,7 @@ use crate::permit::Lack;
 use crate::rules::Left;
 use crate::seen::{Power, VmState};
 use crate::way::WayEntry;
-use crate::{HostId, HostName, Millis, ServerId, VMoveId};
+use crate::{HostId, HostName, Millis, NotificationId, ServerId, VMoveId};
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,8 @@ pub enum Entry {
     Restart(crate::restart::Event),
     /// After a process of a host failed.
     Process(crate::process::Event),
+    /// On the way back of a host; its log is the host's own.
+    Return(crate::returns::Event),
     /// In the ordered start of servers that have arrived.
     Tier(crate::tiers::TierEntry),
     /// The end.
@@ -155,6 +157,7 @@ impl Entry {
             Self::Step(_)
             | Self::Restart(_)
             | Self::Process(_)
+            | Self::Return(_)
             | Self::Claimed { .. }
             | Self::Proven { .. }
             | Self::Held { .. }
@@ -283,6 +286,10 @@ pub enum Summary {
     /// A process of the host failed: it goes on maintenance, unless a person has put it there; the report
     /// of its death is still accepted.
     OnMaintenanceForProcess(HostId),
+    /// The recovery of this host has ended, and left it out of service.
+    Away(HostId),
+    /// A host is in service again, or in reserve, after these recoveries: off maintenance.
+    Returned { host: HostId, reserved: bool, recoveries: Vec<NotificationId> },
     /// The recovery is tried again: it is open, whatever closed it.
     Reopened,
     /// The request of a person is granted. Refused, and the lines with it, when it was answered before.

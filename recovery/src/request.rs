@@ -13,6 +13,8 @@ pub enum Asked {
     Attest { evidence: Evidence },
     /// What failed in this recovery is tried again.
     Retry { notification: NotificationId, reason: Option<String> },
+    /// This host returns to service, if a recovery took it out.
+    Return { host: HostName, reason: Option<String> },
     /// This recovery begins nothing more.
     Cancel { notification: NotificationId, reason: Option<String> },
     /// This recovery may begin, as far as the guard and `[approval]` go.

@@ -254,7 +254,7 @@ impl State {
             Entry::Tier(entry) => self.starts.apply(entry, at)?,
             Entry::Step(entry) => self.steps.apply(entry, at)?,
             Entry::Confirmed { .. } => self.confirmed = true,
-            Entry::Restart(_) | Entry::Process(_) => {
+            Entry::Restart(_) | Entry::Process(_) | Entry::Return(_) => {
                 return Err("it belongs to another kind of recovery");
             }
             Entry::Ended { status, message } => self.ended = Some((*status, message.clone())),
@@ -354,6 +354,7 @@ impl State {
             let message = self.ended.as_ref().and_then(|(_, message)| message.clone());
             summaries.push(Summary::Status { status: self.status(), message });
         }
+        summaries.extend(crate::returns::left(self, before, of));
         summaries
     }
 }

@@ -193,6 +193,12 @@ impl World {
         self.state().seen_service(host)
     }
 
+    /// Whether servers were evacuated from the host whose copies it has not destroyed since.
+    #[must_use]
+    pub fn has_stale_copies(&self, host: &HostName) -> bool {
+        self.state().has_done_evacuations_from(host)
+    }
+
     /// The names of the aggregates in which the host is.
     #[must_use]
     pub fn aggregates_of(&self, host: &HostName) -> Vec<String> {

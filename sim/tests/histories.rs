@@ -34,6 +34,8 @@ mod pace;
 mod reserved_points;
 #[path = "histories/reserves.rs"]
 mod reserves;
+#[path = "histories/returns.rs"]
+mod returns;
 #[path = "histories/scene.rs"]
 mod scene;
 #[path = "histories/small.rs"]

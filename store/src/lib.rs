@@ -20,7 +20,7 @@ pub use error::StoreError;
 pub use listed::{Listed, NotificationList};
 pub use memory::{Gate, Memory};
 pub use port::{
-    Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
+    Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, OldMessage, OldTask, OpenRecovery, Order, Page, SegmentFilter,
     SegmentUpdate, Sort, Store, VMoveFilter,
 };

@@ -7,9 +7,10 @@ mod data;
 mod guard;
 mod order;
 mod recoveries;
+mod returns;
 
 use crate::{
-    Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
+    Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, NotificationList, OldTask, OpenRecovery, Page, SegmentFilter,
     SegmentUpdate, Store, StoreError, VMoveFilter,
 };
@@ -230,6 +231,10 @@ impl Store for Memory {
 
     async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError> {
         self.run("reading a maintenance", |data| Ok(data.for_process.contains(host))).await
+    }
+
+    async fn away(&self, limit: u32) -> Result<Vec<Away>, StoreError> {
+        self.run("listing hosts that are away", |data| Ok(data.away(limit))).await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

@@ -14,6 +14,7 @@ use recovery::{
     },
     quarantine::Death,
     request::{Request, RequestState},
+    returns::Word,
 };
 use std::fmt::Debug;
 
@@ -105,6 +106,9 @@ pub trait Store: Send + Sync + Debug {
     /// Whether the host is on maintenance only because a process of it failed. What a person says of its
     /// maintenance, and its own failure, end that.
     async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError>;
+    /// Hosts that recoveries have left out of service and that are not back, oldest first, at most `limit`;
+    /// one host may be there after several.
+    async fn away(&self, limit: u32) -> Result<Vec<Away>, StoreError>;
     /// The rows of these leases; a key that was never taken has none.
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError>;
     /// Takes all of `claims`, or none (`None`): each row must still be what was seen.
@@ -325,6 +329,17 @@ pub struct OpenRecovery {
     pub server: Option<ServerId>,
     /// The lease `recovery:…`; `None` when it was never taken.
     pub lease: Option<LeaseRow>,
+}
+
+/// A host that a recovery has left out of service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Away {
+    pub host: Host,
+    pub recovery: NotificationId,
+    /// When that ended.
+    pub since: Millis,
+    /// What a client has said of its maintenance since.
+    pub word: Option<Word>,
 }
 
 /// A lease that shall be taken, as it was seen.

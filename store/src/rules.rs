@@ -75,6 +75,8 @@ pub(crate) fn taken_by(summary: &Summary) -> Option<&HostId> {
         | Summary::Passed { .. }
         | Summary::Storm
         | Summary::Reopened
+        | Summary::Away(_)
+        | Summary::Returned { .. }
         | Summary::Answered { .. }
         | Summary::HandedBack(_) => None,
     }

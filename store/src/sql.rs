@@ -21,6 +21,7 @@ mod pythons;
 mod recoveries;
 mod reports;
 mod requests;
+mod returns;
 mod rows;
 mod schema;
 mod small;

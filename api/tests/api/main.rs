@@ -15,6 +15,7 @@ mod hand;
 mod odd_text;
 mod replay;
 mod reports;
+mod returns;
 mod settings;
 mod socket;
 mod told;

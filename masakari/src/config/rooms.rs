@@ -8,7 +8,7 @@ use oslo::{Secret, config::Place};
 use ports::HttpClientConfig;
 use recovery::{
     due::Limits, evidence::Require, plan::Selection, priority::Keys, process, quarantine, restart,
-    tiers,
+    returns, tiers,
 };
 use std::{
     fmt::{self, Display},
@@ -247,6 +247,17 @@ impl Configuration {
         }
     }
 
+    fn returns(&self) -> returns::Rules {
+        let of = "return";
+        returns::Rules {
+            automatic: self.values.get(of, "automatic"),
+            probation_ms: self.values.get::<i64>(of, "probation") * 1000,
+            flap_window_ms: self.values.get::<i64>(of, "flap_window") * 1000,
+            flap_limit: self.values.get(of, "flap_limit"),
+            refill: self.values.get(of, "refill_reserve"),
+        }
+    }
+
     /// The file of fence devices.
     pub(crate) fn fence_devices(&self) -> Option<PathBuf> {
         self.text("fencing", "devices_file").map(PathBuf::from)
@@ -336,6 +347,7 @@ impl Configuration {
                 expiry_ms: self.ms("notifications_expired_interval"),
                 ..process::Limits::default()
             },
+            returns: Some(self.returns()),
             steps: self.steps()?,
             ..engine::Config::default()
         })

@@ -227,6 +227,7 @@ impl Incident {
             | Entry::Guard(_)
             | Entry::Hand(_)
             | Entry::Process(_)
+            | Entry::Return(_)
             | Entry::Tier(_)
             | Entry::Fence(_)
             | Entry::Stopped { .. } => None,

@@ -100,6 +100,20 @@ pub struct Progress {
     pub progress: String,
 }
 
+/// A host that recoveries left out of service.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Return {
+    pub host: String,
+    /// `away`, or `heard`.
+    pub state: String,
+    /// What it waits for.
+    pub why: String,
+    pub since: String,
+    pub lost_at: String,
+    pub notifications: Vec<String>,
+    pub asked_by: Option<String>,
+}
+
 /// A report to send.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct NewNotification {

@@ -23,6 +23,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Confirmed { .. }
         | Entry::Restart(_)
         | Entry::Process(_)
+        | Entry::Return(_)
         | Entry::Tier(_)
         | Entry::Ended { .. } => Vec::new(),
         Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
@@ -70,6 +71,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Step(_)
         | Entry::Restart(_)
         | Entry::Process(_)
+        | Entry::Return(_)
         | Entry::Ended { .. } => false,
     }
 }

@@ -20,6 +20,7 @@ mod process;
 mod quarantine;
 mod reasons;
 mod restart;
+mod returns;
 mod rules;
 mod tier_rules;
 mod tier_words;

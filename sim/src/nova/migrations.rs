@@ -56,7 +56,7 @@ impl State {
         Some(migration)
     }
 
-    pub(super) fn has_done_evacuations_from(&self, host: &HostName) -> bool {
+    pub(crate) fn has_done_evacuations_from(&self, host: &HostName) -> bool {
         self.migrations_from(host).any(|m| m.status == MigrationStatus::Done)
     }
 

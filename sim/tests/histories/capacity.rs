@@ -148,9 +148,15 @@ fn what_its_owner_deletes_while_it_waits_is_not_failed() {
 
 /// Past us, by Nova's API.
 pub(crate) fn a_person_evacuates(world: &World, server: &ServerId) {
-    let ask = |path: &str, token: Option<&str>, body: serde_json::Value| {
+    let path = format!("/compute/v2.1/servers/{server}/action");
+    a_person_asks(world, "POST", &path, &json!({ "evacuate": {} }));
+}
+
+/// With an administrator's token.
+pub(crate) fn a_person_asks(world: &World, method: &str, path: &str, body: &serde_json::Value) {
+    let ask = |method: &str, path: &str, token: Option<&str>, body: &serde_json::Value| {
         let uri = format!("http://cloud.test{path}");
-        let mut ask = http::Request::builder().method("POST").uri(uri);
+        let mut ask = http::Request::builder().method(method).uri(uri);
         if let Some(token) = token {
             ask = ask.header("x-auth-token", token).header("openstack-api-version", "compute 2.90");
         }
@@ -161,10 +167,9 @@ pub(crate) fn a_person_evacuates(world: &World, server: &ServerId) {
     let identity = json!({ "methods": ["password"], "password": { "user": user } });
     let scope = json!({ "project": { "name": "admin", "domain": domain } });
     let login = json!({ "auth": { "identity": identity, "scope": scope } });
-    let answer = ask("/identity/v3/auth/tokens", None, login);
+    let answer = ask("POST", "/identity/v3/auth/tokens", None, &login);
     let token = answer.headers()["x-subject-token"].to_str().unwrap();
-    let path = format!("/compute/v2.1/servers/{server}/action");
-    let answer = ask(&path, Some(token), json!({ "evacuate": {} }));
+    let answer = ask(method, path, Some(token), body);
     assert_eq!(answer.status(), 200, "{:?}", answer.body());
 }
 

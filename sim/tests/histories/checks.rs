@@ -1,6 +1,6 @@
 //! What must be true at every step, and at the end.
 
-use crate::{by_hand, fences, guard, reserves, soak, tale::Stage};
+use crate::{by_hand, fences, guard, reserves, returns, soak, tale::Stage};
 use recovery::{
     HostName, ServerId,
     evidence::Kind,
@@ -38,6 +38,7 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
     reserves::at_every_step(stage)?;
     fences::at_every_step(stage)?;
     by_hand::at_every_step(stage)?;
+    returns::at_every_step(stage)?;
     acts_follow_the_law(stage)
 }
 
@@ -131,6 +132,7 @@ pub(crate) fn open(stage: &Stage) -> String {
 pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     nothing_left_locked(stage)?;
     fences::at_the_end(stage).await?;
+    returns::at_the_end(stage).await?;
     if stage.scene.false_alarm {
         left_in_service(stage)?;
     }

@@ -41,7 +41,12 @@ const PLACES: [&str; 18] = [
 const THE_BEGINNING: &str = "taking leases";
 const CALL_THAT_WRITES: &str = "http write";
 /// What an idle engine does all the time: to die there is to die between two other places.
-const IDLE: [&str; 3] = ["listing open recoveries", "listing requests", "reading leases"];
+const IDLE: [&str; 4] = [
+    "listing open recoveries",
+    "listing requests",
+    "reading leases",
+    "listing hosts that are away",
+];
 /// Two and a half terms of a lease.
 pub(crate) const PAUSE_MS: u64 = 25_000;
 

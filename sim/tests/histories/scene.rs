@@ -4,6 +4,7 @@ use crate::by_hand::{Ask, ByHand, What};
 use crate::fences::Fence;
 use crate::guard::Storm;
 use crate::own_steps::Own;
+use crate::returns::Back;
 use crate::soak::Hit;
 use ports::{Entropy, SeededEntropy};
 use recovery::{nouns::RecoveryMethod, rules::Owners, seen::VmState};
@@ -61,6 +62,8 @@ pub(crate) struct Scene {
     pub(crate) own: Own,
     /// The hosts have fence devices, and only proof is enough.
     pub(crate) fence: Option<Fence>,
+    /// The engines look after lost hosts, and the first one comes back.
+    pub(crate) back: Option<Back>,
     /// What hits the recovery, once.
     pub(crate) hit: Option<Hit>,
     /// Many hosts at once.
@@ -171,6 +174,7 @@ impl Scene {
             small: None,
             own: Own::default(),
             fence: None,
+            back: None,
             hit: None,
             storm: Storm::default(),
             owners: Owners::default(),

@@ -3,6 +3,7 @@
 use crate::{
     by_hand, checks, fences, guard,
     own_steps::{Hook, Ran},
+    returns,
     scene::{EngineScript, Scene},
     soak,
 };
@@ -158,6 +159,7 @@ impl Stage {
             checks::at_every_step(self)?;
             let now_ms = self.clock.wall().since(self.began);
             let over = checks::all_over(self) && by_hand::all_said(self).await;
+            let over = over && returns::over(self).await;
             if now_ms > self.last_trouble_ms() && over {
                 // What was on its way to Nova still lands.
                 self.clock.sleep(Duration::from_millis(self.scene.watched_on_ms)).await;
@@ -187,7 +189,9 @@ impl Stage {
         let said = s.by_hand.words.last().map_or(0, |ask| ask.at_ms);
         let hit = s.hit.as_ref().map_or(0, |hit| hit.at_ms + hit.away_ms);
         let switched = s.storm.switch.last().map_or(0, |(at_ms, _)| *at_ms);
-        i64::try_from(last.max(small).max(said).max(hit).max(switched) + 1_000).unwrap()
+        let turned = returns::last_turn_ms(s);
+        let last = last.max(small).max(said).max(hit).max(switched).max(turned);
+        i64::try_from(last + 1_000).unwrap()
     }
 
     async fn build_segment(&self) {
@@ -278,7 +282,7 @@ impl Stage {
             }
         };
         let (healed, hit) = (fences::happens(self), soak::happens(self));
-        let by_hand = by_hand::happens(self);
+        let by_hand = futures::future::join(by_hand::happens(self), returns::happens(self));
         let trouble = futures::future::join3(healed, hit, guard::happens(self));
         futures::join!(trouble, first, second, revived, room, killed, deleted, moved, by_hand);
         std::future::pending::<()>().await;
@@ -300,6 +304,15 @@ impl Stage {
     }
 
     pub(crate) async fn report(&self, host: &HostName) {
+        self.report_as(host, format!("report-{host}")).await;
+    }
+
+    /// The host is lost once more.
+    pub(crate) async fn report_again(&self, host: &HostName, n: usize) {
+        self.report_as(host, format!("report-{host}-{n}")).await;
+    }
+
+    async fn report_as(&self, host: &HostName, id: String) {
         let now = self.clock.wall();
         let payload =
             r#"{"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}"#;
@@ -311,13 +324,13 @@ impl Stage {
             raw: payload.into(),
         };
         let report = NewNotification {
-            uuid: NotificationId::new(format!("report-{host}")),
+            uuid: NotificationId::new(&id),
             kind: NotificationType::ComputeHost,
             generated_time: now,
             payload: payload.into(),
             source_host: HostId::new(format!("id-{host}")),
             segment: SegmentId::new("segment"),
-            fingerprint: format!("{host}"),
+            fingerprint: id,
             window_ms: 180_000,
             evidence: Some(evidence),
             now,
@@ -420,6 +433,7 @@ impl Stage {
             limits,
             restart_limits,
             process_limits,
+            returns: self.scene.back.as_ref().map(|back| back.rules),
             steps: self.scene.own.steps.clone(),
             recoveries_most: self
                 .scene
@@ -451,10 +465,12 @@ impl Stage {
             let (at, what) = line.split_once(' ').unwrap_or(("0", &line));
             lines.push((at.parse().unwrap_or(0), what.to_owned()));
         }
-        for notification in self.memory.all_notifications() {
-            for line in self.memory.lines(&notification.uuid) {
+        let hosts = self.world.hosts().into_iter().map(|host| format!("id-{host}"));
+        let reports = self.memory.all_notifications().into_iter().map(|n| n.uuid);
+        for log in hosts.map(NotificationId::new).chain(reports) {
+            for line in self.memory.lines(&log) {
                 let entry = serde_json::to_string(&line.entry).unwrap_or_default();
-                lines.push((line.at.0, format!("{} #{} {entry}", notification.uuid, line.seq)));
+                lines.push((line.at.0, format!("{log} #{} {entry}", line.seq)));
             }
         }
         lines.sort_by_key(|(at, _)| *at);

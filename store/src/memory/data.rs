@@ -2,6 +2,7 @@
 
 use super::order::paged;
 use super::recoveries::{Logged, Recovery};
+use super::returns::Left;
 use crate::{
     Accepted, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment, NotificationFilter,
     Page, SegmentFilter, SegmentUpdate, StoreError, VMoveFilter, rules,
@@ -37,6 +38,8 @@ pub(super) struct Data {
     pub(super) deaths: BTreeMap<ServerId, Vec<(VMoveId, NotificationId, Death)>>,
     /// The hosts that are on maintenance only because a process of them failed.
     pub(super) for_process: BTreeSet<HostId>,
+    /// The recoveries that have left their hosts out of service.
+    pub(super) returns: BTreeMap<NotificationId, Left>,
     pub(super) requests: BTreeMap<String, Request>,
     pub(super) guard: super::guard::Guard,
 }
@@ -212,8 +215,9 @@ impl Data {
             host.updated_at = Some(rules::whole_second(change.now));
         }
         self.hosts.insert(host.id, host.clone());
-        if change.on_maintenance.is_some() {
+        if let Some(on_maintenance) = change.on_maintenance {
             self.for_process.remove(uuid);
+            self.said_of_maintenance(uuid, on_maintenance);
         }
         Ok(host)
     }

@@ -185,6 +185,10 @@ impl Data {
             // Asked before anything was written.
             Summary::Passed { .. } => {}
             Summary::Storm => self.guard.storm(at),
+            Summary::Away(host) => self.leave(recovery, host, at),
+            Summary::Returned { host, reserved, recoveries } => {
+                self.bring_back(host, *reserved, recoveries, at);
+            }
             Summary::Reopened => {
                 self.guard.reopened(recovery);
                 if let Some(recovery) = self.recoveries.get_mut(recovery) {

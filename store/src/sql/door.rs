@@ -1,11 +1,11 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
 use super::{
-    Sql, deaths, guard, leases, log, nouns, recoveries, reports, requests, rows, schema, small,
-    taskflow,
+    Sql, deaths, guard, leases, log, nouns, recoveries, reports, requests, returns, rows, schema,
+    small, taskflow,
 };
 use crate::{
-    Accepted, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
+    Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, NotificationList, OldTask, OpenRecovery, Page, SegmentFilter,
     SegmentUpdate, Store, StoreError, VMoveFilter,
 };
@@ -148,6 +148,10 @@ impl Store for Sql {
 
     async fn on_maintenance_for_process(&self, host: &HostId) -> Result<bool, StoreError> {
         self.repeat("reading a maintenance", |_| small::is_for_process(&self.db, host)).await
+    }
+
+    async fn away(&self, limit: u32) -> Result<Vec<Away>, StoreError> {
+        self.repeat("listing hosts that are away", |_| returns::away(self, limit)).await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

@@ -3,7 +3,7 @@
 use super::{
     Sql, deaths, guard, history, leases,
     ours::{log, recoveries},
-    requests, rows, small, stored,
+    requests, returns, rows, small, stored,
     theirs::{hosts, notifications, vmoves},
     trouble::Trouble,
 };
@@ -148,6 +148,11 @@ async fn summarize(
                 }
             }
             Summary::Storm => guard::storm(db, at).await?,
+            Summary::Away(host) => returns::left(db, recovery, host, at).await?,
+            Summary::Returned { host, reserved, recoveries } => {
+                returns::back(db, host, *reserved, recoveries, at).await?;
+                small::forget_maintenance(db, host).await?;
+            }
             Summary::Reopened => reopen(db, recovery).await?,
             Summary::Answered { request, answer } => {
                 if !requests::grant(db, request, answer).await? {

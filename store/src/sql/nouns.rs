@@ -3,7 +3,7 @@
 use super::{
     Sql,
     paged::{page_of, paged},
-    recoveries, rows, small,
+    recoveries, returns, rows, small,
     theirs::{hosts, segments},
     trouble::{Past, Trouble},
 };
@@ -192,6 +192,7 @@ fn gone(past: Past, missing: impl Fn() -> StoreError) -> Result<(), Trouble> {
 async fn delete_hosts(sql: &Sql, db: &impl ConnectionTrait, which: Expr) -> Result<(), Trouble> {
     use hosts::{Column, Entity};
     let now = rows::naive(sql.clock.wall());
+    returns::forget(db, which.clone()).await?;
     Entity::update_many()
         .filter(which)
         .filter(Column::Deleted.eq(0))
@@ -292,8 +293,9 @@ pub(super) async fn update_host(
     set(&mut row.control_attributes, change.control_attributes.clone());
     set(&mut row.reserved, change.reserved.map(Some));
     set(&mut row.on_maintenance, change.on_maintenance.map(Some));
-    if change.on_maintenance.is_some() {
+    if let Some(on_maintenance) = change.on_maintenance {
         small::forget_maintenance(&*open, uuid).await?;
+        returns::said(&*open, uuid, on_maintenance).await?;
     }
     let row = if row.is_changed() {
         row.updated_at = Set(Some(rows::naive(change.now)));

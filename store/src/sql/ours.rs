@@ -203,6 +203,29 @@ pub(crate) mod maintenance {
 }
 
 /// What was reported, and when it was last accepted.
+/// A recovery that has left its host out of service.
+pub(crate) mod returns {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_returns")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub recovery: String,
+        pub host: String,
+        pub since_ms: i64,
+        /// Nothing until the host is back.
+        pub closed_ms: Option<i64>,
+        /// What a client has said of its maintenance since.
+        pub word: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub(crate) mod fingerprints {
     use sea_orm::entity::prelude::*;
 

@@ -6,7 +6,10 @@
 
 use super::{
     Sql,
-    ours::{deaths, evidence, fingerprints, history, leases, log, recoveries, requests, restarts},
+    ours::{
+        deaths, evidence, fingerprints, history, leases, log, recoveries, requests, restarts,
+        returns,
+    },
     rows,
     theirs::{
         hosts,
@@ -70,6 +73,7 @@ impl Sql {
         }
         while self.repeat("purging old evidence", |_| old_evidence(self, before)).await? > 0 {}
         while self.repeat("purging old requests", |_| old_requests(self, before)).await? > 0 {}
+        while self.repeat("purging old returns", |_| old_returns(self, before)).await? > 0 {}
         while self.repeat("purging leases of servers", |_| servers_leases(self)).await? > 0 {}
         Ok(purged)
     }
@@ -252,6 +256,24 @@ async fn old_requests(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
         .all(&*open)
         .await?;
     let gone = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(&*open).await?;
+    open.commit().await?;
+    Ok(gone.rows_affected)
+}
+
+/// Hosts that are back since.
+async fn old_returns(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
+    use returns::{Column, Entity};
+    let open = sql.begin().await?;
+    let ids: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Recovery)
+        .filter(Column::ClosedMs.lt(before.0))
+        .order_by_asc(Column::ClosedMs)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    let gone = Entity::delete_many().filter(Column::Recovery.is_in(ids)).exec(&*open).await?;
     open.commit().await?;
     Ok(gone.rows_affected)
 }

@@ -194,6 +194,7 @@ pub(super) fn new_evidence(evidence: &Evidence) -> ours::evidence::ActiveModel {
 
 const CONFIRM_DEAD: &str = "confirm_dead";
 const ATTEST: &str = "attest";
+const RETURN: &str = "return";
 const RETRY: &str = "retry";
 const CANCEL: &str = "cancel";
 const APPROVE: &str = "approve";
@@ -236,6 +237,7 @@ pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
         REJECT => {
             Asked::Reject { notification: NotificationId::new(row.host), reason: given(row.reason) }
         }
+        RETURN => Asked::Return { host: HostName::new(row.host), reason: given(row.reason) },
         other => return Err(unreadable(format!("a request for '{other}'"))),
     };
     Ok(Request {
@@ -268,6 +270,7 @@ pub(super) fn new_request(request: &Request) -> ours::requests::Model {
             (APPROVE, notification.as_str(), reason.clone())
         }
         Asked::Reject { notification, reason } => (REJECT, notification.as_str(), reason.clone()),
+        Asked::Return { host, reason } => (RETURN, host.as_str(), reason.clone()),
     };
     ours::requests::Model {
         id: request.id.clone(),

@@ -18,6 +18,7 @@ mod outages;
 mod purged;
 mod reports;
 mod requests;
+mod returns;
 mod small;
 mod tables;
 
@@ -120,6 +121,13 @@ macro_rules! every_store {
                 a_recovery_that_ended_is_opened_with_the_answer_and_the_line
                 a_request_that_was_answered_lets_no_line_in
                 a_restart_that_is_tried_again_counts_once;
+            returns:
+                a_host_is_away_from_the_end_of_its_recovery_until_it_is_back
+                a_host_that_returns_may_take_a_reserved_ones_place
+                a_recovery_that_is_tried_again_leaves_its_host_once_more
+                what_a_client_says_of_its_maintenance_is_kept_with_it
+                a_host_that_was_deleted_does_not_come_back
+                a_persons_wish_for_a_return_reads_back;
         }
     };
 }

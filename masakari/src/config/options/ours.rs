@@ -118,6 +118,21 @@ pub(super) const OPTIONS: &[Opt] = &[
         .help("How often a step is run before its failure counts"),
     Opt::new("recovery_steps", "ca_file", Kind::Str)
         .help("Certificates of authorities that webhooks are trusted by, besides the system's"),
+    Opt::new("return", "automatic", Kind::Bool)
+        .default("true")
+        .help("Bring a host that a recovery took out of service back to it when it has come back; without it: only by `masakari return`, or when a client takes it off maintenance"),
+    Opt::new("return", "probation", Kind::Int { min: 0, max: 86_400 })
+        .default("300")
+        .help("How many seconds Nova must hear such a host without a gap before it returns; doubled, up to an hour, for each time that it was lost before within the window"),
+    Opt::new("return", "flap_limit", Kind::Int { min: 0, max: 1000 })
+        .default("4")
+        .help("After so many losses of a host within the window it does not return by itself any more; 0: always"),
+    Opt::new("return", "flap_window", Kind::Int { min: 1, max: 2_592_000 })
+        .default("86400")
+        .help("The seconds in which losses of a host count"),
+    Opt::new("return", "refill_reserve", Kind::Bool)
+        .default("true")
+        .help("A host whose recovery used up a reserved host takes that one's place when it returns, instead of its own"),
     Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
         .ignored("a log file that another program moves is always made anew"),
     Opt::new("oslo_policy", "enforce_scope", Kind::Bool)

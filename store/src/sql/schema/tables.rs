@@ -250,6 +250,16 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_returns",
+        columns: "recovery VARCHAR(36) NOT NULL, host VARCHAR(36) NOT NULL, \
+            since_ms BIGINT NOT NULL, closed_ms BIGINT, word VARCHAR(16), PRIMARY KEY (recovery)",
+        indexes: &[
+            ("ha_returns_open", "closed_ms, since_ms, recovery"),
+            ("ha_returns_host", "host, closed_ms"),
+        ],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],

@@ -1,0 +1,131 @@
+//! `/ha/v1`: hosts that recoveries left out of service, and a person who wants one back.
+
+use crate::{
+    confirm::world,
+    engine,
+    world::{Answer, Client, World},
+};
+use http::StatusCode;
+use recovery::{
+    HostId, HostName, Millis, NotificationId,
+    evidence::Kind,
+    lease::{LeaseKey, Owner},
+    log::{Entry, Line},
+    nouns::NotificationStatus,
+    request::{Asked, RequestState},
+    returns::{Did, Event, log_of},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use store::{Claim, Store};
+
+const RETURN: &str = "/ha/v1/hosts/compute01/return";
+
+/// A recovery of the host has ended.
+async fn lost(world: &World) -> NotificationId {
+    let answer = world.ask("POST", "/ha/v1/hosts/compute01/recover", None).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let id = answer.json()["notification"]["notification_uuid"].as_str().unwrap().to_owned();
+    let id = NotificationId::new(id);
+    let proven = Entry::Proven { kind: Kind::PoweredOff, at: Millis(0), evidence: Vec::new() };
+    let ended = Entry::Ended { status: NotificationStatus::Finished, message: None };
+    engine::write(&world.store, &id, vec![engine::claimed(), proven, ended]).await;
+    id
+}
+
+/// An engine has looked at it.
+async fn looked(world: &World, events: Vec<Event>) {
+    let host = world.store.host_named(&HostName::new("compute01")).await.unwrap().unwrap();
+    let log = log_of(&HostId::new(host.uuid.as_str()));
+    let claim = Claim { key: LeaseKey::recovery(&log), seen: None };
+    let taken = world.store.take(&[claim], &Owner("test".into())).await.unwrap().unwrap();
+    let lines: Vec<Line> = (1..)
+        .zip(events)
+        .map(|(seq, event)| Line { seq, at: world.clock.wall(), entry: Entry::Return(event) })
+        .collect();
+    world.store.append(&taken[0], &log, &lines, &[]).await.unwrap();
+}
+
+async fn returns(world: &World) -> Vec<Value> {
+    let answer = world.ask("GET", "/ha/v1/returns", None).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    answer.json()["returns"].as_array().unwrap().clone()
+}
+
+fn message(answer: &Answer) -> String {
+    assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
+    answer.json()["conflictingRequest"]["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_away_is_shown_with_what_it_waits_for() {
+    let world = world().await;
+    assert_eq!(returns(&world).await, Vec::<Value>::new());
+    let id = lost(&world).await;
+    let shown = &returns(&world).await[0];
+    assert_eq!((&shown["host"], &shown["state"]), (&json!("compute01"), &json!("away")));
+    assert!(shown["why"].as_str().unwrap().contains("no engine has looked at it"));
+    assert_eq!(shown["notifications"], json!([id.as_str()]));
+
+    let lost = Event::Lost { recovery: id, did: Did::default() };
+    let seen = Event::Seen { heartbeat: Millis(0) };
+    let asked = Event::Asked { request: None, by: "ann".into(), why: Some("drill".into()) };
+    let waits = Event::Waits { why: "on probation".into() };
+    looked(&world, vec![lost, seen, asked, waits]).await;
+    let shown = world.ask("GET", RETURN, None).await.json();
+    let shown = &shown["return"];
+    assert_eq!((&shown["state"], &shown["why"]), (&json!("heard"), &json!("on probation")));
+    assert_eq!(shown["asked_by"], "ann: drill");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_wants_a_host_back_and_an_engine_grants_it() {
+    let world = world().await;
+    lost(&world).await;
+    for (state, status) in [(RequestState::Done, 200), (RequestState::Refused, 409)] {
+        let engine = async {
+            world.clock.sleep(Duration::from_millis(450)).await;
+            let open = world.store.open_requests(10).await.unwrap();
+            let [request] = open.as_slice() else { panic!("{open:?}") };
+            let (host, reason) = (HostName::new("compute01"), Some("new memory".to_owned()));
+            assert_eq!(request.asked, Asked::Return { host, reason });
+            assert_eq!(request.who, "admin (admin-id)");
+            world.store.answer_request(&request.id, state, "so it is", None).await.unwrap();
+        };
+        let asking = world.ask("POST", RETURN, Some(json!({ "reason": "new memory" })));
+        let (answer, ()) = tokio::join!(asking, engine);
+        assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+    }
+    let answer = world.ask("POST", RETURN, None).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "no engine: {answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_no_recovery_left_away_cannot_return_and_files_nothing() {
+    let world = world().await;
+    let said = "No recovery of ours has left host compute01 out of service.";
+    for method in ["GET", "POST"] {
+        assert_eq!(message(&world.ask(method, RETURN, None).await), said);
+        let nobody = world.ask(method, "/ha/v1/hosts/nope/return", None).await;
+        assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+    }
+    let odd = world.ask("POST", RETURN, Some(json!({ "why": "x" }))).await;
+    assert_eq!(odd.status, StatusCode::BAD_REQUEST, "{odd:?}");
+    assert_eq!(world.store.open_requests(10).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_those_whom_the_policy_trusts_see_and_bring_back_hosts() {
+    let world = world().await;
+    lost(&world).await;
+    for (method, path, rule) in [
+        ("POST", RETURN, "ha:hosts:return"),
+        ("GET", RETURN, "ha:returns:index"),
+        ("GET", "/ha/v1/returns", "ha:returns:index"),
+    ] {
+        let answer = world.ask_as(Client::Demo, method, path, None).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
+        let message = format!("Policy doesn't allow {rule} to be performed.");
+        assert_eq!(answer.json()["forbidden"]["message"], message);
+    }
+}

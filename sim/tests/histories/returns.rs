@@ -1,0 +1,345 @@
+//! The way back: lost hosts boot, are heard, and return to service with nobody typing; some are lost again, some
+//! were taken out of service by a person.
+//!
+//! At every step: nothing of a host is undone while a recovery of it runs, and its service is not enabled before the
+//! copies of what was evacuated are destroyed.
+
+use crate::{
+    capacity::a_person_asks,
+    crash_points::{ALL, PAUSE_MS, Points, Word, crossings, scene, told_well, whens},
+    scene::{EngineScript, Scene, undisturbed},
+    tale::{self, Stage, Told},
+};
+use recovery::{
+    HostName, NotificationId,
+    fold::Fold,
+    log::Entry,
+    nouns::RecoveryMethod,
+    request::{Asked, Request, RequestState},
+    returns::{Act, Event, Rules, State, log_of},
+};
+use serde_json::json;
+use sim::Shape;
+use store::{HostUpdate, Store};
+
+/// What happens to the first host after it has died.
+#[derive(Clone, Debug)]
+pub(crate) struct Back {
+    pub(crate) rules: Rules,
+    /// Each at its time after the beginning.
+    pub(crate) turns: Vec<(u64, Turn)>,
+    pub(crate) end: End,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Turn {
+    Boots,
+    /// It dies, and is reported at once, and confirmed dead.
+    Dies,
+    /// A person disables its service for a reason of their own.
+    Disabled,
+    /// A person sets its maintenance by the API.
+    Maintenance(bool),
+    /// `masakari return`.
+    Wanted,
+}
+
+/// Where it is at the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    InService,
+    InReserve,
+    /// In service as far as we are concerned; its service keeps a person's reason.
+    DisabledBy(&'static str),
+    /// Away, with these words.
+    Waits(&'static str),
+}
+
+const REASON: &str = "Ann repairs it";
+
+fn rules() -> Rules {
+    Rules { probation_ms: 30_000, flap_window_ms: 3_600_000, flap_limit: 3, ..Rules::default() }
+}
+
+fn back(turns: &[(u64, Turn)], end: End, engines: Vec<EngineScript>) -> Scene {
+    let back = Back { rules: rules(), turns: turns.to_vec(), end };
+    Scene { back: Some(back), ..scene(Word::Person, engines) }
+}
+
+pub(crate) fn last_turn_ms(scene: &Scene) -> u64 {
+    let turns = scene.back.iter().flat_map(|back| &back.turns);
+    turns.map(|(at_ms, _)| *at_ms + 30_000).max().unwrap_or(0)
+}
+
+pub(crate) async fn happens(stage: &Stage) {
+    let Some(back) = &stage.scene.back else { return };
+    let host = stage.host(0);
+    for (n, (at_ms, turn)) in back.turns.iter().enumerate() {
+        stage.at(*at_ms).await;
+        match turn {
+            Turn::Boots => stage.world.revive_host(&host),
+            Turn::Dies => {
+                stage.world.kill_host(&host);
+                stage.report_again(&host, n).await;
+                file(stage, n, Asked::ConfirmDead { host: host.clone(), reason: "again".into() })
+                    .await;
+            }
+            Turn::Disabled => {
+                let service = stage.world.service(&host).unwrap().id;
+                let path = format!("/compute/v2.1/os-services/{service}");
+                let body = json!({ "status": "disabled", "disabled_reason": REASON });
+                a_person_asks(&stage.world, "PUT", &path, &body);
+            }
+            Turn::Maintenance(on) => said(stage, &host, *on).await,
+            Turn::Wanted => {
+                file(stage, n, Asked::Return { host: host.clone(), reason: None }).await;
+            }
+        }
+    }
+}
+
+async fn said(stage: &Stage, host: &HostName, on_maintenance: bool) {
+    let uuid = stage.memory.host_named(host).await.unwrap().unwrap().uuid;
+    let change = HostUpdate {
+        name: None,
+        kind: None,
+        control_attributes: None,
+        reserved: None,
+        on_maintenance: Some(on_maintenance),
+        now: stage.clock.wall(),
+    };
+    stage.memory.update_host(&uuid, change).await.unwrap();
+}
+
+async fn file(stage: &Stage, n: usize, asked: Asked) {
+    let now = stage.clock.wall();
+    let request = Request {
+        id: format!("turn-{n}"),
+        asked,
+        who: "operator".into(),
+        created_at: now,
+        deadline: now.plus(60_000),
+        state: RequestState::Open,
+        answer: None,
+    };
+    stage.memory.file_request(&request).await.unwrap();
+}
+
+fn log(stage: &Stage) -> NotificationId {
+    log_of(&recovery::HostId::new(format!("id-{}", stage.host(0))))
+}
+
+fn state(stage: &Stage) -> State {
+    State::fold(&stage.memory.lines(&log(stage))).unwrap()
+}
+
+/// Whether nothing more is to come.
+pub(crate) async fn over(stage: &Stage) -> bool {
+    match &stage.scene.back {
+        None => true,
+        Some(back) => is_there(stage, back.end).await.is_ok(),
+    }
+}
+
+async fn is_there(stage: &Stage, end: End) -> Result<(), String> {
+    let host = stage.host(0);
+    let row = stage.memory.host_named(&host).await.unwrap().unwrap();
+    let service = stage.world.service(&host).unwrap();
+    let (away, state) = (stage.memory.away(10).await.unwrap(), state(stage));
+    let shown = (service.enabled, service.forced_down, row.on_maintenance, row.reserved);
+    let reason = service.disabled_reason.unwrap_or_default();
+    let wanted = match end {
+        End::InService => away.is_empty() && shown == (true, false, false, false),
+        End::InReserve => {
+            let kept = shown == (false, false, false, true) && reason.starts_with("reserved (");
+            away.is_empty() && kept
+        }
+        End::DisabledBy(why) => {
+            away.is_empty() && shown == (false, false, false, false) && reason == why
+        }
+        End::Waits(words) => {
+            let waits = state.why.as_ref().is_some_and(|why| why.contains(words));
+            !away.is_empty() && !service.enabled && waits
+        }
+    };
+    match wanted {
+        true => Ok(()),
+        false => Err(format!("{host} is not {end:?}: {shown:?} '{reason}' {away:?} {state:?}")),
+    }
+}
+
+pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
+    let Some(back) = &stage.scene.back else { return Ok(()) };
+    is_there(stage, back.end).await
+}
+
+pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
+    let Some(_) = &stage.scene.back else { return Ok(()) };
+    let lines = stage.memory.lines(&log(stage));
+    let host = stage.host(0);
+    for line in &lines {
+        let Entry::Return(Event::Intended { act }) = &line.entry else { continue };
+        for notification in stage.memory.all_notifications() {
+            let of_it = stage.memory.lines(&notification.uuid);
+            let runs = of_it.first().is_some_and(|first| first.at < line.at)
+                && of_it
+                    .iter()
+                    .rfind(|l| matches!(l.entry, Entry::Ended { .. }))
+                    .is_none_or(|end| end.at > line.at);
+            if runs {
+                return Err(format!("{act:?} of {host} while {} ran", notification.uuid));
+            }
+        }
+        if *act == Act::Enable && stage.world.has_stale_copies(&host) {
+            return Err(format!("{host} is enabled before its stale copies are gone"));
+        }
+    }
+    Ok(())
+}
+
+fn told(scene: Scene) -> Told {
+    let told = tale::tell(scene);
+    assert_eq!(told.outcome, Ok(()), "{}", told.stage.story());
+    told
+}
+
+fn events(told: &Told) -> Vec<Event> {
+    let lines = told.stage.memory.lines(&log(&told.stage));
+    let event = |entry| if let Entry::Return(event) = entry { Some(event) } else { None };
+    lines.into_iter().filter_map(|line| event(line.entry)).collect()
+}
+
+/// When it was in service again, after the beginning.
+fn backs_ms(told: &Told) -> Vec<i64> {
+    let lines = told.stage.memory.lines(&log(&told.stage));
+    let is_back = |entry: &Entry| matches!(entry, Entry::Return(Event::Back { .. }));
+    let backs = lines.iter().filter(|line| is_back(&line.entry));
+    backs.map(|line| line.at.since(told.stage.began)).collect()
+}
+
+fn comes_back(engines: Vec<EngineScript>) -> Scene {
+    back(&[(120_000, Turn::Boots)], End::InService, engines)
+}
+
+#[test]
+fn a_host_that_comes_back_returns_to_service_with_nobody_typing() {
+    let told = told(comes_back(vec![undisturbed()]));
+    let events = events(&told);
+    let acts = events.iter().filter_map(|event| match event {
+        Event::Intended { act } => Some(*act),
+        _ => None,
+    });
+    assert_eq!(acts.collect::<Vec<_>>(), [Act::ForceUp, Act::Enable], "{}", told.stage.story());
+    let [at_ms] = backs_ms(&told)[..] else { panic!("{}", told.stage.story()) };
+    assert!((150_000..175_000).contains(&at_ms), "after its probation, and soon: {at_ms}");
+}
+
+#[test]
+fn an_engine_that_dies_at_any_point_of_a_return_is_made_up_for() {
+    let clean = told_well(tale::tell(comes_back(vec![undisturbed()]))).unwrap();
+    let mut points = Points::default();
+    for (crossing, place) in of_the_return(&clean[0]) {
+        for &when in whens(place) {
+            let script = EngineScript { deaths: vec![(crossing, when)], ..undisturbed() };
+            let lives = told_well(tale::tell(comes_back(vec![script])));
+            points.tried(&format!("death {when:?} {crossing}, {place}"), lives);
+        }
+    }
+    points.all_were_made_up_for(60);
+}
+
+#[test]
+fn an_engine_that_stands_still_at_any_point_of_a_return_is_made_up_for() {
+    let clean = told_well(tale::tell(comes_back(vec![undisturbed(), undisturbed()]))).unwrap();
+    let mut points = Points::default();
+    for (who, life) in clean.iter().enumerate() {
+        for (crossing, place) in of_the_return(life).into_iter().step_by(3) {
+            let mut scripts = [undisturbed(), undisturbed()];
+            scripts[who].pause = Some((crossing, PAUSE_MS));
+            let lives = told_well(tale::tell(comes_back(scripts.into())));
+            points.tried(&format!("pause of {who} at {crossing}, {place}"), lives);
+        }
+    }
+    points.all_were_made_up_for(20);
+}
+
+/// The crossings after the recovery has ended.
+fn of_the_return(life: &sim::Process) -> Vec<(usize, &'static str)> {
+    let places = life.places();
+    let Some(ended) = places.iter().position(|place| *place == "giving leases back") else {
+        return Vec::new();
+    };
+    crossings(life, ALL).into_iter().filter(|(crossing, _)| *crossing > ended).collect()
+}
+
+#[test]
+fn a_host_that_is_lost_again_on_its_way_back_is_recovered_and_waits_twice_as_long() {
+    // It dies in its probation, and once more when it has passed it.
+    let turns = [(120_000, Turn::Boots), (140_000, Turn::Dies), (240_000, Turn::Boots)];
+    let told = told(back(&turns, End::InService, vec![undisturbed()]));
+    let [at_ms] = backs_ms(&told)[..] else { panic!("{}", told.stage.story()) };
+    assert!((300_000..330_000).contains(&at_ms), "60 s after it was heard: {at_ms}");
+}
+
+#[test]
+fn a_flapping_host_stops_at_its_limit_and_returns_when_a_person_wants_it() {
+    let mut turns = vec![
+        (120_000, Turn::Boots),
+        (200_000, Turn::Dies),
+        (300_000, Turn::Boots),
+        (420_000, Turn::Dies),
+        (500_000, Turn::Boots),
+    ];
+    let lost = back(&turns, End::Waits("was lost 3 times within 1 h"), vec![undisturbed()]);
+    assert_eq!(backs_ms(&told(lost)).len(), 2);
+    turns.push((900_000, Turn::Wanted));
+    let told = told(back(&turns, End::InService, vec![undisturbed()]));
+    let backs = backs_ms(&told);
+    assert!(backs.len() == 3 && (900_000..915_000).contains(&backs[2]), "{backs:?}");
+}
+
+#[test]
+fn what_a_person_disabled_stays_disabled() {
+    let turns = [(60_000, Turn::Disabled), (120_000, Turn::Boots)];
+    told(back(&turns, End::DisabledBy(REASON), vec![undisturbed()]));
+}
+
+#[test]
+fn a_client_that_takes_it_off_maintenance_spares_it_the_probation() {
+    let turns = [(120_000, Turn::Boots), (140_000, Turn::Maintenance(false))];
+    let told = told(back(&turns, End::InService, vec![undisturbed()]));
+    let [at_ms] = backs_ms(&told)[..] else { panic!("{}", told.stage.story()) };
+    assert!((140_000..148_000).contains(&at_ms), "{at_ms}");
+}
+
+#[test]
+fn a_host_that_a_person_puts_on_maintenance_stays_there() {
+    let turns = [(60_000, Turn::Maintenance(true)), (120_000, Turn::Boots)];
+    let stays = End::Waits("a person has put it on maintenance since");
+    told(back(&turns, stays, vec![undisturbed()]));
+}
+
+#[test]
+fn where_it_is_not_automatic_a_host_returns_when_it_is_wanted() {
+    let by_hand = |turns: &[_], end| {
+        let mut scene = back(turns, end, vec![undisturbed()]);
+        scene.back.as_mut().unwrap().rules.automatic = false;
+        scene
+    };
+    let turns = [(120_000, Turn::Boots), (200_000, Turn::Wanted)];
+    told(by_hand(&turns[..1], End::Waits("no host returns by itself")));
+    told(by_hand(&turns, End::InService));
+}
+
+#[test]
+fn a_host_takes_the_place_of_the_reserved_host_that_was_used_up() {
+    let used_up = |refill, end| {
+        let mut scene = back(&[(120_000, Turn::Boots)], end, vec![undisturbed()]);
+        scene.method = RecoveryMethod::ReservedHost;
+        scene.shape = Shape { hosts: scene.shape.hosts + 1, reserved: 1, ..scene.shape };
+        scene.back.as_mut().unwrap().rules.refill = refill;
+        scene
+    };
+    told(used_up(true, End::InReserve));
+    told(used_up(false, End::InService));
+}
