@@ -29,7 +29,10 @@ impl Engine {
                 | Asked::Reject { notification, .. } => {
                     words.entry(notification.clone()).or_default().push(request.clone());
                 }
-                Asked::Retry { .. } | Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => {}
+                Asked::Retry { .. }
+                | Asked::ConfirmDead { .. }
+                | Asked::Attest { .. }
+                | Asked::Return { .. } => {}
             }
         }
         let known = |request: &Request| {

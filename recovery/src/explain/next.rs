@@ -2,6 +2,7 @@
 
 use super::{Case, Cause, FenceFault, Found, NotBegun};
 use crate::ServerId;
+use crate::guard;
 use crate::nouns::NotificationStatus;
 use crate::shortage::Tie;
 use alloc::{format, string::String, vec::Vec};
@@ -30,15 +31,31 @@ impl Found {
 }
 
 impl Names<'_> {
+    fn guard(&self, by: guard::Cause) -> Vec<String> {
+        let approve = format!("masakari approve {} --reason \"...\"", self.id);
+        match by {
+            guard::Cause::Disarmed => {
+                Vec::from(["masakari guard".into(), "masakari arm --reason \"...\"".into()])
+            }
+            guard::Cause::Approval => {
+                Vec::from([approve, format!("masakari reject {} --reason \"...\"", self.id)])
+            }
+            guard::Cause::Unknown
+            | guard::Cause::Silence
+            | guard::Cause::Cloud
+            | guard::Cause::Segment
+            | guard::Cause::CoolDown
+            | guard::Cause::Rate => Vec::from([services(), "masakari guard".into(), approve]),
+        }
+    }
+
     fn next(&self, cause: Cause, of_recovery: bool) -> Vec<String> {
         match cause {
             Cause::Cancelled | Cause::OwnStep | Cause::Expired | Cause::Quarantined => {
                 Vec::from([self.retry()])
             }
             Cause::NotBegun { why } => self.not_begun(why),
-            Cause::Guard { .. } => {
-                Vec::from([services(), "masakari guard".into(), "masakari arm".into()])
-            }
+            Cause::Guard { by } => self.guard(by),
             Cause::Fence { by } => self.fence(by),
             Cause::WeakProof | Cause::NoEvidence => Vec::from([self.confirm()]),
             Cause::SignOfLife => {
@@ -53,11 +70,8 @@ impl Names<'_> {
                 "openstack segment host list SEGMENT --reserved True".into(),
                 "openstack segment host update --reserved True SEGMENT HOST".into(),
             ]),
-            Cause::MayRunThere => Vec::from([
-                self.events(),
-                self.of_server("set --state error"),
-                self.of_server("evacuate"),
-            ]),
+            // Not yet how it is evacuated: whether it runs there is to be seen first.
+            Cause::MayRunThere => Vec::from([self.events(), "virsh list --all  # there".into()]),
             Cause::Capacity { .. } => Vec::from(["openstack hypervisor list --long".into()]),
             Cause::Tied { by } => self.tied(by),
             Cause::NovaFault { .. } => Vec::from([self.events(), self.show()]),

@@ -115,6 +115,7 @@ fn guarded(by: guard::Cause) -> &'static str {
         guard::Cause::Segment => "too many hosts of the segment are lost at once",
         guard::Cause::CoolDown => "many hosts were lost at once a moment ago",
         guard::Cause::Rate => "too many recoveries began within a minute",
+        guard::Cause::Approval => "a person is asked before it begins",
     }
 }
 

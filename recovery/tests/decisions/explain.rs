@@ -129,8 +129,7 @@ fn why_a_server_did_not_move_is_printed_with_what_to_type() {
         NotificationStatus::Failed,
         &format!(
             "the destination of an evacuation that failed may run it: make sure there that it does not: {may_run}\n\
-             {server}  $ openstack server event list a\n  $ openstack server set --state error a\n  \
-             $ openstack server evacuate a\n"
+             {server}  $ openstack server event list a\n  $ virsh list --all  # there\n"
         ),
     );
 }
@@ -206,7 +205,13 @@ fn what_the_guard_holds_is_told_as_that() {
         &log,
         NotificationStatus::New,
         "too many hosts of the cloud are lost at once: 12 are lost\n  $ openstack compute service list\n  \
-         $ masakari guard\n  $ masakari arm\n",
+         $ masakari guard\n  $ masakari approve n1 --reason \"...\"\n",
+    );
+    let entry = GuardEntry::Held { cause: guard::Cause::Disarmed, why: "by ann".into() };
+    prints(
+        &claimed().says(1, Entry::Guard(entry)),
+        NotificationStatus::New,
+        "a person has disarmed: nothing is begun: by ann\n  $ masakari guard\n  $ masakari arm --reason \"...\"\n",
     );
 }
 

@@ -266,9 +266,7 @@ pub(super) fn new_request(request: &Request) -> ours::requests::Model {
         }
         Asked::Retry { notification, reason } => (RETRY, notification.as_str(), reason.clone()),
         Asked::Cancel { notification, reason } => (CANCEL, notification.as_str(), reason.clone()),
-        Asked::Approve { notification, reason } => {
-            (APPROVE, notification.as_str(), reason.clone())
-        }
+        Asked::Approve { notification, reason } => (APPROVE, notification.as_str(), reason.clone()),
         Asked::Reject { notification, reason } => (REJECT, notification.as_str(), reason.clone()),
         Asked::Return { host, reason } => (RETURN, host.as_str(), reason.clone()),
     };
