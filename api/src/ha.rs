@@ -8,7 +8,7 @@ use crate::{
     ask::{self, Ask, Reply, given},
     evidence,
     fault::Fault,
-    guard, hand,
+    foresee, guard, hand,
     microversion::Version,
     query::can_be_kept,
     returns,
@@ -43,6 +43,7 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/hosts/{host}/confirm-dead", post(confirm_dead))
         .route("/hosts/{host}/evidence", get(evidence::list).post(evidence::attest))
+        .route("/hosts/{host}/plan", get(foresee::plan))
         .route("/hosts/{host}/recover", post(hand::recover))
         .route("/hosts/{host}/return", post(returns::bring_back).get(returns::show_one))
         .route("/returns", get(returns::index))

@@ -27,6 +27,7 @@ mod envelope;
 mod evidence;
 mod extensions;
 mod fault;
+mod foresee;
 mod guard;
 mod ha;
 mod hand;

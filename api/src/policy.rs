@@ -53,6 +53,7 @@ pub const RULES: &[RuleDefault] = &[
          (\"rule:admin_api or role:masakari_attest\")",
     ),
     rule("ha:hosts:evidence", ADMIN, "GET /ha/v1/hosts/{host}/evidence"),
+    rule("ha:hosts:plan", ADMIN, "GET /ha/v1/hosts/{host}/plan: what would become of its VMs"),
     rule("ha:hosts:recover", ADMIN, "POST /ha/v1/hosts/{host}/recover: reports its failure"),
     rule("ha:hosts:return", ADMIN, "POST /ha/v1/hosts/{host}/return: brings it back to service"),
     rule("ha:returns:index", ADMIN, "GET /ha/v1/returns, and GET /ha/v1/hosts/{host}/return"),

@@ -80,7 +80,10 @@ impl Tale {
     }
 }
 
-fn said<T: Serialize + Display>(name: &'static str, what: &T) -> Result<Response, Fault> {
+pub(crate) fn said<T: Serialize + Display>(
+    name: &'static str,
+    what: &T,
+) -> Result<Response, Fault> {
     #[derive(Serialize)]
     struct Said<'a, T> {
         #[serde(flatten)]

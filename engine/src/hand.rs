@@ -32,7 +32,8 @@ impl Engine {
                 Asked::Retry { .. }
                 | Asked::ConfirmDead { .. }
                 | Asked::Attest { .. }
-                | Asked::Return { .. } => {}
+                | Asked::Return { .. }
+                | Asked::Plan { .. } => {}
             }
         }
         let known = |request: &Request| {
@@ -123,7 +124,10 @@ impl Engine {
             Asked::Reject { reason, .. } => {
                 tracing::warn!(notification = %id, request = %request.id, %who, reason, "rejected");
             }
-            Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => {}
+            Asked::ConfirmDead { .. }
+            | Asked::Attest { .. }
+            | Asked::Return { .. }
+            | Asked::Plan { .. } => {}
         }
         Ok(())
     }
@@ -144,7 +148,10 @@ fn fits(
         Asked::Cancel { .. } => hand::may_cancel(notification.status, log),
         Asked::Approve { .. } => hand::may_approve(notification.status, log),
         Asked::Reject { .. } => hand::may_reject(notification.status, log),
-        Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => Ok(()),
+        Asked::ConfirmDead { .. }
+        | Asked::Attest { .. }
+        | Asked::Return { .. }
+        | Asked::Plan { .. } => Ok(()),
     }
 }
 
@@ -163,6 +170,9 @@ fn entry_of(request: &Request) -> Option<HandEntry> {
         Asked::Reject { reason, .. } => {
             Some(HandEntry::Rejected { request: id, by, why: reason.clone() })
         }
-        Asked::ConfirmDead { .. } | Asked::Attest { .. } | Asked::Return { .. } => None,
+        Asked::ConfirmDead { .. }
+        | Asked::Attest { .. }
+        | Asked::Return { .. }
+        | Asked::Plan { .. } => None,
     }
 }

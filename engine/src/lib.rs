@@ -26,6 +26,7 @@ mod claim;
 mod config;
 mod error;
 mod fencing;
+mod forecast;
 mod guard;
 mod hand;
 mod journal;

@@ -1,35 +1,68 @@
 //! What persons ask for by way of our API: each request is a row, answered once by any engine.
 
 use crate::Engine;
+use futures::{StreamExt, stream::FuturesUnordered};
 use recovery::{
     HostName, attest,
     evidence::{Evidence, Kind},
     request::{Asked, Request, RequestState},
 };
+use std::collections::BTreeSet;
 use store::StoreError;
 
 /// How many requests are answered in one poll.
 const REQUESTS_MOST: u32 = 100;
+/// How many plans are made at once; the others wait.
+const FORETOLD_MOST: usize = 2;
 
 impl Engine {
     /// Answers requests, for ever.
     pub(crate) async fn answer_requests(&self) {
+        // A plan takes many questions to Nova: a person's word does not wait for it.
+        let mut foretold = FuturesUnordered::new();
+        let mut at_it: BTreeSet<String> = BTreeSet::new();
         loop {
-            if let Err(e) = self.answer_open_requests().await {
+            let plans = self.answer_open_requests().await.unwrap_or_else(|e| {
                 tracing::debug!(error = %e, "requests cannot be read");
+                Vec::new()
+            });
+            for (request, host) in plans {
+                if at_it.len() < FORETOLD_MOST && at_it.insert(request.id.clone()) {
+                    foretold.push(self.foretell(request, host));
+                }
             }
-            self.wake.wait(&*self.ports.clock, self.config().poll).await;
+            let poll = self.config().poll;
+            tokio::select! {
+                biased;
+                Some(id) = foretold.next() => drop(at_it.remove(&id)),
+                _ = self.wake.wait(&*self.ports.clock, poll) => {}
+            }
         }
     }
 
-    async fn answer_open_requests(&self) -> Result<(), StoreError> {
+    /// Answers what can be answered at once; gives back of which hosts a plan is wanted.
+    async fn answer_open_requests(&self) -> Result<Vec<(Request, HostName)>, StoreError> {
         let (switch, open) = self.ports.store.words(REQUESTS_MOST).await?;
         self.note_switch(switch);
         self.note_words(&open);
+        let (mut plans, now) = (Vec::new(), self.ports.clock.wall());
         for request in open {
-            self.answer(&request).await?;
+            match &request.asked {
+                Asked::Plan { host } if request.deadline >= now => {
+                    let host = host.clone();
+                    plans.push((request, host));
+                }
+                Asked::Plan { .. }
+                | Asked::ConfirmDead { .. }
+                | Asked::Attest { .. }
+                | Asked::Retry { .. }
+                | Asked::Cancel { .. }
+                | Asked::Approve { .. }
+                | Asked::Reject { .. }
+                | Asked::Return { .. } => self.answer(&request).await?,
+            }
         }
-        Ok(())
+        Ok(plans)
     }
 
     async fn answer(&self, request: &Request) -> Result<(), StoreError> {
@@ -49,6 +82,8 @@ impl Engine {
             | Asked::Reject { notification, .. } => {
                 self.answer_by_hand(request, notification).await
             }
+            // Beside the others.
+            Asked::Plan { .. } => Ok(()),
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) enum Role {
     Retry(Box<ask::Retry>),
     /// Stop the recovery of a notification: nothing more is begun
     Cancel(Box<ask::Cancel>),
+    /// What would become of a host's VMs if it died now: in which order, where to, and which not
+    Plan(Box<told::Plan>),
     /// Why the host of a notification was held for dead: its death certificates
     Certificate(Box<told::Certificate>),
     /// Let a recovery begin that is held because many hosts are lost at once, or for want of your word
@@ -92,6 +94,7 @@ impl Role {
             Self::Return(back) => back.run(),
             Self::Retry(retry) => retry.run(),
             Self::Cancel(cancel) => cancel.run(),
+            Self::Plan(plan) => plan.run(),
             Self::Certificate(certificate) => certificate.run(),
             Self::Approve(verdict) => verdict.approve(),
             Self::Reject(verdict) => verdict.reject(),
@@ -133,6 +136,7 @@ mod tests {
         assert!(matches!(role("masakari certificate n1"), Role::Certificate(_)));
         assert!(matches!(role("masakari explain n1 --json"), Role::Explain(_)));
         assert!(matches!(role("masakari certificate n1 --json"), Role::Certificate(_)));
+        assert!(matches!(role("masakari plan compute01 --json"), Role::Plan(_)));
         assert!(matches!(role("masakari certificate n1 -f json"), Role::Certificate(_)));
     }
 

@@ -4,7 +4,7 @@ use crate::{ask::Cloud, output};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use openstack::instance_ha::Told;
-use recovery::NotificationId;
+use recovery::{HostName, NotificationId};
 use std::process::ExitCode;
 
 /// For whom it is shown.
@@ -73,5 +73,25 @@ impl Explain {
         let told = self.shown.cloud.ask(async |client| client.explain(&id).await)?;
         self.shown.show(&told.with_context(|| format!("{id} cannot be explained"))?)?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    /// The host, as Nova's compute service is called
+    host: String,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+impl Plan {
+    /// Exit code 1: something would stay.
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let host = HostName::new(&self.host);
+        let told = self.shown.cloud.ask(async |client| client.plan(&host).await)?;
+        let told = told.with_context(|| format!("there is no plan of host {host}"))?;
+        self.shown.show(&told)?;
+        let all_move = told.facts.get("stays").is_some_and(|stays| stays == 0);
+        Ok(if all_move { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -166,6 +166,11 @@ impl Client {
         self.told(["notifications", id.as_str(), "explain"], "explanation").await
     }
 
+    /// What would become of the host's servers if it died now.
+    pub async fn plan(&self, host: &HostName) -> Result<Told, AskError> {
+        self.told(["hosts", host.as_str(), "plan"], "plan").await
+    }
+
     /// What `/ha/v1` tells.
     async fn told(
         &self,

@@ -6,6 +6,7 @@
 mod aggregates;
 mod evacuations;
 mod failures;
+mod foresight;
 mod images;
 mod requests;
 mod servers;
@@ -14,6 +15,7 @@ mod version;
 
 pub use aggregates::HostAggregate;
 pub use failures::Failure;
+pub use foresight::ServerGroup;
 pub use requests::MayRun;
 pub use servers::Cursor;
 

@@ -30,6 +30,7 @@ pub mod evidence;
 pub mod explain;
 pub mod fencing;
 pub mod fold;
+pub mod forecast;
 pub mod guard;
 pub mod hand;
 pub mod idle;

@@ -15,6 +15,8 @@ pub enum Asked {
     Retry { notification: NotificationId, reason: Option<String> },
     /// This host returns to service, if a recovery took it out.
     Return { host: HostName, reason: Option<String> },
+    /// What would become of this host's servers if it died now?
+    Plan { host: HostName },
     /// This recovery begins nothing more.
     Cancel { notification: NotificationId, reason: Option<String> },
     /// This recovery may begin, as far as the guard and `[approval]` go.

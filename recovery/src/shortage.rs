@@ -61,7 +61,7 @@ impl Resource {
         }
     }
 
-    fn asked(self, needs: &Needs) -> String {
+    pub(crate) fn asked(self, needs: &Needs) -> String {
         let amount = self.of(needs);
         match self {
             Self::Ram => format!("{amount} MB RAM"),
@@ -158,11 +158,11 @@ pub struct Free {
 }
 
 impl Free {
-    fn has(&self, needs: &Needs) -> bool {
+    pub(crate) fn has(&self, needs: &Needs) -> bool {
         Resource::ALL.into_iter().all(|r| self.left.get(&r).is_none_or(|left| *left >= r.of(needs)))
     }
 
-    fn give(&mut self, needs: &Needs) {
+    pub(crate) fn give(&mut self, needs: &Needs) {
         for (resource, left) in &mut self.left {
             *left = left.saturating_sub(resource.of(needs));
         }

@@ -22,6 +22,8 @@ mod crash_points;
 mod faults;
 #[path = "histories/fences.rs"]
 mod fences;
+#[path = "histories/forecast.rs"]
+mod forecast;
 #[path = "histories/guard.rs"]
 mod guard;
 #[path = "histories/own_steps.rs"]

@@ -9,6 +9,7 @@ mod cloud;
 mod confirm;
 mod engine;
 mod evidence;
+mod foresee;
 mod golden;
 mod guard;
 mod hand;

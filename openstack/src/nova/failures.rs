@@ -177,11 +177,17 @@ impl Nova {
 
     /// Every hypervisor that is up and in service.
     pub async fn nodes_in_service(&self) -> Result<Vec<Node>, AskError> {
+        self.nodes_that_serve(&[]).await
+    }
+
+    async fn nodes_that_serve(&self, standby: &[HostName]) -> Result<Vec<Node>, AskError> {
         let rows =
             self.list(&["os-hypervisors", "detail"], &[], "hypervisors", |row: &Hypervisor| {
                 row.id.as_str().unwrap_or_default()
             });
-        let in_service = |row: &Hypervisor| row.state == "up" && row.status == "enabled";
+        let stands_by = |row: &Hypervisor| standby.iter().any(|h| h.as_str() == row.service.host);
+        let in_service =
+            |row: &Hypervisor| row.state == "up" && (row.status == "enabled" || stands_by(row));
         let rows = rows.await?.items.into_iter().filter(in_service);
         let node = |row: Hypervisor| Node {
             host: HostName::new(row.service.host),
@@ -203,6 +209,15 @@ impl Nova {
     /// The hosts in service that have room for `least`, and how much: one question to Placement, and one to
     /// Nova if there is any.
     pub async fn with_free_room(&self, least: &Needs) -> Result<Vec<Free>, AskError> {
+        self.with_free_room_or(least, &[]).await
+    }
+
+    /// The same; hosts of `standby` count also while they are disabled.
+    pub async fn with_free_room_or(
+        &self,
+        least: &Needs,
+        standby: &[HostName],
+    ) -> Result<Vec<Free>, AskError> {
         let asked = Resource::ALL.into_iter().filter(|r| r.of(least) > 0);
         let asked: Vec<String> = asked.map(|r| format!("{}:{}", r.class(), r.of(least))).collect();
         let resources = if asked.is_empty() { "VCPU:1".to_owned() } else { asked.join(",") };
@@ -212,7 +227,7 @@ impl Nova {
         if summaries.is_empty() {
             return Ok(Vec::new());
         }
-        let nodes = self.nodes_in_service().await?;
+        let nodes = self.nodes_that_serve(standby).await?;
         let free = nodes.into_iter().filter_map(|node| {
             let left = summaries.get(&node.provider)?.left();
             Some(Free { host: node.host, left })

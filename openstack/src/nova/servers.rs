@@ -219,7 +219,10 @@ impl Nova {
         self.older_than(Microversion::EVACUATE_STOPPED).await
     }
 
-    async fn older_than(&self, wanted: Microversion) -> Result<Option<String>, AskError> {
+    pub(super) async fn older_than(
+        &self,
+        wanted: Microversion,
+    ) -> Result<Option<String>, AskError> {
         let spoken = self.versions().await?.at_most(wanted);
         Ok((spoken < wanted).then(|| spoken.to_string()))
     }

@@ -26,10 +26,12 @@ impl Microversion {
     pub(super) const LIST: Self = Self(73);
     /// What went wrong is shown in the events of an instance action.
     pub(super) const ACTION_DETAILS: Self = Self(84);
-    /// The availability zone to which a server is pinned.
-    pub(super) const PINNED_ZONE: Self = Self(96);
     /// From 2.95 on an evacuated server stays off.
     pub(super) const EVACUATE: Self = Self(94);
+    /// The zone to which its owner has pinned a server.
+    pub(super) const PINNED_ZONE: Self = Self(96);
+    /// Shares of Manila in a server.
+    pub(super) const SHARES: Self = Self(97);
     /// An evacuated server is stopped on its new host, unless it is in error.
     pub(super) const EVACUATE_STOPPED: Self = Self(95);
 

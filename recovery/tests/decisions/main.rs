@@ -10,6 +10,7 @@ mod due;
 mod explain;
 mod fencing;
 mod folding;
+mod forecast;
 mod guard;
 mod hand;
 mod look;

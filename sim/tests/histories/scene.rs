@@ -68,6 +68,8 @@ pub(crate) struct Scene {
     pub(crate) hit: Option<Hit>,
     /// Many hosts at once.
     pub(crate) storm: Storm,
+    /// A plan of the host is asked for before it dies.
+    pub(crate) foretold: bool,
     /// Whose servers are left alone.
     pub(crate) owners: Owners,
 }
@@ -177,6 +179,7 @@ impl Scene {
             back: None,
             hit: None,
             storm: Storm::default(),
+            foretold: false,
             owners: Owners::default(),
         }
     }

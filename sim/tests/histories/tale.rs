@@ -32,6 +32,9 @@ use std::{
 };
 use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store, StoreError};
 
+/// The request for a plan.
+pub(crate) const PLAN: &str = "plan";
+
 /// How long after the last trouble everything must be over.
 const HEALED_WITHIN_MS: i64 = 1_500_000;
 /// A recovery that cannot go on is given up after this.
@@ -136,6 +139,9 @@ impl Stage {
 
     async fn happen(&self) -> Result<(), String> {
         self.build_segment().await;
+        if self.scene.foretold {
+            self.ask_for_a_plan().await;
+        }
         if let Some(faults) = &self.scene.faults {
             self.world.faults(faults.plan(self.began));
         }
@@ -192,6 +198,20 @@ impl Stage {
         let turned = returns::last_turn_ms(s);
         let last = last.max(small).max(said).max(hit).max(switched).max(turned);
         i64::try_from(last + 1_000).unwrap()
+    }
+
+    async fn ask_for_a_plan(&self) {
+        let now = self.clock.wall();
+        let request = Request {
+            id: PLAN.into(),
+            asked: Asked::Plan { host: self.host(0) },
+            who: "admin".into(),
+            created_at: now,
+            deadline: now.plus(60_000),
+            state: RequestState::Open,
+            answer: None,
+        };
+        self.memory.file_request(&request).await.unwrap();
     }
 
     async fn build_segment(&self) {

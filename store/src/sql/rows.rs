@@ -199,6 +199,7 @@ const RETRY: &str = "retry";
 const CANCEL: &str = "cancel";
 const APPROVE: &str = "approve";
 const REJECT: &str = "reject";
+const PLAN: &str = "plan";
 
 pub(super) fn state_word(state: RequestState) -> &'static str {
     match state {
@@ -238,6 +239,7 @@ pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
             Asked::Reject { notification: NotificationId::new(row.host), reason: given(row.reason) }
         }
         RETURN => Asked::Return { host: HostName::new(row.host), reason: given(row.reason) },
+        PLAN => Asked::Plan { host: HostName::new(row.host) },
         other => return Err(unreadable(format!("a request for '{other}'"))),
     };
     Ok(Request {
@@ -269,6 +271,7 @@ pub(super) fn new_request(request: &Request) -> ours::requests::Model {
         Asked::Approve { notification, reason } => (APPROVE, notification.as_str(), reason.clone()),
         Asked::Reject { notification, reason } => (REJECT, notification.as_str(), reason.clone()),
         Asked::Return { host, reason } => (RETURN, host.as_str(), reason.clone()),
+        Asked::Plan { host } => (PLAN, host.as_str(), None),
     };
     ours::requests::Model {
         id: request.id.clone(),

@@ -112,6 +112,7 @@ macro_rules! every_store {
                 what_is_tried_again_has_not_begun;
             requests:
                 a_request_is_filed_and_listed_oldest_first
+                a_plan_that_is_asked_for_is_read_as_it_was_filed
                 a_request_is_answered_once
                 what_a_reporter_attests_is_kept_whole
                 a_request_that_nobody_filed_cannot_be_answered

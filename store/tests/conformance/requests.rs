@@ -52,6 +52,16 @@ pub(crate) async fn a_request_is_filed_and_listed_oldest_first(doors: &Doors) {
     assert!(matches!(refused, Err(StoreError::Exists { noun: "request", .. })));
 }
 
+pub(crate) async fn a_plan_that_is_asked_for_is_read_as_it_was_filed(doors: &Doors) {
+    let plan = Request { asked: Asked::Plan { host: HostName::new("compute01") }, ..request(1) };
+    doors.a.file_request(&plan).await.unwrap();
+    assert_eq!(doors.b.open_requests(9).await.unwrap(), [plan]);
+    let long = "x".repeat(60_000);
+    doors.a.answer_request(&uuid(1), RequestState::Done, &long, None).await.unwrap();
+    let read = doors.b.request(&uuid(1)).await.unwrap().unwrap();
+    assert_eq!(read.answer, Some(long));
+}
+
 pub(crate) async fn a_request_is_answered_once(doors: &Doors) {
     doors.a.file_request(&request(1)).await.unwrap();
     let answers = (0..10).map(|n| {

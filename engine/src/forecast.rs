@@ -1,0 +1,220 @@
+//! Answers what would become of a host's servers if it died now: the plan of a recovery, made of the same list by
+//! the same rules, and what there is around it. Nothing is changed; no lease is needed.
+//!
+//! A list that cannot be had is an error. What only makes the forecast less sharp (zones, groups, shares) is left
+//! out when it cannot be had, and the answer says so.
+
+use crate::{Engine, look::LookFailed, turn::chain};
+use futures::StreamExt;
+use openstack::{AskError, ServerGroup};
+use recovery::{
+    HostName, NotificationId, ServerId, VMoveId,
+    forecast::{Asked, Forecast, Group, Place, Surroundings},
+    nouns::{Host, RecoveryMethod},
+    plan,
+    request::{Request, RequestState},
+    seen::Server,
+    shortage::{Free, Needs},
+};
+use std::{collections::BTreeMap, time::Duration};
+use store::{HostFilter, Page};
+
+/// Longer than this nobody waits for a forecast.
+const WITHIN: Duration = Duration::from_secs(30);
+/// Questions in flight.
+const AT_ONCE: usize = 8;
+/// Members of groups that are elsewhere: where more are is not asked.
+const MEMBERS_MOST: usize = 256;
+/// `default_availability_zone` of Nova, unless an operator changed it.
+const ZONE: &str = "nova";
+/// MySQL's TEXT has 65,535 bytes.
+const ANSWER_BYTES_MOST: usize = 60_000;
+
+impl Engine {
+    /// Answers a question for a plan; gives back its id.
+    pub(crate) async fn foretell(&self, request: Request, host: HostName) -> String {
+        let foreseen = ports::within(&*self.ports.clock, WITHIN, self.foresee(&host)).await;
+        let (state, answer) = match foreseen {
+            Some(Ok(Some(forecast))) => (RequestState::Done, written(forecast)),
+            Some(Ok(None)) => {
+                (RequestState::Refused, format!("host {host} was deleted from its segment"))
+            }
+            Some(Err(failed)) => {
+                let why = chain(&failed);
+                (RequestState::Refused, format!("there is no plan of host {host}: {why}"))
+            }
+            None => {
+                let s = WITHIN.as_secs();
+                let why = format!("there is no plan of host {host}: Nova took longer than {s} s");
+                (RequestState::Refused, why)
+            }
+        };
+        let answered = self.ports.store.answer_request(&request.id, state, &answer, None).await;
+        if let Err(error) = answered {
+            tracing::debug!(request = %request.id, error = chain(&error), "not answered yet");
+        }
+        request.id
+    }
+
+    /// `None`: no segment has this host any more.
+    async fn foresee(&self, host: &HostName) -> Result<Option<Forecast>, LookFailed> {
+        let store = &self.ports.store;
+        let Some(of) = store.host_named(host).await? else { return Ok(None) };
+        let Some(segment) = store.segment(&of.segment).await? else { return Ok(None) };
+        let method = segment.recovery_method;
+        let servers = self.ports.nova.servers_on(host).await?;
+        let evacuations = self.ports.nova.evacuations_from(host).await?;
+        let config = self.config();
+        let facts = self.facts(&config.selection.owners, Some(host), &servers).await?;
+        let priorities = self.priorities(host, &servers).await;
+        let no_row = || VMoveId::new("");
+        let (mut moves, skipped) =
+            plan::select(&servers, &evacuations, &config.selection, &facts, no_row);
+        let ids: Vec<ServerId> = moves.iter().map(|m| m.server.clone()).collect();
+        // No recovery of this loss there is yet.
+        let none = NotificationId::new("");
+        let since = config.quarantine.since(self.ports.clock.wall());
+        let deaths = store.deaths(&ids, since, &none).await?;
+        let retry = NotificationId::new("NOTIFICATION");
+        for m in &mut moves {
+            m.priority = priorities.get(&m.server).copied().unwrap_or(0);
+            m.quarantine = config.quarantine.judge(&m.server, &deaths, host, &retry);
+        }
+        plan::in_order(&mut moves);
+        let around = self.surroundings(&of, method, &servers).await?;
+        let (servers, moves, skipped) = (&servers, &moves, &skipped);
+        Ok(Some(Forecast::of(&Asked { host, method, servers, moves, skipped }, around)))
+    }
+
+    async fn surroundings(
+        &self,
+        of: &Host,
+        method: RecoveryMethod,
+        servers: &[Server],
+    ) -> Result<Surroundings, LookFailed> {
+        let mut around = Surroundings::default();
+        if servers.is_empty() {
+            return Ok(around);
+        }
+        let nova = &self.ports.nova;
+        let free = self.free_for(of, method).await?;
+        let zones = told("the zones of hosts", nova.aggregates().await, &mut around.unknown);
+        let zones = zones.unwrap_or_default();
+        let zone_of = |host: &HostName| {
+            let mut of = zones.iter().filter(|aggregate| aggregate.hosts.contains(host));
+            let zone = of.find_map(|aggregate| aggregate.metadata.get("availability_zone"));
+            zone.map_or_else(|| ZONE.to_owned(), Clone::clone)
+        };
+        around.places =
+            free.into_iter().map(|free| Place { zone: zone_of(&free.host), free }).collect();
+        let pinned = nova.pinned_zones(&of.name).await;
+        around.pinned = told("pinned zones", pinned, &mut around.unknown).unwrap_or_default();
+        let groups = nova.server_groups().await;
+        let groups = told("server groups", groups, &mut around.unknown).unwrap_or_default();
+        around.groups = self.groups(groups, &of.name, servers).await;
+        let shares = futures::stream::iter(servers)
+            .map(|server| async move { (server.id.clone(), nova.has_share(&server.id).await) })
+            .buffer_unordered(AT_ONCE);
+        let shares: Vec<(ServerId, Result<bool, AskError>)> = shares.collect().await;
+        let mut failed = None;
+        for (server, has) in shares {
+            match has {
+                Ok(true) => drop(around.shares.insert(server)),
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            told::<()>("shares", Err(error), &mut around.unknown);
+        }
+        Ok(around)
+    }
+
+    /// What is free on the hosts that the segment's method sends servers to.
+    async fn free_for(&self, of: &Host, method: RecoveryMethod) -> Result<Vec<Free>, LookFailed> {
+        let only = |reserved| HostFilter {
+            reserved: Some(reserved),
+            on_maintenance: Some(false),
+            ..HostFilter::default()
+        };
+        let named = |hosts: Vec<Host>| hosts.into_iter().map(|h| h.name).collect::<Vec<_>>();
+        let (store, page) = (&self.ports.store, Page::default());
+        let reserved = match method {
+            RecoveryMethod::Auto => Vec::new(),
+            RecoveryMethod::ReservedHost
+            | RecoveryMethod::AutoPriority
+            | RecoveryMethod::RhPriority => {
+                named(store.hosts(&of.segment, &only(true), &page).await?)
+            }
+        };
+        let within = match self.config().within_segment {
+            true => Some(named(store.hosts(&of.segment, &only(false), &page).await?)),
+            false => None,
+        };
+        let least = Needs { vcpus: 1, ram_mb: 1, disk_gb: 0 };
+        let mut free = self.ports.nova.with_free_room_or(&least, &reserved).await?;
+        free.retain(|free| {
+            let by_scheduler = within.as_ref().is_none_or(|hosts| hosts.contains(&free.host));
+            let is_reserved = reserved.contains(&free.host);
+            match method {
+                RecoveryMethod::ReservedHost => is_reserved,
+                RecoveryMethod::Auto => by_scheduler,
+                RecoveryMethod::AutoPriority | RecoveryMethod::RhPriority => {
+                    by_scheduler || is_reserved
+                }
+            }
+        });
+        Ok(free)
+    }
+
+    /// The groups of `servers`, with where each member is.
+    async fn groups(
+        &self,
+        groups: Vec<ServerGroup>,
+        host: &HostName,
+        servers: &[Server],
+    ) -> Vec<Group> {
+        let here = |id: &ServerId| servers.iter().any(|server| server.id == *id);
+        let groups: Vec<ServerGroup> =
+            groups.into_iter().filter(|group| group.members.iter().any(here)).collect();
+        let elsewhere = groups.iter().flat_map(|group| &group.members).filter(|id| !here(id));
+        let elsewhere: Vec<ServerId> = elsewhere.take(MEMBERS_MOST).cloned().collect();
+        let asked = futures::stream::iter(elsewhere)
+            .map(|id| async move {
+                let server = self.ports.nova.server(&id).await;
+                Some((id, server.ok()??.host?))
+            })
+            .buffer_unordered(AT_ONCE);
+        let answers: Vec<Option<(ServerId, HostName)>> = asked.collect().await;
+        let mut on: BTreeMap<ServerId, HostName> = answers.into_iter().flatten().collect();
+        on.extend(servers.iter().map(|server| (server.id.clone(), host.clone())));
+        let group = |group: ServerGroup| {
+            let members = group.members.into_iter();
+            let members = members.filter_map(|id| Some((id.clone(), on.get(&id)?.clone())));
+            Group { name: group.name, policy: group.policy, members: members.collect() }
+        };
+        groups.into_iter().map(group).collect()
+    }
+}
+
+/// As it fits into the database.
+fn written(mut forecast: Forecast) -> String {
+    loop {
+        let text = serde_json::json!(forecast).to_string();
+        if text.len() <= ANSWER_BYTES_MOST || forecast.servers.is_empty() {
+            return text;
+        }
+        forecast.shorten(forecast.servers.len() * 3 / 4);
+    }
+}
+
+/// The answer; what did not answer is noted.
+fn told<T>(what: &str, answer: Result<T, AskError>, unknown: &mut Vec<String>) -> Option<T> {
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            unknown.push(format!("{what}: {}", chain(&error)));
+            None
+        }
+    }
+}
