@@ -1,9 +1,12 @@
-"""Why a recovery failed or stands still: each failure is provoked, and `explain` names its cause."""
+"""Why a recovery failed or stands still: each failure is provoked, and `explain` names its cause.
+
+The suite provokes four; `cargo xtask soak cases` all.
+"""
 import os
 import tempfile
 
 import cloud
-from scene import HOST, Case, command, ours_only, until
+from scene import HOST, Case, command, ours_only, soak_only, until
 from test_reasons import Huge
 from test_reserved import AGGREGATE, ReservedHost
 
@@ -49,6 +52,7 @@ class ExplainHeld(Explained):
         self.notify()
         self.assert_is_told({"is": "sign_of_life"})
 
+    @soak_only
     def test_a_recovery_that_a_person_cancelled(self):
         self.nova.boot(1, HOST)
         self.host_dies(seen_by_nova=False)
@@ -57,20 +61,24 @@ class ExplainHeld(Explained):
         self.wait_for_end()
         self.assert_is_told({"is": "cancelled"})
 
+    @soak_only
     def test_a_segment_that_is_disabled(self):
         self.nova.masakari("PUT", "/segments/%s" % self.segment["uuid"], {"segment": {"enabled": False}})
         self.dies_and_ends()
         self.assert_is_told({"is": "not_begun", "why": "segment_disabled"})
 
+    @soak_only
     def test_a_host_without_servers(self):
         self.dies_and_ends()
         self.assert_is_told({"is": "nothing_to_do"})
 
+    @soak_only
     def test_an_engine_that_does_not_run(self):
         cloud.kill("masakari-rs-engine1")
         self.notify()
         self.assert_is_told({"is": "not_begun", "why": "not_taken_up"})
 
+    @soak_only
     def test_a_nova_that_does_not_answer(self):
         self.nova.boot(1, HOST)
         self.host_dies()
@@ -84,6 +92,7 @@ class ExplainHeld(Explained):
 class ExplainProof(Explained):
     sections = "[fencing]\nrequire = proven"
 
+    @soak_only
     def test_a_monitors_word_where_proof_is_required(self):
         self.nova.boot(1, HOST)
         self.host_dies()
@@ -117,6 +126,7 @@ class ExplainNoDevice(Fenced):
     devices = ("devices:\n  person: {kind: manual, say: look}\nladders:\n  nobody: [person]\n"
                "hosts:\n  elsewhere: {ladder: nobody}\n")
 
+    @soak_only
     def test_a_host_without_a_fence_device(self):
         self.is_not_fenced("no_device")
 
@@ -143,6 +153,7 @@ class ExplainDeadDevice(Fenced):
 class ExplainNoSecret(Fenced):
     devices = ExplainDeadDevice.devices.replace("/dev/null", "/nonexistent/secret")
 
+    @soak_only
     def test_a_device_whose_password_is_missing(self):
         self.is_not_fenced("unusable")
 
@@ -151,6 +162,7 @@ class ExplainNoSecret(Fenced):
 class ExplainSkipped(Explained):
     sections = "[host_failure]\nevacuate_all_instances = false"
 
+    @soak_only
     def test_servers_that_are_not_to_be_moved(self):
         self.nova.boot(2, HOST)
         self.dies_and_ends()
@@ -162,6 +174,7 @@ class ExplainSkipped(Explained):
 class ExplainQuarantine(Explained):
     sections = "[recovery]\nquarantine_deaths = 1"
 
+    @soak_only
     def test_a_server_that_is_quarantined(self):
         self.nova.boot(1, HOST)
         self.dies_and_ends()
@@ -179,6 +192,7 @@ class ExplainRoom(Explained, Huge):
         self.dies_and_ends()
         self.assert_is_told({"is": "capacity", "of": "ram"})
 
+    @soak_only
     def test_a_server_group_that_excludes_every_other_host(self):
         made = self.nova.nova("POST", "/os-server-groups", {"server_group": {
             "name": "apart", "policy": "anti-affinity"}}).json()["server_group"]
@@ -196,6 +210,7 @@ class ExplainRoom(Explained, Huge):
         self.dies_and_ends()
         self.assert_is_told({"is": "tied", "by": "group"})
 
+    @soak_only
     def test_a_flavor_that_wants_what_only_the_dead_host_has(self):
         placement = lambda method, path, body=None: self.nova.call(
             method, cloud.base("PLACEMENT", path), body, "placement 1.17")
@@ -223,12 +238,14 @@ class ExplainRoom(Explained, Huge):
 class ExplainPlaces(Explained, ReservedHost):
     sections = "[recovery]\ncapacity_wait = 0"
 
+    @soak_only
     def test_a_zone_of_which_the_dead_host_was_the_only_one(self):
         self.nova.boot(1, HOST, availability_zone=self.zone_of([HOST]))
         self.dies_and_ends()
         self.assert_is_told({"is": "tied", "by": "zone"})
         self.assertIn(AGGREGATE, self.explanation()["text"])
 
+    @soak_only
     def test_no_reserved_host_left(self):
         self.mark(self.spare, reserved=False)
         self.nova.boot(1, HOST)

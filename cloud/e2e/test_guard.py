@@ -7,7 +7,7 @@ import time
 
 import cloud
 from rack import Host, Rack
-from scene import HOST, SOAK, UNDER_TEST, Case, ours_only, until
+from scene import HOST, SOAK, UNDER_TEST, Case, ours_only, soak_only, until
 
 # With a BMC that would do as it is told.
 FENCEABLE = Host("redfish", "silent", behaves="off", servers=2)
@@ -68,6 +68,7 @@ class AllFallSilent(Case):
         return told["status"], "\n".join(p["message"] for s in steps for p in s["progress_details"])
 
 
+@soak_only
 @ours_only
 class MassSilenceWithAReport(AllFallSilent):
     """Nova agrees that they are down, and no more is asked for."""

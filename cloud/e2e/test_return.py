@@ -2,7 +2,7 @@
 import time
 
 import cloud
-from scene import HOST, Case, command, ours_only, until
+from scene import HOST, Case, command, ours_only, soak_only, until
 
 
 @ours_only
@@ -49,6 +49,7 @@ class Return(Case):
         self.assertFalse(self.on_maintenance())
         self.assertRegex(command("masakari", "return", "--list"), "no recovery has left")
 
+    @soak_only
     def test_a_host_that_flaps_stops_at_its_limit_until_a_person_wants_it(self):
         for _ in range(2):
             self.lose(1)
@@ -63,6 +64,7 @@ class Return(Case):
         command("masakari", "return", HOST, "--reason", "the switch is mended")
         until("in service again", self.is_in_service, timeout=60)
 
+    @soak_only
     def test_what_a_person_disabled_stays_disabled(self):
         self.lose(1)
         command("openstack", "compute", "service", "set", "--disable", "--disable-reason", "Ann repairs it",

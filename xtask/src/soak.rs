@@ -41,6 +41,9 @@ enum Name {
     Faults,
     /// A host with 50 servers dies on the test cloud, and one with 100
     Host,
+    /// End-to-end cases that take too long for the suite: each cause that `explain` knows, ways back, RabbitMQ
+    /// away for three minutes
+    Cases,
     /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
     States,
     /// Twenty identical reports at once to two API processes, on every database: one is accepted
@@ -82,6 +85,10 @@ fn soak(name: Name) -> Soak {
         Name::Host => on_the_cloud(2, 1, |from, _| {
             let servers = if from % 2 == 0 { 50 } else { 100 };
             cloud::script("e2e/run ManyServers").with("HOST_SERVERS", servers)
+        }),
+        Name::Cases => on_the_cloud(u64::try_from(CASES.len()).unwrap_or(0), 1, |from, _| {
+            let case = usize::try_from(from).ok().and_then(|from| CASES.get(from));
+            cloud::script("e2e/run").and(case).with("SOAK_COUNT", 1)
         }),
         Name::States => on_the_cloud(2, 1, |from, _| {
             let against = if from % 2 == 0 { "ours" } else { "python" };
@@ -125,6 +132,9 @@ const FAULTS: [&str; 5] = [
     "MessageBusStopped",
     "NovaUnavailable",
 ];
+
+/// Parts of the names of the cases that `cases` takes in turn.
+const CASES: [&str; 3] = ["Explain", "Return: ", "MassSilence"];
 
 /// One of the cases whose seeds choose a moment in a recovery.
 fn runs(case: &str, from: u64, count: u64) -> Program {
@@ -262,6 +272,17 @@ mod tests {
         let json = Progress { commit, done: 1, seconds: 60, cases, runs }.to_json("kills");
         assert_eq!(json["takeover_s_most"], 10.5);
         assert_eq!(json["runs"][1]["seed"], 4);
+    }
+
+    #[test]
+    fn what_takes_too_long_for_the_suite_is_there() {
+        let folder = places::root().join("cloud/e2e");
+        let files = ["test_explain.py", "test_return.py", "test_guard.py"];
+        for (case, file) in CASES.into_iter().zip(files) {
+            let class = format!("class {}", case.trim_end_matches(": "));
+            let text = std::fs::read_to_string(folder.join(file)).unwrap();
+            assert!(text.contains(&class) && text.contains("@soak_only"), "{class}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ struct Rules {
 impl Row {
     /// `None`: its policy is a wish.
     fn read(self) -> Option<ServerGroup> {
-        let policy = match self.policy.as_ref().or(self.policies.first())?.as_str() {
+        let policy = match self.policy.as_ref().or_else(|| self.policies.first())?.as_str() {
             "anti-affinity" => Policy::Apart { most: self.rules.max_server_per_host.unwrap_or(1) },
             "affinity" => Policy::Together,
             _ => return None,
