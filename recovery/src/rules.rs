@@ -2,7 +2,7 @@
 //!
 //! A rule says `evacuate`, `skip` or `tell` of the servers that have all of its words; the first rule that
 //! fits counts. Not here: whether a server is HA_Enabled, or in a state in which it stays ([`crate::plan`],
-//! [`crate::restart`]), and how a rule is written down ([`read`]).
+//! [`crate::restart`]), and how a rule is written down (`rules/read.rs`).
 //!
 //! The two of our own can be switched off:
 //!

@@ -279,19 +279,22 @@ impl Configuration {
         Duration::from_secs(self.values.get("fencing", "report_interval"))
     }
 
+    fn require(&self) -> Require {
+        match self.text("fencing", "require").as_deref() {
+            Some("proven") => Require::Proven,
+            Some(_) | None => Require::Monitor,
+        }
+    }
+
     pub(crate) fn engine(&self, machine: &str) -> anyhow::Result<engine::Config> {
         let name = self.default_text("host").unwrap_or_else(|| machine.to_owned());
         let yes = |name| self.values.get("host_failure", name);
         let owners = self.owners()?;
-        let require = match self.text("fencing", "require").as_deref() {
-            Some("proven") => Require::Proven,
-            Some(_) | None => Require::Monitor,
-        };
         Ok(engine::Config {
             name: format!("{name}:{}", std::process::id()),
             lease_term: Duration::from_secs(self.values.get("ha", "lease_seconds")),
             calls_most: self.values.get("ha", "nova_calls"),
-            require,
+            require: self.require(),
             guard: self.guard(),
             approval: self.approval()?,
             selection: Selection {
