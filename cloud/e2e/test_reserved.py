@@ -150,7 +150,7 @@ class Reserved(ReservedHost):
         self.assert_kept()
         others = ", ".join(h for h in self.hosts if h not in (HOST, self.spare))
         self.assert_reason("No valid host was found: %s have room, but the scheduler's rules (zones, "
-                           "traits, groups, filters) exclude them" % others)
+                           "traits, groups, filters) exclude them; it is pinned to availability zone %s" % (others, AGGREGATE))
 
     @ours_only
     def test_by_rh_priority_one_that_can_take_nothing_is_handed_back_and_nova_chooses(self):
@@ -161,7 +161,7 @@ class Reserved(ReservedHost):
         self.assert_fell_back(ids, others)
         self.assert_as_it_was_found()
         self.assert_reason("No valid host was found: %s has room, but the scheduler's rules (zones, "
-                           "traits, groups, filters) exclude it" % self.spare)
+                           "traits, groups, filters) exclude it; it is pinned to availability zone %s" % (self.spare, AGGREGATE))
 
     @ours_only
     def test_without_any_reserved_host_the_report_says_so(self):
