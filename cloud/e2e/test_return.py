@@ -7,6 +7,8 @@ from scene import HOST, Case, command, ours_only, soak_only, until
 
 @ours_only
 class Return(Case):
+    # The host is lost again and again.
+    extra = "duplicate_notification_detection_interval = 0"
     sections = "\n".join(("[return]", "probation = 15", "flap_limit = 3", "flap_window = 3600"))
 
     def lose(self, count):
