@@ -44,6 +44,8 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/hosts/{host}/confirm-dead", post(confirm_dead))
         .route("/hosts/{host}/evidence", get(evidence::list).post(evidence::attest))
         .route("/hosts/{host}/plan", get(foresee::plan))
+        .route("/reports", post(foresee::report))
+        .route("/reports/{id}", get(foresee::report_again))
         .route("/hosts/{host}/recover", post(hand::recover))
         .route("/hosts/{host}/return", post(returns::bring_back).get(returns::show_one))
         .route("/returns", get(returns::index))
@@ -84,12 +86,21 @@ async fn confirm_dead(
 
 /// Files a request and waits for an engine's answer a little.
 pub(crate) async fn file(ask: &Ask, asked: Asked) -> Result<request::Request, Fault> {
+    file_until(ask, asked, REQUEST_DEADLINE_MS).await
+}
+
+/// The same of one that may be answered for so long.
+pub(crate) async fn file_until(
+    ask: &Ask,
+    asked: Asked,
+    deadline_ms: i64,
+) -> Result<request::Request, Fault> {
     let filed = request::Request {
         id: ask.api.entropy.uuid().to_string(),
         asked,
         who: ask.who(),
         created_at: ask.now(),
-        deadline: ask.now().plus(REQUEST_DEADLINE_MS),
+        deadline: ask.now().plus(deadline_ms),
         state: RequestState::Open,
         answer: None,
     };
@@ -136,7 +147,10 @@ pub(crate) async fn find_host(ask: &Ask, host: &str) -> Result<Host, Fault> {
 }
 
 /// The request once it is answered, or as it stands when the wait is over.
-async fn answered(ask: &Ask, filed: request::Request) -> Result<request::Request, Fault> {
+pub(crate) async fn answered(
+    ask: &Ask,
+    filed: request::Request,
+) -> Result<request::Request, Fault> {
     let since = ask.api.clock.boot();
     let mut last = filed;
     while last.state == RequestState::Open && ask.api.clock.boot().since(since) < ANSWER_WAIT {
@@ -160,7 +174,7 @@ pub(crate) fn show(request: &request::Request) -> Result<Response, Fault> {
     Ok(response)
 }
 
-fn view(request: &request::Request) -> Value {
+pub(crate) fn view(request: &request::Request) -> Value {
     let state = match request.state {
         RequestState::Open => "pending",
         RequestState::Done => "done",

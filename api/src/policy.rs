@@ -54,6 +54,11 @@ pub const RULES: &[RuleDefault] = &[
     ),
     rule("ha:hosts:evidence", ADMIN, "GET /ha/v1/hosts/{host}/evidence"),
     rule("ha:hosts:plan", ADMIN, "GET /ha/v1/hosts/{host}/plan: what would become of its VMs"),
+    rule(
+        "ha:reports",
+        ADMIN,
+        "POST /ha/v1/reports, and GET /ha/v1/reports/{request}: how many hosts each segment may lose",
+    ),
     rule("ha:hosts:recover", ADMIN, "POST /ha/v1/hosts/{host}/recover: reports its failure"),
     rule("ha:hosts:return", ADMIN, "POST /ha/v1/hosts/{host}/return: brings it back to service"),
     rule("ha:returns:index", ADMIN, "GET /ha/v1/returns, and GET /ha/v1/hosts/{host}/return"),

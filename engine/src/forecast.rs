@@ -4,20 +4,23 @@
 //! A list that cannot be had is an error. What only makes the forecast less sharp (zones, groups, shares) is left
 //! out when it cannot be had, and the answer says so.
 
-use crate::{Engine, look::LookFailed, turn::chain};
+use crate::{Config, Engine, look::LookFailed, turn::chain};
 use futures::StreamExt;
-use openstack::{AskError, ServerGroup};
+use openstack::{AskError, HostAggregate, ServerGroup};
 use recovery::{
     HostName, NotificationId, ServerId, VMoveId,
     forecast::{Asked, Forecast, Group, Place, Surroundings},
+    log::{Planned, Skipped},
     nouns::{Host, RecoveryMethod},
     plan,
-    request::{Request, RequestState},
-    seen::Server,
+    quarantine::Death,
+    request::{self, Request, RequestState},
+    rules::Facts,
+    seen::{Evacuation, Server},
     shortage::{Free, Needs},
 };
 use std::{collections::BTreeMap, time::Duration};
-use store::{HostFilter, Page};
+use store::{HostFilter, Page, StoreError};
 
 /// Longer than this nobody waits for a forecast.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -28,12 +31,37 @@ const MEMBERS_MOST: usize = 256;
 /// `default_availability_zone` of Nova, unless an operator changed it.
 const ZONE: &str = "nova";
 /// MySQL's TEXT has 65,535 bytes.
-const ANSWER_BYTES_MOST: usize = 60_000;
+pub(crate) const ANSWER_BYTES_MOST: usize = 60_000;
+/// Who lacks this has room for nobody.
+pub(crate) const LEAST: Needs = Needs { vcpus: 1, ram_mb: 1, disk_gb: 0 };
+
+/// By server.
+pub(crate) type Deaths = BTreeMap<ServerId, Vec<Death>>;
 
 impl Engine {
-    /// Answers a question for a plan; gives back its id.
-    pub(crate) async fn foretell(&self, request: Request, host: HostName) -> String {
-        let foreseen = ports::within(&*self.ports.clock, WITHIN, self.foresee(&host)).await;
+    /// Answers a question for a plan or a report; gives back its id.
+    pub(crate) async fn foretell(&self, request: Request) -> String {
+        let answered = match &request.asked {
+            request::Asked::Plan { host } => self.answer_plan(&request, host).await,
+            request::Asked::Report { segment, after } => {
+                self.answer_report(&request, segment.as_ref(), *after).await
+            }
+            request::Asked::ConfirmDead { .. }
+            | request::Asked::Attest { .. }
+            | request::Asked::Retry { .. }
+            | request::Asked::Return { .. }
+            | request::Asked::Cancel { .. }
+            | request::Asked::Approve { .. }
+            | request::Asked::Reject { .. } => Ok(()),
+        };
+        if let Err(error) = answered {
+            tracing::debug!(request = %request.id, error = chain(&error), "not answered yet");
+        }
+        request.id
+    }
+
+    async fn answer_plan(&self, request: &Request, host: &HostName) -> Result<(), StoreError> {
+        let foreseen = ports::within(&*self.ports.clock, WITHIN, self.foresee(host)).await;
         let (state, answer) = match foreseen {
             Some(Ok(Some(forecast))) => (RequestState::Done, written(forecast)),
             Some(Ok(None)) => {
@@ -49,11 +77,7 @@ impl Engine {
                 (RequestState::Refused, why)
             }
         };
-        let answered = self.ports.store.answer_request(&request.id, state, &answer, None).await;
-        if let Err(error) = answered {
-            tracing::debug!(request = %request.id, error = chain(&error), "not answered yet");
-        }
-        request.id
+        self.ports.store.answer_request(&request.id, state, &answer, None).await.map(|_| ())
     }
 
     /// `None`: no segment has this host any more.
@@ -67,23 +91,12 @@ impl Engine {
         let config = self.config();
         let facts = self.facts(&config.selection.owners, Some(host), &servers).await?;
         let priorities = self.priorities(host, &servers).await;
-        let no_row = || VMoveId::new("");
-        let (mut moves, skipped) =
-            plan::select(&servers, &evacuations, &config.selection, &facts, no_row);
-        let ids: Vec<ServerId> = moves.iter().map(|m| m.server.clone()).collect();
-        // No recovery of this loss there is yet.
-        let none = NotificationId::new("");
-        let since = config.quarantine.since(self.ports.clock.wall());
-        let deaths = store.deaths(&ids, since, &none).await?;
-        let retry = NotificationId::new("NOTIFICATION");
-        for m in &mut moves {
-            m.priority = priorities.get(&m.server).copied().unwrap_or(0);
-            m.quarantine = config.quarantine.judge(&m.server, &deaths, host, &retry);
-        }
-        plan::in_order(&mut moves);
+        let deaths = self.deaths_of(&servers).await?;
+        let seen = Seen { servers: &servers, evacuations: &evacuations, facts: &facts, deaths };
+        let (moves, skipped) = plan_of(&config, host, &seen, &priorities);
         let around = self.surroundings(&of, method, &servers).await?;
         let (servers, moves, skipped) = (&servers, &moves, &skipped);
-        Ok(Some(Forecast::of(&Asked { host, method, servers, moves, skipped }, around)))
+        Ok(Some(Forecast::of(&Asked { host, method, servers, moves, skipped }, &around)))
     }
 
     async fn surroundings(
@@ -100,13 +113,8 @@ impl Engine {
         let free = self.free_for(of, method).await?;
         let zones = told("the zones of hosts", nova.aggregates().await, &mut around.unknown);
         let zones = zones.unwrap_or_default();
-        let zone_of = |host: &HostName| {
-            let mut of = zones.iter().filter(|aggregate| aggregate.hosts.contains(host));
-            let zone = of.find_map(|aggregate| aggregate.metadata.get("availability_zone"));
-            zone.map_or_else(|| ZONE.to_owned(), Clone::clone)
-        };
-        around.places =
-            free.into_iter().map(|free| Place { zone: zone_of(&free.host), free }).collect();
+        let place = |free: Free| Place { zone: zone_of(&zones, &free.host), free };
+        around.places = free.into_iter().map(place).collect();
         let pinned = nova.pinned_zones(&of.name).await;
         around.pinned = told("pinned zones", pinned, &mut around.unknown).unwrap_or_default();
         let groups = nova.server_groups().await;
@@ -151,20 +159,26 @@ impl Engine {
             true => Some(named(store.hosts(&of.segment, &only(false), &page).await?)),
             false => None,
         };
-        let least = Needs { vcpus: 1, ram_mb: 1, disk_gb: 0 };
-        let mut free = self.ports.nova.with_free_room_or(&least, &reserved).await?;
-        free.retain(|free| {
-            let by_scheduler = within.as_ref().is_none_or(|hosts| hosts.contains(&free.host));
-            let is_reserved = reserved.contains(&free.host);
-            match method {
-                RecoveryMethod::ReservedHost => is_reserved,
-                RecoveryMethod::Auto => by_scheduler,
-                RecoveryMethod::AutoPriority | RecoveryMethod::RhPriority => {
-                    by_scheduler || is_reserved
-                }
-            }
-        });
+        let mut free = self.ports.nova.with_free_room_or(&LEAST, &reserved).await?;
+        free.retain(|free| may_go(method, within.as_deref(), &reserved, &free.host));
         Ok(free)
+    }
+
+    /// Which hosts died with one of them, by server.
+    pub(crate) async fn deaths_of(&self, servers: &[Server]) -> Result<Deaths, LookFailed> {
+        let rule = self.config().quarantine;
+        if rule.deaths == 0 || servers.is_empty() {
+            return Ok(Deaths::new());
+        }
+        let ids: Vec<ServerId> = servers.iter().map(|server| server.id.clone()).collect();
+        // No recovery of this loss there is yet.
+        let none = NotificationId::new("");
+        let since = rule.since(self.ports.clock.wall());
+        let mut deaths = Deaths::new();
+        for death in self.ports.store.deaths(&ids, since, &none).await? {
+            deaths.entry(death.server.clone()).or_default().push(death);
+        }
+        Ok(deaths)
     }
 
     /// The groups of `servers`, with where each member is.
@@ -197,6 +211,57 @@ impl Engine {
     }
 }
 
+/// What is known of the servers of a host.
+pub(crate) struct Seen<'a> {
+    pub(crate) servers: &'a [Server],
+    pub(crate) evacuations: &'a [Evacuation],
+    pub(crate) facts: &'a Facts,
+    pub(crate) deaths: Deaths,
+}
+
+/// The plan that a recovery of the host would make, in its order.
+pub(crate) fn plan_of(
+    config: &Config,
+    host: &HostName,
+    seen: &Seen<'_>,
+    priorities: &BTreeMap<ServerId, i64>,
+) -> (Vec<Planned>, Vec<Skipped>) {
+    let no_row = || VMoveId::new("");
+    let (mut moves, skipped) =
+        plan::select(seen.servers, seen.evacuations, &config.selection, seen.facts, no_row);
+    let retry = NotificationId::new("NOTIFICATION");
+    for m in &mut moves {
+        m.priority = priorities.get(&m.server).copied().unwrap_or(0);
+        let deaths = seen.deaths.get(&m.server).map_or(&[][..], Vec::as_slice);
+        m.quarantine = config.quarantine.judge(&m.server, deaths, host, &retry);
+    }
+    plan::in_order(&mut moves);
+    (moves, skipped)
+}
+
+/// The zone of a host, by the aggregates of its cloud.
+pub(crate) fn zone_of(aggregates: &[HostAggregate], host: &HostName) -> String {
+    let mut of = aggregates.iter().filter(|aggregate| aggregate.hosts.contains(host));
+    let zone = of.find_map(|aggregate| aggregate.metadata.get("availability_zone"));
+    zone.map_or_else(|| ZONE.to_owned(), Clone::clone)
+}
+
+/// Whether the method sends servers to this host; `within`: those of the segment that Nova may choose, if only these.
+pub(crate) fn may_go(
+    method: RecoveryMethod,
+    within: Option<&[HostName]>,
+    reserved: &[HostName],
+    host: &HostName,
+) -> bool {
+    let by_scheduler = within.is_none_or(|hosts| hosts.contains(host));
+    let is_reserved = reserved.contains(host);
+    match method {
+        RecoveryMethod::ReservedHost => is_reserved,
+        RecoveryMethod::Auto => by_scheduler,
+        RecoveryMethod::AutoPriority | RecoveryMethod::RhPriority => by_scheduler || is_reserved,
+    }
+}
+
 /// As it fits into the database.
 fn written(mut forecast: Forecast) -> String {
     loop {
@@ -209,7 +274,11 @@ fn written(mut forecast: Forecast) -> String {
 }
 
 /// The answer; what did not answer is noted.
-fn told<T>(what: &str, answer: Result<T, AskError>, unknown: &mut Vec<String>) -> Option<T> {
+pub(crate) fn told<T>(
+    what: &str,
+    answer: Result<T, AskError>,
+    unknown: &mut Vec<String>,
+) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),
         Err(error) => {

@@ -33,7 +33,8 @@ impl Engine {
                 | Asked::ConfirmDead { .. }
                 | Asked::Attest { .. }
                 | Asked::Return { .. }
-                | Asked::Plan { .. } => {}
+                | Asked::Plan { .. }
+                | Asked::Report { .. } => {}
             }
         }
         let known = |request: &Request| {
@@ -127,7 +128,8 @@ impl Engine {
             Asked::ConfirmDead { .. }
             | Asked::Attest { .. }
             | Asked::Return { .. }
-            | Asked::Plan { .. } => {}
+            | Asked::Plan { .. }
+            | Asked::Report { .. } => {}
         }
         Ok(())
     }
@@ -151,7 +153,8 @@ fn fits(
         Asked::ConfirmDead { .. }
         | Asked::Attest { .. }
         | Asked::Return { .. }
-        | Asked::Plan { .. } => Ok(()),
+        | Asked::Plan { .. }
+        | Asked::Report { .. } => Ok(()),
     }
 }
 
@@ -173,6 +176,7 @@ fn entry_of(request: &Request) -> Option<HandEntry> {
         Asked::ConfirmDead { .. }
         | Asked::Attest { .. }
         | Asked::Return { .. }
-        | Asked::Plan { .. } => None,
+        | Asked::Plan { .. }
+        | Asked::Report { .. } => None,
     }
 }

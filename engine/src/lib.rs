@@ -37,6 +37,7 @@ mod priorities;
 mod process;
 mod reasons;
 mod records;
+mod report;
 mod requests;
 mod reserve;
 mod restart;

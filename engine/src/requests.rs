@@ -7,12 +7,12 @@ use recovery::{
     evidence::{Evidence, Kind},
     request::{Asked, Request, RequestState},
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use store::StoreError;
 
 /// How many requests are answered in one poll.
 const REQUESTS_MOST: u32 = 100;
-/// How many plans are made at once; the others wait.
+/// How many plans are made at once; the others wait. A report takes the place of one, and never of all.
 const FORETOLD_MOST: usize = 2;
 
 impl Engine {
@@ -20,15 +20,19 @@ impl Engine {
     pub(crate) async fn answer_requests(&self) {
         // A plan takes many questions to Nova: a person's word does not wait for it.
         let mut foretold = FuturesUnordered::new();
-        let mut at_it: BTreeSet<String> = BTreeSet::new();
+        let mut at_it: BTreeMap<String, bool> = BTreeMap::new();
         loop {
             let plans = self.answer_open_requests().await.unwrap_or_else(|e| {
                 tracing::debug!(error = %e, "requests cannot be read");
                 Vec::new()
             });
-            for (request, host) in plans {
-                if at_it.len() < FORETOLD_MOST && at_it.insert(request.id.clone()) {
-                    foretold.push(self.foretell(request, host));
+            for request in plans {
+                let is_report = matches!(request.asked, Asked::Report { .. });
+                let waits = is_report && at_it.values().any(|is_report| *is_report);
+                let has_begun = at_it.contains_key(&request.id);
+                if at_it.len() < FORETOLD_MOST && !waits && !has_begun {
+                    at_it.insert(request.id.clone(), is_report);
+                    foretold.push(self.foretell(request));
                 }
             }
             let poll = self.config().poll;
@@ -40,19 +44,19 @@ impl Engine {
         }
     }
 
-    /// Answers what can be answered at once; gives back of which hosts a plan is wanted.
-    async fn answer_open_requests(&self) -> Result<Vec<(Request, HostName)>, StoreError> {
+    /// Answers what can be answered at once; gives back what plans and reports are wanted.
+    async fn answer_open_requests(&self) -> Result<Vec<Request>, StoreError> {
         let (switch, open) = self.ports.store.words(REQUESTS_MOST).await?;
         self.note_switch(switch);
         self.note_words(&open);
         let (mut plans, now) = (Vec::new(), self.ports.clock.wall());
         for request in open {
             match &request.asked {
-                Asked::Plan { host } if request.deadline >= now => {
-                    let host = host.clone();
-                    plans.push((request, host));
+                Asked::Plan { .. } | Asked::Report { .. } if request.deadline >= now => {
+                    plans.push(request);
                 }
                 Asked::Plan { .. }
+                | Asked::Report { .. }
                 | Asked::ConfirmDead { .. }
                 | Asked::Attest { .. }
                 | Asked::Retry { .. }
@@ -83,7 +87,7 @@ impl Engine {
                 self.answer_by_hand(request, notification).await
             }
             // Beside the others.
-            Asked::Plan { .. } => Ok(()),
+            Asked::Plan { .. } | Asked::Report { .. } => Ok(()),
         }
     }
 

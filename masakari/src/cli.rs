@@ -1,7 +1,8 @@
 //! The command line, and the names by which the program answers.
 
 use crate::{
-    api_role, ask, configure, engine_role, fence_role, guard_role, manage, policy, status, told,
+    api_role, ask, configure, engine_role, fence_role, guard_role, manage, policy, report_role,
+    status, told,
 };
 use clap::{Parser, Subcommand};
 
@@ -49,6 +50,8 @@ pub(crate) enum Role {
     Cancel(Box<ask::Cancel>),
     /// What would become of a host's VMs if it died now: in which order, where to, and which not
     Plan(Box<told::Plan>),
+    /// How many hosts each segment may lose (N+k), and what a plan of each host says in sum
+    Report(Box<report_role::Report>),
     /// Why the host of a notification was held for dead: its death certificates
     Certificate(Box<told::Certificate>),
     /// Let a recovery begin that is held because many hosts are lost at once, or for want of your word
@@ -95,6 +98,7 @@ impl Role {
             Self::Retry(retry) => retry.run(),
             Self::Cancel(cancel) => cancel.run(),
             Self::Plan(plan) => plan.run(),
+            Self::Report(report) => report.run(),
             Self::Certificate(certificate) => certificate.run(),
             Self::Approve(verdict) => verdict.approve(),
             Self::Reject(verdict) => verdict.reject(),
@@ -137,6 +141,8 @@ mod tests {
         assert!(matches!(role("masakari explain n1 --json"), Role::Explain(_)));
         assert!(matches!(role("masakari certificate n1 --json"), Role::Certificate(_)));
         assert!(matches!(role("masakari plan compute01 --json"), Role::Plan(_)));
+        assert!(matches!(role("masakari report --segment ssd --json"), Role::Report(_)));
+        assert!(matches!(role("masakari report -f json"), Role::Report(_)));
         assert!(matches!(role("masakari certificate n1 -f json"), Role::Certificate(_)));
     }
 

@@ -20,6 +20,7 @@ mod output;
 mod policy;
 mod ports_of;
 mod reload;
+mod report_role;
 mod signals;
 mod status;
 mod told;

@@ -8,6 +8,11 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+/// How far it is, for a person who waits.
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
 /// The error and its causes, each once, on a line of its own.
 pub(crate) fn error(error: &anyhow::Error) {
     eprintln!("error: {error}");

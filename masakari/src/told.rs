@@ -5,11 +5,12 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use openstack::instance_ha::Told;
 use recovery::{HostName, NotificationId};
+use serde_json::Value;
 use std::process::ExitCode;
 
 /// For whom it is shown.
 #[derive(Args, Debug)]
-struct Shown {
+pub(crate) struct Shown {
     /// How it is shown
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -17,7 +18,7 @@ struct Shown {
     #[arg(long, conflicts_with = "format")]
     json: bool,
     #[command(flatten)]
-    cloud: Cloud,
+    pub(crate) cloud: Cloud,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
@@ -30,9 +31,14 @@ enum Format {
 
 impl Shown {
     fn show(&self, told: &Told) -> anyhow::Result<()> {
+        self.show_as(&told.text, &Value::Object(told.facts.clone()))
+    }
+
+    /// The text for people, or the facts for machines.
+    pub(crate) fn show_as(&self, text: &str, facts: &Value) -> anyhow::Result<()> {
         let text = match (self.format, self.json) {
-            (Format::Text, false) => told.text.clone(),
-            (Format::Json, _) | (Format::Text, true) => serde_json::to_string_pretty(&told.facts)?,
+            (Format::Text, false) => text.to_owned(),
+            (Format::Json, _) | (Format::Text, true) => serde_json::to_string_pretty(facts)?,
         };
         output::say(text.trim_end());
         Ok(())
@@ -54,7 +60,7 @@ impl Certificate {
         let told = self.shown.cloud.ask(async |client| client.certificate(&id).await)?;
         let told = told.with_context(|| format!("there is no certificate to show of {id}"))?;
         self.shown.show(&told)?;
-        let in_force = told.facts.get("missing").is_none_or(serde_json::Value::is_null);
+        let in_force = told.facts.get("missing").is_none_or(Value::is_null);
         Ok(if in_force { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -78,6 +78,10 @@ async fn uses(operator: &Operator) {
     operator.hears(&["retry", id], 0, "what failed is tried again").await;
     operator.hears(&["retry", id], 1, "has not ended: it is new").await;
     operator.hears(&["cancel", id], 0, "nothing more is begun").await;
+    let said = operator.hears(&["report"], 0, "segment ").await;
+    assert!(said.contains("\nthe segment is N+1 or better\n"), "{said}");
+    operator.hears(&["report", "-f", "json"], 0, "\"recovery_method\": \"auto\"").await;
+    operator.hears(&["report", "--segment", "nope"], 1, "there is no segment nope").await;
     let nobody = "77777777-0000-4000-8000-000000000007";
     operator.hears(&["retry", nobody], 1, "No notification with id").await;
     operator.hears(&["certificate", nobody], 1, "No notification with id").await;

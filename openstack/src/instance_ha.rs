@@ -5,7 +5,7 @@ mod bodies;
 
 pub use bodies::{
     Details, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment, Notification,
-    Progress, RequestAnswer, RequestState, Return, Segment, Told, Turn, VMove,
+    Progress, Reported, RequestAnswer, RequestState, Return, Segment, Told, Turn, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -169,6 +169,29 @@ impl Client {
     /// What would become of the host's servers if it died now.
     pub async fn plan(&self, host: &HostName) -> Result<Told, AskError> {
         self.told(["hosts", host.as_str(), "plan"], "plan").await
+    }
+
+    /// Has a report made, of one segment or of those after the one of this number; it may not be there yet.
+    pub async fn report(
+        &self,
+        segment: Option<&SegmentId>,
+        after: Option<i64>,
+    ) -> Result<Reported, AskError> {
+        let after = after.map(|number| number.to_string());
+        let mut query: Vec<(&str, &str)> = Vec::new();
+        query.extend(segment.map(|id| ("segment", id.as_str())));
+        query.extend(after.as_deref().map(|number| ("after", number)));
+        let path = ["ha", "v1", "reports"];
+        let request = Request::change(Method::POST, &self.service, &path, json!({}), DEADLINE);
+        let request = Request { under: Under::Root, query: &query, ..request };
+        self.session.ask(request).await?.read("a report")
+    }
+
+    /// The same report once more; the answer comes when it is there, or after 10 s.
+    pub async fn report_again(&self, id: &str) -> Result<Reported, AskError> {
+        let path = ["ha", "v1", "reports", id];
+        let request = Request::get(&self.service, &path, DEADLINE);
+        self.session.ask(Request { under: Under::Root, ..request }).await?.read("a report")
     }
 
     /// What `/ha/v1` tells.

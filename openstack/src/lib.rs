@@ -33,6 +33,6 @@ mod session;
 pub use auth::{AuthConfig, Interface};
 pub use catalog::{Service, Under};
 pub use error::{AskError, Asked, Disposition};
-pub use nova::{Cursor, Failure, MayRun, Nova, NovaConfig, ServerGroup};
+pub use nova::{Cursor, Failure, HostAggregate, Inventory, MayRun, Nova, NovaConfig, ServerGroup};
 pub use oslo::Secret;
 pub use session::{Repeat, Reply, Request, Session};

@@ -15,7 +15,7 @@ mod version;
 
 pub use aggregates::HostAggregate;
 pub use failures::Failure;
-pub use foresight::ServerGroup;
+pub use foresight::{Inventory, ServerGroup};
 pub use requests::MayRun;
 pub use servers::Cursor;
 
@@ -91,10 +91,18 @@ struct Inner {
     own_writes: OwnWrites,
 }
 
-/// A whole list, and the first answer's circumstances.
+/// A whole list, and an answer's circumstances.
 struct Listed<T> {
     items: Vec<T>,
     asked: Asked,
+}
+
+/// A list that is asked for.
+struct List<'a> {
+    path: &'a [&'a str],
+    query: &'a [(&'a str, &'a str)],
+    name: &'static str,
+    at: Microversion,
 }
 
 #[derive(Deserialize)]
@@ -175,8 +183,7 @@ impl Nova {
         self.ask(Request { microversion: Some(&microversion), ..request }).await
     }
 
-    /// The list `name` at `path`, page by page. A page that is not full says nothing: an operator may have
-    /// lowered Nova's limit. The `next` link does.
+    /// The whole list `name` at `path`.
     async fn list<T: DeserializeOwned>(
         &self,
         path: &[&str],
@@ -185,30 +192,48 @@ impl Nova {
         marker_of: impl Fn(&T) -> &str,
     ) -> Result<Listed<T>, AskError> {
         let mut items: Vec<T> = Vec::new();
+        let list = List { path, query, name, at: Microversion::LIST };
+        let asked = self.page_by_page(&list, marker_of, |page, _| {
+            items.extend(page);
+            Ok(())
+        });
+        let asked = asked.await?;
+        Ok(Listed { items, asked })
+    }
+
+    /// Gives each page of a list to `take`, until that refuses one. A page that is not full says nothing: an
+    /// operator may have lowered Nova's limit. The `next` link does.
+    async fn page_by_page<T: DeserializeOwned>(
+        &self,
+        list: &List<'_>,
+        marker_of: impl Fn(&T) -> &str,
+        mut take: impl FnMut(Vec<T>, &Asked) -> Result<(), AskError>,
+    ) -> Result<Asked, AskError> {
+        let mut marker: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let marker = items.last().map(|item| marker_of(item).to_owned());
-            let mut query = [query, &[("limit", PAGE)]].concat();
+            let mut query = [list.query, &[("limit", PAGE)]].concat();
             query.extend(marker.as_deref().map(|marker| ("marker", marker)));
-            let reply = match self.get(path, &query).await {
+            let reply = match self.get_at(list.path, &query, list.at).await {
                 // The last item of a page went away before we asked for the next one.
                 Err(AskError::BadRequest { asked, message }) if marker.is_some() => {
                     return Err(AskError::PartialAnswer { asked, why: message });
                 }
                 outcome => outcome?,
             };
-            let (page, more, asked) = read_page::<T>(reply, name)?;
-            let is_last = page.is_empty() || !more;
-            items.extend(page);
-            if is_last {
-                return Ok(Listed { items, asked });
+            let (page, more, asked) = read_page::<T>(reply, list.name)?;
+            let last = page.last().map(|item| marker_of(item).to_owned());
+            take(page, &asked)?;
+            if last.is_none() || !more {
+                return Ok(asked);
             }
-            if items.last().map(&marker_of) == marker.as_deref() {
+            if last == marker {
                 return Err(endless(asked));
             }
+            marker = last;
         }
         Err(endless(Asked {
             method: Method::GET,
-            to: path.join("/"),
+            to: list.path.join("/"),
             status: None,
             request_id: "no single request".into(),
         }))

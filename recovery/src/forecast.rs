@@ -8,22 +8,25 @@
 //! Room is given out as a recovery would: the highest rank chooses first, and what it takes is gone. Nova spreads
 //! by free memory, so each takes the host that has most of it.
 
+mod fitting;
 mod needs;
 mod text;
 
 use crate::log::{Planned, Skipped};
 use crate::nouns::RecoveryMethod;
 use crate::seen::Server;
-use crate::shortage::{Free, Needs, Resource};
+use crate::shortage::Free;
 use crate::{HostName, ServerId};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    string::{String, ToString},
+    string::String,
     vec::Vec,
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use fitting::Fitting;
 pub use needs::needs;
+pub(crate) use text::printable;
 
 /// So many hosts are named for one server.
 const HOSTS_NAMED: usize = 5;
@@ -89,6 +92,25 @@ pub enum Obstacle {
     Capacity { short: Vec<String> },
     /// No other host is in service.
     NoHost,
+}
+
+impl Obstacle {
+    /// As it is called in JSON.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Rule { .. } => "rule",
+            Self::State { .. } => "state",
+            Self::Quarantine { .. } => "quarantine",
+            Self::Vtpm => "vtpm",
+            Self::Share => "share",
+            Self::PinnedZone { .. } => "pinned_zone",
+            Self::AntiAffinity { .. } => "anti_affinity",
+            Self::Affinity { .. } => "affinity",
+            Self::Capacity { .. } => "capacity",
+            Self::NoHost => "no_host",
+        }
+    }
 }
 
 /// What may keep a server from going where there is room, and cannot be seen.
@@ -162,14 +184,15 @@ pub struct Asked<'a> {
 impl Forecast {
     /// What would become of them.
     #[must_use]
-    pub fn of(asked: &Asked<'_>, mut around: Surroundings) -> Self {
+    pub fn of(asked: &Asked<'_>, around: &Surroundings) -> Self {
         let servers: BTreeMap<&ServerId, &Server> =
             asked.servers.iter().map(|server| (&server.id, server)).collect();
+        let mut left = Fitting::without(around, &[asked.host]);
         let mut all: Vec<Foreseen> = Vec::new();
         for m in asked.moves {
             let fate = match servers.get(&m.server) {
                 _ if m.under_way => Fate::UnderWay,
-                Some(server) => around.fate(server, m, asked.host),
+                Some(server) => fate(&mut left, server, m),
                 None => continue,
             };
             let (id, name) = (m.server.clone(), m.name.clone());
@@ -185,7 +208,7 @@ impl Forecast {
             stays,
             servers: all,
             left_off: 0,
-            unknown: around.unknown,
+            unknown: around.unknown.clone(),
         }
     }
 
@@ -208,6 +231,16 @@ impl Forecast {
     }
 }
 
+fn fate(left: &mut Fitting<'_>, server: &Server, planned: &Planned) -> Fate {
+    match left.place(server, planned) {
+        Ok(open) => {
+            let (to, more) = left.named(&open, HOSTS_NAMED);
+            Fate::Moves { to, more, doubts: open.doubts }
+        }
+        Err(why) => Fate::Stays { why },
+    }
+}
+
 fn skipped(skipped: &Skipped, server: Option<&Server>) -> Foreseen {
     let why = match &skipped.left {
         Some(left) => Obstacle::Rule { rule: left.rule.clone(), why: skipped.why.clone() },
@@ -219,116 +252,5 @@ fn skipped(skipped: &Skipped, server: Option<&Server>) -> Foreseen {
         ha_enabled: false,
         priority: 0,
         fate: Fate::Stays { why },
-    }
-}
-
-impl Surroundings {
-    fn fate(&mut self, server: &Server, planned: &Planned, dead: &HostName) -> Fate {
-        match self.destinations(server, planned, dead) {
-            Ok((to, doubts)) => {
-                let more = to.len().saturating_sub(HOSTS_NAMED);
-                Fate::Moves { to: to.into_iter().take(HOSTS_NAMED).collect(), more, doubts }
-            }
-            Err(why) => Fate::Stays { why },
-        }
-    }
-
-    /// The hosts that it could go to, the likeliest first; that one has less room then.
-    fn destinations(
-        &mut self,
-        server: &Server,
-        planned: &Planned,
-        dead: &HostName,
-    ) -> Result<(Vec<HostName>, Vec<Doubt>), Obstacle> {
-        if let Some(why) = &planned.quarantine {
-            return Err(Obstacle::Quarantine { why: why.clone() });
-        }
-        let specs = &server.hints.flavor;
-        if specs.get("hw:tpm_version").is_some_and(|version| !version.is_empty()) {
-            return Err(Obstacle::Vtpm);
-        }
-        if self.shares.contains(&server.id) {
-            return Err(Obstacle::Share);
-        }
-        let (needs, doubts) = needs(server);
-        let mut open: Vec<usize> =
-            (0..self.places.len()).filter(|at| self.host(*at) != Some(dead)).collect();
-        if open.is_empty() {
-            return Err(Obstacle::NoHost);
-        }
-        if let Some(zone) = self.pinned.get(&server.id) {
-            open.retain(|at| self.places.get(*at).is_some_and(|place| place.zone == *zone));
-            if open.is_empty() {
-                return Err(Obstacle::PinnedZone { zone: zone.clone() });
-            }
-        }
-        self.in_its_group(&server.id, &mut open)?;
-        let all = open.clone();
-        open.retain(|at| self.places.get(*at).is_some_and(|place| place.free.has(&needs)));
-        open.sort_by_key(|at| core::cmp::Reverse(self.left(*at, Resource::Ram)));
-        let Some(first) = open.first().copied() else {
-            return Err(Obstacle::Capacity { short: self.short(&needs, &all) });
-        };
-        let to: Vec<HostName> = open.iter().filter_map(|at| self.host(*at).cloned()).collect();
-        self.takes(&server.id, first, &needs);
-        Ok((to, doubts))
-    }
-
-    fn host(&self, at: usize) -> Option<&HostName> {
-        self.places.get(at).map(|place| &place.free.host)
-    }
-
-    /// What is not limited is as good as without end.
-    fn left(&self, at: usize, resource: Resource) -> u64 {
-        let left = self.places.get(at).and_then(|place| place.free.left.get(&resource));
-        left.copied().unwrap_or(u64::MAX)
-    }
-
-    /// Keeps those places that its group allows.
-    fn in_its_group(&self, server: &ServerId, open: &mut Vec<usize>) -> Result<(), Obstacle> {
-        for group in self.groups.iter().filter(|group| group.members.contains_key(server)) {
-            let there = |at: usize| {
-                let others = group.members.iter().filter(|(id, _)| *id != server);
-                others.filter(|(_, host)| self.host(at) == Some(*host)).count()
-            };
-            let name = || group.name.clone();
-            match group.policy {
-                Policy::Apart { most } => {
-                    open.retain(|at| there(*at) < most);
-                    if open.is_empty() {
-                        return Err(Obstacle::AntiAffinity { group: name() });
-                    }
-                }
-                // Nova counts the dead host as one on which the group is, and no other.
-                Policy::Together => {
-                    open.retain(|at| there(*at) > 0);
-                    if open.is_empty() {
-                        return Err(Obstacle::Affinity { group: name() });
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn takes(&mut self, server: &ServerId, at: usize, needs: &Needs) {
-        let Some(place) = self.places.get_mut(at) else { return };
-        place.free.give(needs);
-        let host = place.free.host.clone();
-        for group in &mut self.groups {
-            if let Some(on) = group.members.get_mut(server) {
-                *on = host.clone();
-            }
-        }
-    }
-
-    /// Of what even the best of these places has too little; all that is asked for, where each lacks another thing.
-    fn short(&self, needs: &Needs, of: &[usize]) -> Vec<String> {
-        let lacks = |r: &Resource| of.iter().all(|at| self.left(*at, *r) < r.of(needs));
-        let mut short: Vec<Resource> = Resource::ALL.into_iter().filter(lacks).collect();
-        if short.is_empty() {
-            short = Resource::ALL.into_iter().filter(|r| r.of(needs) > 0).collect();
-        }
-        short.into_iter().map(|r| r.asked(needs)).map(|s| s.to_string()).collect()
     }
 }

@@ -9,7 +9,7 @@
 //! All times here are milliseconds of the machine's own boot clock.
 
 use crate::{HostName, NotificationId, ServerId};
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, collections::BTreeMap, format, string::String, vec::Vec};
 use core::fmt;
 
 /// What a lease is for.
@@ -54,6 +54,12 @@ impl LeaseKey {
     #[must_use]
     pub fn process(host: &HostName) -> Self {
         Self(format!("process:{host}"))
+    }
+
+    /// The right to look at the whole cloud: one engine at a time does, once.
+    #[must_use]
+    pub fn report() -> Self {
+        Self("report".to_owned())
     }
 
     /// The key as it stands in the database.

@@ -1,7 +1,7 @@
 //! What a person asks of the engine by way of our own API: the API writes a row, an engine answers.
 
 use crate::evidence::Evidence;
-use crate::{HostName, Millis, NotificationId};
+use crate::{HostName, Millis, NotificationId, SegmentId};
 use alloc::string::String;
 
 /// What is asked.
@@ -17,6 +17,8 @@ pub enum Asked {
     Return { host: HostName, reason: Option<String> },
     /// What would become of this host's servers if it died now?
     Plan { host: HostName },
+    /// The same of every host: of this segment, or of the segments after the one of this number.
+    Report { segment: Option<SegmentId>, after: Option<i64> },
     /// This recovery begins nothing more.
     Cancel { notification: NotificationId, reason: Option<String> },
     /// This recovery may begin, as far as the guard and `[approval]` go.

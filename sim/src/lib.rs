@@ -43,5 +43,5 @@ pub use host::{Broken, Condition, EvacuateCall, ForcedDown, Verdict};
 pub use keystone::{PASSWORD, PROJECT, USER};
 pub use process::{Life, Process, When};
 pub use serve::serve;
-pub use shape::{Endpoints, Pace, Shape};
+pub use shape::{Endpoints, Pace, Shape, Want};
 pub use world::World;

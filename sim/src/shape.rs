@@ -28,6 +28,10 @@ pub struct Shape {
     pub tiers: usize,
     /// Servers that ask to be checked at this port (`HA_Check`).
     pub checked_every: usize,
+    /// What the first servers want, in their order; the others want room and no more.
+    pub wants: Vec<Want>,
+    /// Each host has the devices that servers want.
+    pub devices: bool,
     /// The newest microversion: 2.N.
     pub newest: u32,
     /// A nova-compute is older than 2.95 needs it.
@@ -46,6 +50,41 @@ pub struct Shape {
     pub token_life_ms: i64,
     pub pace: Pace,
     pub endpoints: Endpoints,
+}
+
+/// What a server can want besides room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    Vtpm,
+    /// One of Manila's, from 2.97 on.
+    Share,
+    Passthrough,
+    Numa,
+    Accelerator,
+}
+
+impl Want {
+    /// Nova's extra spec for it.
+    pub(crate) fn extra_spec(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Vtpm => Some(("hw:tpm_version", "2.0")),
+            Self::Share => None,
+            Self::Passthrough => Some(("pci_passthrough:alias", "gpu:1")),
+            Self::Numa => Some(("hw:numa_nodes", "2")),
+            Self::Accelerator => Some(("accel:device_profile", "fpga")),
+        }
+    }
+
+    /// How Nova's API refuses to evacuate a server that has it.
+    pub(crate) fn refusal(self) -> Option<(u16, &'static str)> {
+        match self {
+            Self::Vtpm => {
+                Some((400, "Operation 'evacuate' not supported for vTPM-enabled instance."))
+            }
+            Self::Share => Some((409, "Feature not supported with instances that have shares.")),
+            Self::Passthrough | Self::Numa | Self::Accelerator => None,
+        }
+    }
 }
 
 /// How fast Nova works.
@@ -90,6 +129,8 @@ impl Default for Shape {
             locked_every: 0,
             tiers: 0,
             checked_every: 0,
+            wants: Vec::new(),
+            devices: true,
             newest: 96,
             old_computes: false,
             service_down_time_ms: 60_000,

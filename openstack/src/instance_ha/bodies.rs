@@ -1,6 +1,7 @@
 //! Bodies of `/v1` and `/ha/v1`. Times are text as the server wrote it; words that a newer server may
 //! add to are text too.
 
+use recovery::report::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -162,6 +163,14 @@ pub enum RequestState {
     Done,
     /// An engine looked and said no.
     Refused,
+}
+
+/// `/ha/v1`: a report, or the request that is not answered yet.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Reported {
+    pub report: Option<Report>,
+    #[serde(default)]
+    pub request: Option<RequestAnswer>,
 }
 
 /// `/ha/v1`: what is told of something, for people and for machines.

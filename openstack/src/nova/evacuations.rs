@@ -42,6 +42,24 @@ impl Nova {
         Ok(rows.into_iter().filter(is_ours).map(|row| self.read_record(row, host)).collect())
     }
 
+    /// The evacuations of all hosts that Nova has written to since then, by its own clock. A Nova before 2.59 cannot
+    /// tell.
+    pub async fn evacuations_since(&self, since: Millis) -> Result<Vec<Evacuation>, AskError> {
+        let paged = Microversion::PAGED_MIGRATIONS;
+        if let Some(newest) = self.older_than(paged).await? {
+            return Err(AskError::TooOld { service: "Nova", newest, needed: paged.to_string() });
+        }
+        let since = moment::write(self.by_novas_clock(since));
+        let query = [("migration_type", EVACUATION), ("changes-since", since.as_str())];
+        let rows = self.list(&["os-migrations"], &query, "migrations", |row: &Row| &row.uuid);
+        let read = |row: Row| {
+            let source = row.source_compute.as_deref().map(HostName::new)?;
+            let is_ours = row.migration_type.as_deref() == Some(EVACUATION);
+            is_ours.then(|| self.read_record(row, &source))
+        };
+        Ok(rows.await?.items.into_iter().filter_map(read).collect())
+    }
+
     fn read_record(&self, row: Row, source: &HostName) -> Evacuation {
         let created = row.created_at.as_deref().and_then(moment::read);
         Evacuation {

@@ -1,11 +1,11 @@
 //! What a forecast looks at besides servers and room: pinned zones, server groups and shares.
 
-use super::{Microversion, Nova};
+use super::{List, Microversion, Nova, servers::Row as ServerRow};
 use crate::AskError;
-use recovery::{HostName, ServerId, forecast::Policy};
+use recovery::{HostName, ServerId, forecast::Policy, seen::Server};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Groups are listed by offset, and have no link to the next page.
 const GROUPS_A_PAGE: usize = 1000;
@@ -17,6 +17,19 @@ pub struct ServerGroup {
     pub name: String,
     pub policy: Policy,
     pub members: Vec<ServerId>,
+}
+
+/// What a look at all servers of the cloud is to bring.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Inventory {
+    /// Those on the hosts that were asked for, by host.
+    pub servers: BTreeMap<HostName, Vec<Server>>,
+    /// The zones to which owners have pinned them; nothing where this Nova (before 2.96) does not tell.
+    pub pinned: Option<BTreeMap<ServerId, String>>,
+    /// Where the others are that were asked for.
+    pub elsewhere: BTreeMap<ServerId, HostName>,
+    /// There were more on those hosts than were wanted, and the rest was not listed.
+    pub too_many: bool,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +106,44 @@ impl Nova {
         let rows: Vec<Pinned> = reply.read_under("servers")?;
         let zone = |row: Pinned| Some((ServerId::new(row.id), row.pinned_availability_zone?));
         Ok(rows.into_iter().filter_map(zone).collect())
+    }
+
+    /// Lists all servers of the cloud, once, and keeps those on these `hosts`, `most` at most, and where `others` are.
+    pub async fn inventory(
+        &self,
+        hosts: &BTreeSet<HostName>,
+        others: &BTreeSet<ServerId>,
+        most: usize,
+    ) -> Result<Inventory, AskError> {
+        let at = Microversion::PINNED_ZONE;
+        let tells_zones = self.older_than(at).await?.is_none();
+        let (mut found, mut kept) = (Inventory::default(), 0);
+        let mut pinned = BTreeMap::new();
+        let query = [("all_tenants", "1")];
+        let list = List { path: &["servers", "detail"], query: &query, name: "servers", at };
+        let asked = self.page_by_page(
+            &list,
+            |row: &ServerRow| &row.id,
+            |page, asked| {
+                for mut row in page {
+                    let zone = row.pinned_availability_zone.take();
+                    let server = row.read(asked)?;
+                    let Some(host) = server.host.clone() else { continue };
+                    if hosts.contains(&host) {
+                        kept += 1;
+                        if kept <= most {
+                            pinned.extend(zone.map(|zone| (server.id.clone(), zone)));
+                            found.servers.entry(host).or_default().push(server);
+                        }
+                    } else if others.contains(&server.id) {
+                        found.elsewhere.insert(server.id, host);
+                    }
+                }
+                Ok(())
+            },
+        );
+        asked.await?;
+        Ok(Inventory { pinned: tells_zones.then_some(pinned), too_many: kept > most, ..found })
     }
 
     /// Whether Nova has a share mounted in this server. One before 2.97 has none.

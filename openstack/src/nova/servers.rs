@@ -23,8 +23,8 @@ const REASON_CHARS_MAX: usize = 255;
 pub struct Cursor(Millis);
 
 #[derive(Deserialize)]
-struct Row {
-    id: String,
+pub(super) struct Row {
+    pub(super) id: String,
     #[serde(default)]
     name: String,
     /// Not there in the row of a server whose cell is down.
@@ -53,6 +53,9 @@ struct Row {
     /// An empty text for a server that boots from a volume.
     #[serde(default)]
     image: Value,
+    /// Not there before 2.96.
+    #[serde(default)]
+    pub(super) pinned_availability_zone: Option<String>,
     /// By the names of its networks.
     #[serde(default)]
     addresses: BTreeMap<String, Vec<Address>>,
@@ -108,7 +111,7 @@ fn there<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, 
 }
 
 impl Row {
-    fn read(self, asked: &Asked) -> Result<Server, AskError> {
+    pub(super) fn read(self, asked: &Asked) -> Result<Server, AskError> {
         let partial = |why| AskError::PartialAnswer { asked: Box::new(asked.clone()), why };
         let Some(vm_state) = self.vm_state else {
             return Err(partial(format!("Nova's cell of server {} does not answer", self.id)));

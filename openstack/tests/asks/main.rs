@@ -6,6 +6,8 @@ mod cloud;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod foresight;
+#[cfg(test)]
 mod instance_ha;
 #[cfg(test)]
 mod nova;

@@ -43,7 +43,7 @@ fn rank(server: &Foreseen) -> String {
 }
 
 /// Names are their owners' to choose: nothing of them shall move the cursor.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

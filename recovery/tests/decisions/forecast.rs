@@ -36,7 +36,7 @@ fn around(places: &[(&str, u64)]) -> Surroundings {
 fn foreseen(servers: &[Server], moves: &[Planned], around: Surroundings) -> Forecast {
     let host = host("dead");
     let (method, skipped) = (RecoveryMethod::Auto, &[][..]);
-    Forecast::of(&Asked { host: &host, method, servers, moves, skipped }, around)
+    Forecast::of(&Asked { host: &host, method, servers, moves, skipped }, &around)
 }
 
 /// What becomes of these servers, which move in this order.
@@ -194,7 +194,7 @@ fn whole() -> Forecast {
         moves: &[first, moving, quarantined, planned("b")],
         skipped: &[by_rule, by_state],
     };
-    Forecast::of(&asked, around(&[("x", 600)]))
+    Forecast::of(&asked, &around(&[("x", 600)]))
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod priorities;
 mod process;
 mod quarantine;
 mod reasons;
+mod report;
 mod restart;
 mod returns;
 mod rules;

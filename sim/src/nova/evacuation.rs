@@ -14,6 +14,7 @@ use super::{Call, Migration, TaskState, VmState, refuse};
 use crate::host::{Condition, EvacuateCall, Host, Verdict};
 use crate::http::{Answered, Reply};
 use crate::life::Event;
+use crate::shape::Want;
 use crate::state::State;
 use recovery::{HostName, ServerId};
 use serde_json::{Value, json};
@@ -118,6 +119,9 @@ impl State {
             return Err(refuse(400, "{'currently': 61, 'expected': 62}"));
         }
         let server = self.servers.get(id).ok_or_else(super::no_such_resource)?;
+        if let Some((status, why)) = server.wants.and_then(Want::refusal) {
+            return Err(refuse(status, why));
+        }
         if let Some(target) = target {
             if !self.hosts.contains_key(target) {
                 return Err(refuse(404, &format!("Compute host {target} not found.")));
@@ -203,6 +207,9 @@ impl State {
     /// The scheduler: enabled, up, with room, not the old host; the emptiest of those.
     fn choose(&self, id: &ServerId, target: Option<&HostName>) -> Option<HostName> {
         let server = self.servers.get(id).filter(|server| !server.is_deleted())?;
+        if !self.shape.devices && server.wants.is_some() {
+            return None;
+        }
         let old = server.host.clone();
         let fitting = self.hosts.iter().filter_map(|(name, host)| {
             let load = self.load(host);

@@ -2,8 +2,9 @@
 
 use super::refuse;
 use crate::http::{Answered, Reply};
+use crate::shape::Want;
 use crate::state::State;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const ID: &str = "1";
 const NAME: &str = "m1.tiny";
@@ -12,10 +13,15 @@ pub(crate) const VCPUS: u64 = 1;
 pub(crate) const RAM_MB: u64 = 512;
 
 /// As servers show it below 2.47 (a link) and from then on (the flavor itself).
-pub(super) fn of_a_server(base: &str, minor: u32) -> Value {
+pub(super) fn of_a_server(base: &str, minor: u32, wants: Option<Want>) -> Value {
+    let specs: Map<String, Value> = wants
+        .and_then(Want::extra_spec)
+        .map(|(key, text)| (key.into(), json!(text)))
+        .into_iter()
+        .collect();
     match minor {
         47.. => json!({ "vcpus": VCPUS, "ram": RAM_MB, "disk": 1, "ephemeral": 0, "swap": 0,
-                        "original_name": NAME, "extra_specs": {} }),
+                        "original_name": NAME, "extra_specs": specs }),
         _ => json!({ "id": ID, "links": [{ "rel": "bookmark",
                         "href": format!("{base}/compute/flavors/{ID}") }] }),
     }

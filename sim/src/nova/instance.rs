@@ -1,6 +1,6 @@
 //! A server in Nova's database.
 
-use crate::shape::Shape;
+use crate::shape::{Shape, Want};
 use crate::state::State;
 use recovery::seen::{Power, Server, Task};
 use recovery::{HostName, Millis, ServerId};
@@ -104,6 +104,7 @@ pub(crate) struct Instance {
     pub(crate) locked: bool,
     pub(crate) locked_reason: Option<String>,
     pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) wants: Option<Want>,
     pub(crate) created: Millis,
     pub(crate) updated: Millis,
     pub(crate) fault: Option<(Millis, String)>,
@@ -152,6 +153,7 @@ impl Instance {
             locked: every(shape.locked_every),
             locked_reason: None,
             metadata,
+            wants: shape.wants.get(number - 1).copied(),
             created,
             updated: created,
             fault: None,

@@ -114,6 +114,7 @@ impl State {
             ("GET", ["servers", id]) => self.show_server(call, id),
             ("DELETE", ["servers", id]) => self.delete_server(call, id),
             ("POST", ["servers", id, "action"]) => self.act(call, id),
+            ("GET", ["servers", id, "shares"]) => self.list_shares(call, id),
             ("GET", ["servers", id, "os-instance-actions"]) => self.list_actions(call, id),
             ("GET", ["servers", id, "os-instance-actions", request]) => {
                 self.show_action(call, id, request)

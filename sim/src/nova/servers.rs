@@ -3,6 +3,7 @@
 use super::{Call, Instance, TaskState, VmState, flavors, refuse};
 use crate::http::{Answered, Reply, iso, parse_time, whole_second};
 use crate::keystone::Standing;
+use crate::shape::Want;
 use crate::state::State;
 use recovery::{HostName, ServerId};
 use serde_json::{Value, json};
@@ -146,6 +147,15 @@ impl State {
                { "rel": "bookmark", "href": format!("{base}/compute/servers/{id}") }])
     }
 
+    pub(super) fn list_shares(&self, call: &Call<'_>, id: &str) -> Answered {
+        let server = self.servers.get(&ServerId::new(id)).ok_or_else(super::no_such_resource)?;
+        call.admin_only("os_compute_api:os-server-shares:index")?;
+        let share = json!({ "share_id": "s", "status": "active", "tag": "s" });
+        let has = call.version.0 >= 97 && server.wants == Some(Want::Share);
+        let shares: Vec<Value> = has.then_some(share).into_iter().collect();
+        Ok(Reply::json(200, json!({ "shares": shares })))
+    }
+
     fn server_json(&self, call: &Call<'_>, s: &Instance) -> Value {
         let base = &self.shape.endpoints.base;
         let host = self.hosts.get(&s.host);
@@ -154,7 +164,7 @@ impl State {
             "id": s.id.as_str(), "name": s.name, "status": s.status(), "links": self.links(s),
             "tenant_id": s.project, "user_id": s.user, "metadata": s.metadata_json(),
             "created": iso(s.created), "updated": iso(s.updated), "accessIPv4": "",
-            "accessIPv6": "", "image": "", "flavor": flavors::of_a_server(base, call.version.0),
+            "accessIPv6": "", "image": "", "flavor": flavors::of_a_server(base, call.version.0, s.wants),
             "hostId": format!("{:056x}", host.map_or(0, |host| host.number)),
             "addresses": { "private": [{ "version": 4, "addr": address,
                 "OS-EXT-IPS:type": "fixed",

@@ -7,9 +7,10 @@ use crate::{
 };
 use recovery::{
     ServerId,
-    forecast::{Fate, Forecast},
+    forecast::{Doubt, Fate, Forecast, Obstacle},
     rules::{Owners, read},
 };
+use sim::Want;
 use store::Store;
 
 fn foretold() -> Scene {
@@ -63,4 +64,37 @@ fn whom_a_rule_leaves_alone_is_foreseen_to_stay() {
     let (foreseen, did, forecast) = compared(scene);
     assert_eq!((foreseen.len(), forecast.stays), (3, 1), "{forecast}");
     assert_eq!(foreseen, did);
+}
+
+/// A server for each thing that one can want, and one that wants nothing.
+fn wishful(devices: bool) -> Scene {
+    let mut scene = foretold();
+    scene.shape.newest = 97;
+    scene.shape.vms_per_host = 6;
+    scene.shape.devices = devices;
+    scene.shape.wants =
+        vec![Want::Vtpm, Want::Share, Want::Passthrough, Want::Numa, Want::Accelerator];
+    scene
+}
+
+#[test]
+fn what_nova_refuses_to_evacuate_is_foreseen_to_stay_and_what_cannot_be_seen_is_in_doubt() {
+    for devices in [true, false] {
+        let (foreseen, did, forecast) = compared(wishful(devices));
+        let fate = |name: &str| {
+            let found = forecast.servers.iter().find(|s| s.name == name);
+            found.unwrap_or_else(|| panic!("{name}: {forecast}")).fate.clone()
+        };
+        assert_eq!(fate("vm-0001"), Fate::Stays { why: Obstacle::Vtpm });
+        assert_eq!(fate("vm-0002"), Fate::Stays { why: Obstacle::Share });
+        let doubted = [Doubt::Passthrough, Doubt::Pinning, Doubt::Accelerator];
+        for (name, doubt) in ["vm-0003", "vm-0004", "vm-0005"].into_iter().zip(doubted) {
+            let Fate::Moves { doubts, .. } = fate(name) else { panic!("{name}: {forecast}") };
+            assert_eq!(doubts, [doubt], "{name}");
+        }
+        assert_eq!((foreseen.len(), forecast.stays), (4, 2), "{forecast}");
+        // Where the hosts have the devices, all in doubt move; where none has them, only the last one does.
+        assert_eq!(did.len(), if devices { 4 } else { 1 }, "{forecast}");
+        assert!(did.iter().all(|id| foreseen.contains(id)), "{forecast}");
+    }
 }

@@ -200,6 +200,7 @@ const CANCEL: &str = "cancel";
 const APPROVE: &str = "approve";
 const REJECT: &str = "reject";
 const PLAN: &str = "plan";
+const REPORT: &str = "report";
 
 pub(super) fn state_word(state: RequestState) -> &'static str {
     match state {
@@ -240,6 +241,14 @@ pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
         }
         RETURN => Asked::Return { host: HostName::new(row.host), reason: given(row.reason) },
         PLAN => Asked::Plan { host: HostName::new(row.host) },
+        REPORT => Asked::Report {
+            segment: given(row.host).map(SegmentId::new),
+            after: match given(row.reason).map(|number| number.parse()) {
+                None => None,
+                Some(Ok(number)) => Some(number),
+                Some(Err(_)) => return Err(unreadable(format!("where report {} goes on", row.id))),
+            },
+        },
         other => return Err(unreadable(format!("a request for '{other}'"))),
     };
     Ok(Request {
@@ -272,6 +281,10 @@ pub(super) fn new_request(request: &Request) -> ours::requests::Model {
         Asked::Reject { notification, reason } => (REJECT, notification.as_str(), reason.clone()),
         Asked::Return { host, reason } => (RETURN, host.as_str(), reason.clone()),
         Asked::Plan { host } => (PLAN, host.as_str(), None),
+        Asked::Report { segment, after } => {
+            let segment = segment.as_ref().map_or("", SegmentId::as_str);
+            (REPORT, segment, after.map(|number| number.to_string()))
+        }
     };
     ours::requests::Model {
         id: request.id.clone(),

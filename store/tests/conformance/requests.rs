@@ -3,7 +3,7 @@
 use crate::{doors::Doors, fixtures::*};
 use futures::future::join_all;
 use recovery::{
-    HostName,
+    HostName, SegmentId,
     evidence::{Evidence, Kind},
     fencing::FenceEntry,
     lease::{Lease, LeaseKey},
@@ -60,6 +60,18 @@ pub(crate) async fn a_plan_that_is_asked_for_is_read_as_it_was_filed(doors: &Doo
     doors.a.answer_request(&uuid(1), RequestState::Done, &long, None).await.unwrap();
     let read = doors.b.request(&uuid(1)).await.unwrap().unwrap();
     assert_eq!(read.answer, Some(long));
+}
+
+pub(crate) async fn a_report_that_is_asked_for_is_read_as_it_was_filed(doors: &Doors) {
+    let report = |n, segment: Option<&str>, after| Request {
+        asked: Asked::Report { segment: segment.map(SegmentId::new), after },
+        ..request(n)
+    };
+    let all = [report(1, None, None), report(2, Some(&uuid(7)), None), report(3, None, Some(42))];
+    for one in &all {
+        doors.a.file_request(one).await.unwrap();
+    }
+    assert_eq!(doors.b.open_requests(9).await.unwrap(), all);
 }
 
 pub(crate) async fn a_request_is_answered_once(doors: &Doors) {
