@@ -7,7 +7,7 @@ use crate::{
     ApiState,
     ask::{Ask, Reply, given},
     fault::Fault,
-    ha::{enter, file, find_host, show},
+    ha::{enter, file_about, find_host},
     schema::{Need, Rule, Schema},
     timestamp,
 };
@@ -20,7 +20,7 @@ use recovery::{
     certificate::{Certificates, Of},
     evidence::{Evidence, Kind},
     nouns::{Host, NotificationType},
-    request::{Asked, RequestState},
+    request::Asked,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -63,14 +63,7 @@ pub(crate) async fn attest(
     // PostgreSQL has no NUL.
     let raw = raw.replace('\0', "\u{fffd}");
     let evidence = Evidence { host: host.clone(), kind, at, source, raw };
-    let answered = file(&ask, Asked::Attest { evidence }).await?;
-    match answered.state {
-        RequestState::Open | RequestState::Done => show(&answered),
-        RequestState::Refused => {
-            let why = answered.answer.unwrap_or_default();
-            Err(Fault::conflict(format!("Host {host}: {why}.")))
-        }
-    }
+    file_about(&ask, format!("Host {host}"), Asked::Attest { evidence }).await
 }
 
 fn read_kind(word: &str) -> Result<Kind, Fault> {

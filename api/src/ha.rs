@@ -109,6 +109,17 @@ pub(crate) async fn file_until(
     answered(ask, filed).await
 }
 
+/// The same for what concerns one thing, `about`: an engine that refuses is a 409 that names it.
+pub(crate) async fn file_about(ask: &Ask, about: String, asked: Asked) -> Result<Response, Fault> {
+    let answered = file(ask, asked).await?;
+    match answered.state {
+        RequestState::Open | RequestState::Done => show(&answered),
+        RequestState::Refused => {
+            Err(Fault::conflict(format!("{about}: {}.", answered.answer.unwrap_or_default())))
+        }
+    }
+}
+
 async fn show_request(
     State(api): State<Arc<ApiState>>,
     Path(id): Path<String>,

@@ -8,7 +8,7 @@ use crate::{
     ApiState,
     ask::Ask,
     fault::Fault,
-    ha::{enter, file, find_host, show},
+    ha::{enter, file_about, find_host},
     json::Json,
     notifications::{accepted, find},
     schema::{Need, Rule, Schema},
@@ -23,7 +23,7 @@ use recovery::{
     hand::{self, Unfit},
     log::Line,
     nouns::{Host, NotificationStatus, NotificationType},
-    request::{Asked, RequestState},
+    request::Asked,
 };
 use std::sync::Arc;
 use store::{Accepted, NewNotification};
@@ -87,7 +87,8 @@ async fn say(
     let reason = reason(&ask)?;
     ask.can(rule)?;
     let notification = may(&ask, id, fits).await?;
-    answer(&ask, &notification, asked(notification.clone(), reason)).await
+    let about = format!("Notification {notification}");
+    file_about(&ask, about, asked(notification, reason)).await
 }
 
 /// A person reports that a host failed. No stronger proof than a monitor's report; maintenance does not
@@ -173,14 +174,6 @@ async fn may(ask: &Ask, id: String, fits: Fits) -> Result<NotificationId, Fault>
     fits(notification.status, &log)
         .map_err(|unfit| refused(&notification.uuid, &unfit.to_string()))?;
     Ok(notification.uuid)
-}
-
-async fn answer(ask: &Ask, id: &NotificationId, asked: Asked) -> Result<Response, Fault> {
-    let answered = file(ask, asked).await?;
-    match answered.state {
-        RequestState::Open | RequestState::Done => show(&answered),
-        RequestState::Refused => Err(refused(id, answered.answer.as_deref().unwrap_or_default())),
-    }
 }
 
 fn refused(id: &NotificationId, why: &str) -> Fault {

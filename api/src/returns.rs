@@ -4,7 +4,7 @@ use crate::{
     ApiState,
     ask::{Ask, Reply},
     fault::Fault,
-    ha::{enter, file, find_host, show},
+    ha::{enter, file_about, find_host},
     hand::reason,
     timestamp::iso,
 };
@@ -17,7 +17,7 @@ use recovery::{
     HostId,
     fold::Fold,
     nouns::Host,
-    request::{Asked, RequestState},
+    request::Asked,
     returns::{self, log_of, standing},
 };
 use serde_json::{Value, json};
@@ -38,14 +38,8 @@ pub(crate) async fn bring_back(
     ask.can("ha:hosts:return")?;
     let host = find_host(&ask, &host).await?;
     one_away(&ask, &host).await?;
-    let answered = file(&ask, Asked::Return { host: host.name.clone(), reason }).await?;
-    match answered.state {
-        RequestState::Open | RequestState::Done => show(&answered),
-        RequestState::Refused => {
-            let why = answered.answer.as_deref().unwrap_or_default();
-            Err(Fault::conflict(format!("Host {}: {why}.", host.name)))
-        }
-    }
+    let asked = Asked::Return { host: host.name.clone(), reason };
+    file_about(&ask, format!("Host {}", host.name), asked).await
 }
 
 /// Where one host stands.

@@ -5,4 +5,4 @@ set -eu
 list=masakari/src/config/options/python.tsv
 "$BIN/python" -W ignore cloud/list_options.py 2>/dev/null | diff "$list" - ||
     die "$list is not what cloud/list_options.py prints"
-OSLO_PYTHON=$BIN/python exec cargo test -p oslo --test python -- --ignored --nocapture
+OSLO_PYTHON=$BIN/python exec cargo test --workspace --exclude xtask --test python -- --ignored --nocapture

@@ -236,17 +236,11 @@ fn moves(state: &State, cancelled: Option<&str>) -> Vec<Found> {
 
 /// Why it is not where it shall be, and whether that may still change.
 fn stuck(m: &Move) -> Option<(&str, bool)> {
-    match &m.stage {
-        Stage::Ended { outcome: Outcome::Failed { why, .. } } => Some((why, false)),
-        _ if m.waits_for_room() => m.wait.as_ref().map(|wait| (wait.why.as_str(), true)),
-        Stage::Ended { outcome: Outcome::Succeeded { .. } | Outcome::Ignored { .. } }
-        | Stage::Waiting { .. }
-        | Stage::Asking { .. }
-        | Stage::Moving { .. }
-        | Stage::Arrived { .. }
-        | Stage::Stopping { .. }
-        | Stage::Settling { .. } => None,
+    if let Stage::Ended { outcome: Outcome::Failed { why, .. } } = &m.stage {
+        return Some((why, false));
     }
+    let wait = m.wait.as_ref().filter(|_| m.waits_for_room())?;
+    Some((&wait.why, true))
 }
 
 fn skipped(all: &[Skipped]) -> Vec<Found> {

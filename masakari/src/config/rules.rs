@@ -33,18 +33,7 @@ impl Configuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Told;
-    use oslo::config::Source;
-
-    /// What `masakari config check` prints; all that a role needs is in the first two lines.
-    fn told(text: &str) -> Vec<String> {
-        let text = format!(
-            "[DEFAULT]\nauth_strategy = noauth2\nos_privileged_user_auth_url = http://k\n{text}"
-        );
-        let file = Source::File { path: "m.conf".into(), text };
-        let told = Configuration::examine_sources(&[file], Vec::new());
-        told.iter().map(Told::to_string).collect()
-    }
+    use crate::config::tests::told_of_a_role as told;
 
     #[test]
     fn without_a_word_of_the_operators_only_amphorae_are_left_alone() {

@@ -176,19 +176,8 @@ fn read_secret(path: &str) -> Result<Secret, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Told;
-    use oslo::config::Source;
+    use crate::config::tests::told_of_a_role as told;
     use recovery::steps::{Listed, Place};
-
-    /// What `masakari config check` prints; all that a role needs is in the first two lines.
-    fn told(text: &str) -> Vec<String> {
-        let text = format!(
-            "[DEFAULT]\nauth_strategy = noauth2\nos_privileged_user_auth_url = http://k\n{text}"
-        );
-        let file = Source::File { path: "m.conf".into(), text };
-        let told = Configuration::examine_sources(&[file], Vec::new());
-        told.iter().map(Told::to_string).collect()
-    }
 
     fn listed(step: &str, place: Place) -> Listed {
         Listed { step: step.into(), place }

@@ -12,6 +12,13 @@ fn told(text: &str) -> Vec<String> {
     told.iter().map(Told::to_string).collect()
 }
 
+/// The same, behind all that a role needs.
+pub(super) fn told_of_a_role(text: &str) -> Vec<String> {
+    told(&format!(
+        "[DEFAULT]\nauth_strategy = noauth2\nos_privileged_user_auth_url = http://k\n{text}"
+    ))
+}
+
 /// All that a role needs, in the first five lines.
 const WHOLE: &str = "[keystone_authtoken]\nauth_url = http://127.0.0.1:5000\nusername = m\n\
     password = p\n[DEFAULT]\nos_privileged_user_auth_url = http://127.0.0.1:5000\n";
