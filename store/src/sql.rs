@@ -49,7 +49,9 @@ use tokio::sync::OwnedMutexGuard;
 use trouble::{Past, Trouble};
 
 /// How often a transaction that meets other writers is tried.
-const TRIES_MAX: u32 = 12;
+///
+/// Those who wait for one slow writer meet it again and again: [`LIMIT`] ends that, as a rule.
+const TRIES_MAX: u32 = 64;
 /// How many of these tries may find the connection broken.
 const BREAKS_MAX: u32 = 3;
 /// The first wait between two tries; it doubles up to 32 times this.

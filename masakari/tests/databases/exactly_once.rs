@@ -56,8 +56,8 @@ async fn hosts(on: &Fresh, count: usize) {
     store.close().await;
 }
 
-/// The statuses of `REPORTS` reports that `host` died, sent at one moment, half to each process.
-fn report_at_once(apis: &[Api], host: &str) -> Vec<u16> {
+/// What is answered to `REPORTS` reports that `host` died, sent at one moment, half to each process.
+fn report_at_once(apis: &[Api], host: &str) -> Vec<(u16, String)> {
     let body = format!(
         r#"{{"notification": {{"type": "COMPUTE_HOST", "hostname": "{host}",
             "generated_time": "2026-09-21T12:00:00.000000", "payload": {{"event": "STOPPED",
@@ -71,13 +71,13 @@ fn report_at_once(apis: &[Api], host: &str) -> Vec<u16> {
             std::thread::spawn(move || {
                 let mut open = TcpStream::connect(address).unwrap();
                 start.wait();
-                send(&mut open, "POST", "/v1/notifications", &body).0
+                send(&mut open, "POST", "/v1/notifications", &body)
             })
         })
         .collect();
-    let mut statuses: Vec<u16> = senders.into_iter().map(|s| s.join().unwrap()).collect();
-    statuses.sort_unstable();
-    statuses
+    let mut answers: Vec<_> = senders.into_iter().map(|s| s.join().unwrap()).collect();
+    answers.sort_unstable();
+    answers
 }
 
 async fn one_of_twenty(name: &str, on: Option<Fresh>) {
@@ -90,8 +90,9 @@ async fn one_of_twenty(name: &str, on: Option<Fresh>) {
     let mut expected = vec![409; REPORTS];
     expected[0] = 202;
     for round in 1..=rounds {
-        let statuses = report_at_once(&apis, &format!("compute{round}"));
-        assert_eq!(statuses, expected, "round {round} on {name}");
+        let answers = report_at_once(&apis, &format!("compute{round}"));
+        let statuses: Vec<u16> = answers.iter().map(|(status, _)| *status).collect();
+        assert_eq!(statuses, expected, "round {round} on {name}: {answers:?}");
         for api in &apis {
             let of_host = format!("/v1/notifications?source_host_uuid={}", uuid(round));
             let (status, listed) = ask(api.address, "GET", &of_host, "");
