@@ -9,6 +9,7 @@ mod fencing;
 mod guard;
 mod intents;
 mod judged;
+mod patience;
 mod quiet;
 mod record;
 mod single;
@@ -68,6 +69,8 @@ pub(crate) const WIND_UP: Duration = Duration::from_secs(8);
 /// What came back.
 enum Came<'e> {
     Host(Result<HostView, LookFailed>),
+    /// The database knows no more of the host than before.
+    Unchanged,
     Guarded(Result<GuardView, LookFailed>),
     Listed(Result<HostList, LookFailed>),
     Looked(Result<ServersView, LookFailed>),
@@ -76,7 +79,11 @@ enum Came<'e> {
     Fenced(FenceEnded),
     Switched(Entry, Result<(), ActFailed>),
     Stepped(recovery::steps::Run, steps::Ended),
-    Acted { act: Act, server: ServerId, result: Result<(), ActFailed> },
+    Acted {
+        act: Act,
+        server: ServerId,
+        result: Result<(), ActFailed>,
+    },
     Arrived(Result<StartsView, LookFailed>),
     Started(ServerId, Result<(), ActFailed>),
     Checked(ServerId, Result<(), String>),
@@ -111,6 +118,7 @@ struct Turns<'e> {
     lookout: Lookout,
     fence: fencing::Desk,
     quiet: quiet::Desk,
+    patience: patience::Desk,
 }
 
 impl Engine {
@@ -213,6 +221,7 @@ impl<'e> Turns<'e> {
             lookout: Lookout::default(),
             fence: fencing::Desk::default(),
             quiet: quiet::Desk::default(),
+            patience: patience::Desk::default(),
         }
     }
 
@@ -340,7 +349,7 @@ impl<'e> Turns<'e> {
             Some(Single::Host) => {
                 // What comes after a step is looked at when it has ended.
                 let no_need = held || self.singles.contains(&Single::Step);
-                quiet && !no_need && !self.singles.contains(&Single::Host)
+                quiet && !no_need && !self.singles.contains(&Single::Host) && self.is_rested()
             }
             Some(single @ Single::Room) => {
                 quiet && self.lookout.may_look(self.boot()) && !self.singles.contains(&single)
@@ -513,7 +522,7 @@ impl<'e> Turns<'e> {
         let timers = timers.into_iter().filter(|at| *at > now);
         let most = match (self.hungry, self.state.guard.held) {
             (true, _) => NAP_HUNGRY,
-            (false, Some(_)) => guard::NAP_GUARDED,
+            (false, Some(_)) => patience::NAP,
             (false, None) => NAP_MOST,
         };
         timers.map(until).chain([by_state, most]).min().unwrap_or(most)

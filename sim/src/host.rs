@@ -145,6 +145,8 @@ pub enum Broken {
 pub(crate) struct Records {
     pub(crate) evacuate_calls: Vec<EvacuateCall>,
     pub(crate) forced_downs: Vec<ForcedDown>,
+    /// Questions for the service of one host.
+    pub(crate) host_looks: u64,
     pub(crate) story: VecDeque<(Millis, String)>,
     /// The first time that a server ran twice.
     pub(crate) broken: Option<Broken>,

@@ -213,6 +213,12 @@ impl World {
         self.state().records.evacuate_calls.clone()
     }
 
+    /// How often Nova was asked for the service of one host.
+    #[must_use]
+    pub fn host_looks(&self) -> u64 {
+        self.state().records.host_looks
+    }
+
     /// Every change of `forced_down`, with the truth at that moment.
     #[must_use]
     pub fn forced_downs(&self) -> Vec<ForcedDown> {

@@ -85,7 +85,7 @@ async fn what_cannot_be_attested_is_told_and_not_filed() {
         (with("kind", json!("storage_fenced")), "fencing.yaml"),
         (with("kind", json!("hearsay")), "one of cluster_fenced, lease_expired, powered_off"),
         (with("at", json!("2026-11-21T06:00:03Z")), "in the future"),
-        (with("at", json!("2026-11-21T04:59:59Z")), "3601 s old"),
+        (with("at", json!("2026-11-21T05:54:59Z")), "301 s old"),
         (with("at", json!("yesterday")), "date-time"),
         (with("source", json!(" ")), "'source'"),
         (with("source", json!("a\nb")), "'source'"),

@@ -33,6 +33,7 @@ impl<'e> Turns<'e> {
                 this.seen(view);
                 Vec::new()
             }),
+            Came::Unchanged => self.heard(Single::Host, Ok(()), |this, ()| this.unchanged()),
             Came::Guarded(result) => self.heard(Single::Guard, result, |this, view| {
                 this.guard = Some(view);
                 Vec::new()

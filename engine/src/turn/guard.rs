@@ -13,14 +13,10 @@ use recovery::{
     guard::{self, GuardEntry, Hold, Of},
     log::Entry,
 };
-use std::time::Duration;
 use store::StoreError;
 
-/// How often a recovery that the guard holds looks whether it may begin.
-pub(super) const NAP_GUARDED: Duration = Duration::from_secs(5);
-
 /// What the guard says now.
-enum Says {
+pub(super) enum Says {
     /// It has passed, and the switch is on.
     Go,
     /// It may begin, as things were read.
@@ -47,11 +43,14 @@ impl Turns<'_> {
             Says::Go => self.note(self.judgement(judged)).await,
             Says::Pass { beat } => self.pass(beat, judged).await,
             Says::Hold(hold) => {
-                let entry = self.state.held_by(&hold, self.engine.now());
-                if entry.is_some() {
-                    tracing::warn!("held: {}", hold.why);
+                let before = self.state.guard.held.map(|(cause, _)| cause);
+                let noted = self.note(self.state.held_by(&hold, self.engine.now())).await?;
+                // Other numbers for the same cause stand in the recovery's log.
+                if noted && before != Some(hold.cause) {
+                    let host = &self.mission.subject.host;
+                    tracing::warn!(%host, why = hold.why, "the guard holds the recovery");
                 }
-                self.note(entry).await
+                Ok(noted)
             }
         }
     }
@@ -71,7 +70,7 @@ impl Turns<'_> {
     }
 
     /// `proof`: by what the host is proven dead; none: it is to be fenced.
-    fn guard_says(&self, proof: Option<Kind>) -> Says {
+    pub(super) fn guard_says(&self, proof: Option<Kind>) -> Says {
         match self.engine.armed() {
             Armed::Yes => {}
             Armed::No(hold) => return Says::Hold(hold),
@@ -157,7 +156,7 @@ impl Turns<'_> {
         Ok(true)
     }
 
-    fn fresh_guard(&self) -> Option<&GuardView> {
+    pub(super) fn fresh_guard(&self) -> Option<&GuardView> {
         let now = self.boot();
         self.guard.as_ref().filter(|view| now.since(view.answered_at) <= GUARD_FRESH)
     }

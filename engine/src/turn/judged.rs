@@ -1,21 +1,15 @@
 //! What is known of the host at this moment, and what that means for the log.
 
-use super::{Came, Turns, VIEW_FRESH};
+use super::{Turns, VIEW_FRESH};
 use crate::{fencing::Ladder, look::HostView};
-use futures::{FutureExt, future::LocalBoxFuture};
 use recovery::{
-    HostName, Missing,
+    Missing,
     log::Entry,
     permit::{Lack, LadderIs},
     state::Once,
 };
 
-impl<'e> Turns<'e> {
-    pub(super) fn look(&self, host: HostName) -> LocalBoxFuture<'e, Came<'e>> {
-        let engine = self.engine;
-        async move { Came::Host(engine.look_at_host(&host).await) }.boxed_local()
-    }
-
+impl Turns<'_> {
     /// After a crash between forcing down and writing that it was done, the service's time of
     /// change may be that write of ours. A host that lives moves it again within its report interval.
     pub(super) fn seen(&mut self, view: HostView) {

@@ -41,8 +41,9 @@ impl State {
         })
     }
 
-    pub(super) fn list_services(&self, call: &Call<'_>) -> Answered {
+    pub(super) fn list_services(&mut self, call: &Call<'_>) -> Answered {
         call.admin_only("os_compute_api:os-services:list")?;
+        self.records.host_looks += u64::from(call.q.query("host").is_some());
         let wanted = |service: &Value| {
             ["host", "binary"].iter().all(|key| {
                 call.q.query(key).is_none_or(|value| value.is_empty() || service[*key] == value)

@@ -121,6 +121,16 @@ fn thirty_of_a_hundred_hosts_lost_at_once_are_held_until_they_are_too_old() {
     }
 }
 
+/// Each is held for a quarter of an hour; what would let it go is looked up more often, and not in Nova.
+#[test]
+fn what_is_held_asks_nova_seldom() {
+    let scene = Scene { reported_after_ms: 70_000, ..of_a_hundred(1, 30, Rules::default()) };
+    let stage = told(scene);
+    is_untouched(&stage);
+    let of_each = stage.world.host_looks() / 30;
+    assert!((15..=40).contains(&of_each), "{of_each} times for each host");
+}
+
 /// From the report of each host to the first evacuation from it.
 fn waits_ms(stage: &Stage) -> Vec<i64> {
     let reported = stage.scene.dies_at_ms + stage.scene.reported_after_ms;

@@ -1,7 +1,8 @@
 //! `masakari-manage db purge`: what is old goes, a bounded batch at a time.
 //!
 //! Which rows are old is Python's rule: notifications that ended and were last changed before, and
-//! of the other tables what was deleted before. What we keep of a notification goes with it.
+//! of the other tables what was deleted before. What we keep of a notification goes with it,
+//! and the log of a host when nothing is left of its losses.
 //! A recovery that has not ended keeps everything.
 
 use super::{
@@ -74,6 +75,8 @@ impl Sql {
         while self.repeat("purging old evidence", |_| old_evidence(self, before)).await? > 0 {}
         while self.repeat("purging old requests", |_| old_requests(self, before)).await? > 0 {}
         while self.repeat("purging old returns", |_| old_returns(self, before)).await? > 0 {}
+        while self.repeat("purging old logs of hosts", |_| logs_of_hosts(self, before)).await? > 0 {
+        }
         while self.repeat("purging leases of servers", |_| servers_leases(self)).await? > 0 {}
         Ok(purged)
     }
@@ -276,6 +279,41 @@ async fn old_returns(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
     let gone = Entity::delete_many().filter(Column::Recovery.is_in(ids)).exec(&*open).await?;
     open.commit().await?;
     Ok(gone.rows_affected)
+}
+
+/// The logs of hosts, of which nothing is left that they were lost: those that belong to no recovery.
+async fn logs_of_hosts(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
+    use log::{Column, Entity};
+    let open = sql.begin().await?;
+    let lost = returns::Entity::find().select_only().column(returns::Column::Host).into_query();
+    let of_recoveries = recoveries::Entity::find()
+        .select_only()
+        .column(recoveries::Column::Notification)
+        .into_query();
+    let young = Entity::find()
+        .select_only()
+        .column(Column::Recovery)
+        .filter(Column::AtMs.gte(before.0))
+        .into_query();
+    let logs: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Recovery)
+        .filter(Column::Seq.eq(1))
+        .filter(Column::Recovery.not_in_subquery(of_recoveries))
+        .filter(Column::Recovery.not_in_subquery(lost))
+        .filter(Column::Recovery.not_in_subquery(young))
+        .order_by_asc(Column::Recovery)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&*open)
+        .await?;
+    let keys = logs.iter().map(|log| LeaseKey::recovery(&NotificationId::new(log)));
+    let keys: Vec<String> = keys.map(|key| key.as_str().to_owned()).collect();
+    let gone = logs.len() as u64;
+    Entity::delete_many().filter(Column::Recovery.is_in(logs)).exec(&*open).await?;
+    leases::Entity::delete_many().filter(leases::Column::LeaseKey.is_in(keys)).exec(&*open).await?;
+    open.commit().await?;
+    Ok(gone)
 }
 
 /// Leases of single servers that nobody holds, of which there is one for each that ever failed. Who

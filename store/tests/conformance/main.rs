@@ -158,6 +158,7 @@ macro_rules! every_database {
                 what_is_tried_again_is_listed_as_what_it_is;
             purged:
                 what_is_old_goes_and_what_has_not_ended_stays
+                the_log_of_a_host_goes_when_nothing_is_left_of_its_losses
                 leases_of_servers_go_once_nobody_holds_them
                 no_more_rows_go_than_were_allowed
                 a_segment_stays_while_a_host_of_it_does;

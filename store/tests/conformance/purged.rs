@@ -10,6 +10,7 @@ use recovery::{
     lease::LeaseKey,
     log::Summary,
     nouns::{Notification, NotificationStatus},
+    returns::log_of,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use store::{NewNotification, NotificationFilter, Page, Purged, SegmentFilter, Sql, Store};
@@ -73,6 +74,47 @@ pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors)
     }
     assert_eq!(sql.evidence(&host.name).await.unwrap().len(), 2, "of a host that is worked on");
     assert_eq!(sql.purge(yesterday(), None).await.unwrap(), Purged::default());
+}
+
+/// The losses and returns of hosts are logs under the hosts' own ids.
+pub(crate) async fn the_log_of_a_host_goes_when_nothing_is_left_of_its_losses(doors: &Doors) {
+    let (sql, before) = (door(doors).await, yesterday());
+    let db = raw(doors).await;
+    let (segment, host) = segment_and_host(&sql).await;
+    let other = sql.create_host(new_host(3, "compute02", &segment)).await.unwrap();
+    let lost = accepted(&sql, report(10, &other)).await;
+    let lease = take(&sql, LeaseKey::recovery(&lost.uuid), &owner("one")).await;
+    let away = [Summary::Away(other.uuid.clone()), status(NotificationStatus::Finished)];
+    sql.append(&lease, &lost.uuid, &[ended(1)], &away).await.unwrap();
+    let open = NewNotification { fingerprint: "again".into(), ..report(11, &host) };
+    let open = accepted(&sql, open).await;
+    let lease = take(&sql, LeaseKey::recovery(&open.uuid), &owner("one")).await;
+    sql.append(&lease, &open.uuid, &[claimed(1, &lease)], &[]).await.unwrap();
+    let logs = [&host, &other].map(|host| log_of(&host.uuid));
+    for log in &logs {
+        let lease = take(&sql, LeaseKey::recovery(log), &owner("one")).await;
+        sql.append(&lease, log, &[held(1), held(2)], &[]).await.unwrap();
+        sql.release(&[lease]).await.unwrap();
+    }
+    let left = async || {
+        let mut left = Vec::new();
+        for log in &logs {
+            left.push(sql.log(log).await.unwrap().len());
+        }
+        left
+    };
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(left().await, [0, 2], "one is still away");
+    let key = LeaseKey::recovery(&logs[0]);
+    assert_eq!(sql.leases(&[key]).await.unwrap(), []);
+    let back = format!("UPDATE ha_returns SET closed_ms = {}", before.0 - 1);
+    run(&db, &[back, format!("UPDATE ha_log SET at_ms = {} WHERE seq = 2", before.0)]).await;
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(left().await, [0, 2], "its last line is young");
+    run(&db, &[format!("UPDATE ha_log SET at_ms = {}", before.0 - 1)]).await;
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(left().await, [0, 0]);
+    assert_eq!(sql.log(&open.uuid).await.unwrap().len(), 1, "of a recovery");
 }
 
 pub(crate) async fn leases_of_servers_go_once_nobody_holds_them(doors: &Doors) {
