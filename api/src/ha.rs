@@ -13,7 +13,7 @@ use crate::{
     query::can_be_kept,
     returns,
     schema::{Need, Rule, Schema, is_uuid},
-    told,
+    stops, told,
 };
 use axum::{
     Router,
@@ -48,6 +48,9 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/reports/{id}", get(foresee::report_again))
         .route("/hosts/{host}/recover", post(hand::recover))
         .route("/hosts/{host}/return", post(returns::bring_back).get(returns::show_one))
+        .route("/hosts/{host}/stop", post(stops::plan))
+        .route("/hosts/{host}/resume", post(stops::resume))
+        .route("/stops", get(stops::index))
         .route("/returns", get(returns::index))
         .route("/notifications/{id}/retry", post(hand::retry))
         .route("/notifications/{id}/cancel", post(hand::cancel))

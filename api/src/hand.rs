@@ -12,6 +12,7 @@ use crate::{
     json::Json,
     notifications::{accepted, find},
     schema::{Need, Rule, Schema},
+    stops,
 };
 use axum::{
     extract::{Path, Request, State},
@@ -92,7 +93,7 @@ async fn say(
 }
 
 /// A person reports that a host failed. No stronger proof than a monitor's report; maintenance does not
-/// mute it.
+/// mute it, and a planned stop of the host ends with it.
 pub(crate) async fn recover(
     State(api): State<Arc<ApiState>>,
     Path(host): Path<String>,
@@ -103,7 +104,12 @@ pub(crate) async fn recover(
     ask.can("ha:hosts:recover")?;
     let host = find_host(&ask, &host).await?;
     let name = host.name.clone();
+    // A person's word goes before what is planned; what a report of the host waits with for that, begins.
+    let planned = stops::end(&ask, &name).await?;
     if let Some(open) = ask.api.store.open_host_recovery(&name).await? {
+        if planned.is_some() {
+            return Ok(accepted(&find(&ask, &open).await?)?.into_response());
+        }
         let message = format!("Host {name} is being recovered already, by notification {open}.");
         return Err(Fault::conflict(message));
     }

@@ -47,6 +47,7 @@ mod route;
 mod schema;
 mod segments;
 mod serve;
+mod stops;
 mod timestamp;
 mod tls;
 mod told;

@@ -8,6 +8,7 @@ use crate::{
     query::Query,
     route::Action,
     schema::{Brackets, Need, Rule, Schema, is_uuid},
+    stops,
     timestamp::{self, Iso, iso},
 };
 use http::StatusCode;
@@ -127,6 +128,9 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
             "Notification received from host {name} of type '{kind}' is ignored as the host is already \
              under maintenance."
         )));
+    }
+    if let Some(refusal) = stops::refusal(ask, kind, &name).await? {
+        return Err(refusal);
     }
     let generated = report.text("generated_time").and_then(timestamp::parse);
     let uuid = NotificationId::new(ask.api.entropy.uuid().to_string());

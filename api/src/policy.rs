@@ -75,6 +75,13 @@ pub const RULES: &[RuleDefault] = &[
         "POST /ha/v1/notifications/{notification}/approve: it begins though many hosts are lost at once",
     ),
     rule("ha:notifications:reject", ADMIN, "POST /ha/v1/notifications/{notification}/reject"),
+    rule("ha:stops:index", ADMIN, "GET /ha/v1/stops: which hosts are away as planned"),
+    rule(
+        "ha:stops:create",
+        ADMIN,
+        "POST /ha/v1/hosts/{host}/stop: for a while it is no failure that it is away",
+    ),
+    rule("ha:stops:delete", ADMIN, "POST /ha/v1/hosts/{host}/resume: its failure is one again"),
     rule("ha:guard:detail", ADMIN, "GET /ha/v1/guard: the switch, and the hosts that are lost"),
     rule("ha:guard:disarm", ADMIN, "POST /ha/v1/guard/disarm: nothing is begun any more"),
     rule("ha:guard:arm", ADMIN, "POST /ha/v1/guard/arm: what is held by that goes on"),

@@ -7,8 +7,10 @@
 use crate::{Engine, look::LOOK_WITHIN, look::LookFailed, turn::chain};
 use ports::Boot;
 use recovery::{
+    HostName,
     guard::{Hold, Record, Switch},
     seen::ComputeService,
+    stops::{self, Stop},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -28,6 +30,8 @@ pub(crate) type Services = Rc<Result<Vec<ComputeService>, String>>;
 pub(crate) struct Guard {
     /// As it was read last; nothing: it was not read yet.
     switch: RefCell<Option<Option<Switch>>>,
+    /// The planned stops that stood then.
+    stops: RefCell<Vec<Stop>>,
     /// Whoever finds them old asks; the others wait for that answer.
     services: futures::lock::Mutex<Option<(Boot, Services)>>,
     /// Who has it may begin.
@@ -100,6 +104,19 @@ impl Engine {
             }
         }
         self.wake.nudge();
+    }
+
+    /// The planned stops as they were just read; whoever is held by one, or not any more, is told.
+    pub(crate) fn note_stops(&self, now: Vec<Stop>) {
+        let before = self.guard.stops.replace(now);
+        if before != *self.guard.stops.borrow() {
+            self.wake.nudge();
+        }
+    }
+
+    /// The planned stop of this host that stands now.
+    pub(crate) fn planned_stop(&self, host: &HostName) -> Option<Stop> {
+        stops::of(&self.guard.stops.borrow(), host, self.ports.clock.wall()).cloned()
     }
 
     pub(crate) fn armed(&self) -> Armed {

@@ -8,7 +8,7 @@ use recovery::{
     request::{Asked, Request, RequestState},
 };
 use std::collections::BTreeMap;
-use store::StoreError;
+use store::{StoreError, Words};
 
 /// How many requests are answered in one poll.
 const REQUESTS_MOST: u32 = 100;
@@ -46,11 +46,14 @@ impl Engine {
 
     /// Answers what can be answered at once; gives back what plans and reports are wanted.
     async fn answer_open_requests(&self) -> Result<Vec<Request>, StoreError> {
-        let (switch, open) = self.ports.store.words(REQUESTS_MOST).await?;
+        let now = self.ports.clock.wall();
+        let Words { switch, requests, stops } = self.ports.store.words(REQUESTS_MOST, now).await?;
+        // Before the switch: who has read that has read these.
+        self.note_stops(stops);
         self.note_switch(switch);
-        self.note_words(&open);
-        let (mut plans, now) = (Vec::new(), self.ports.clock.wall());
-        for request in open {
+        self.note_words(&requests);
+        let mut plans = Vec::new();
+        for request in requests {
             match &request.asked {
                 Asked::Plan { .. } | Asked::Report { .. } if request.deadline >= now => {
                     plans.push(request);

@@ -2,7 +2,7 @@
 
 use crate::{Engine, error::Stop};
 use recovery::{
-    NotificationId, SegmentId, ServerId,
+    Millis, NotificationId, SegmentId, ServerId,
     hand::{self, HandEntry},
     idle,
     lease::Lease,
@@ -38,6 +38,7 @@ pub(crate) struct Mission {
     pub(crate) asked: Option<HandEntry>,
     /// As it is now; the log has the one that counts.
     pub(crate) method: RecoveryMethod,
+    pub(crate) reported: Millis,
 }
 
 impl Engine {
@@ -91,7 +92,8 @@ fn read(notification: &Notification, host: &Host, of: &Segment) -> Task {
                 why: word(hand::REASON).map(ToOwned::to_owned),
             });
             let (segment_name, method) = (of.name.clone(), of.recovery_method);
-            let mission = Mission { subject, segment, segment_name, asked, method };
+            let reported = notification.created_at.unwrap_or(notification.generated_time);
+            let mission = Mission { subject, segment, segment_name, asked, method, reported };
             of_host(mission, event, word("host_status"))
         }
         NotificationType::Process => of_process(subject, event, word("process_name")),

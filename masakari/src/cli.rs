@@ -2,7 +2,7 @@
 
 use crate::{
     api_role, ask, configure, engine_role, fence_role, guard_role, manage, policy, report_role,
-    status, told,
+    status, stop_role, told,
 };
 use clap::{Parser, Subcommand};
 
@@ -44,6 +44,8 @@ pub(crate) enum Role {
     Recover(Box<ask::Recover>),
     /// Bring a host back to service that a recovery took out of it; --list: who is away, and why
     Return(Box<ask::Return>),
+    /// Planned stops: a host that will be away is no failure until its time is over
+    Host(Box<stop_role::Host>),
     /// Try again what failed in the recovery of a notification, and nothing else
     Retry(Box<ask::Retry>),
     /// Stop the recovery of a notification: nothing more is begun
@@ -94,6 +96,7 @@ impl Role {
             Self::Fence(fence) => fence.run(),
             Self::ConfirmDead(confirm) => confirm.run(),
             Self::Recover(recover) => recover.run(),
+            Self::Host(host) => host.run(),
             Self::Return(back) => back.run(),
             Self::Retry(retry) => retry.run(),
             Self::Cancel(cancel) => cancel.run(),

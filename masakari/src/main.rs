@@ -23,6 +23,7 @@ mod reload;
 mod report_role;
 mod signals;
 mod status;
+mod stop_role;
 mod told;
 
 use std::process::ExitCode;

@@ -5,7 +5,8 @@ mod bodies;
 
 pub use bodies::{
     Details, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment, Notification,
-    Progress, Reported, RequestAnswer, RequestState, Return, Segment, Told, Turn, VMove,
+    PlannedStop, Progress, Reported, RequestAnswer, RequestState, Return, Segment, Told, Turn,
+    VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -136,6 +137,35 @@ impl Client {
         let request = Request::get(&self.service, &["ha", "v1", "returns"], DEADLINE);
         let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
         reply.read_under("returns")
+    }
+
+    /// For a while it is no failure that `host` is away. `span`: as in `2h`.
+    pub async fn plan_stop(
+        &self,
+        host: &HostName,
+        kind: &str,
+        span: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<PlannedStop, AskError> {
+        let mut body = json!({ "kind": kind });
+        for (name, value) in [("for", span), ("reason", reason)] {
+            if let Some(value) = value {
+                body[name] = json!(value);
+            }
+        }
+        self.post_ours(["hosts", host.as_str(), "stop"], body, "stop").await
+    }
+
+    /// Ends what is planned of `host`. A [`AskError::Conflict`]: nothing is.
+    pub async fn resume(&self, host: &HostName) -> Result<PlannedStop, AskError> {
+        self.ask_ours(["hosts", host.as_str(), "resume"], None, "stop").await
+    }
+
+    /// The planned stops that stand.
+    pub async fn planned_stops(&self) -> Result<Vec<PlannedStop>, AskError> {
+        let request = Request::get(&self.service, &["ha", "v1", "stops"], DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under("stops")
     }
 
     /// Has what failed in a recovery tried again. A [`AskError::Conflict`] says why it cannot be.

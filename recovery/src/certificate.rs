@@ -168,7 +168,8 @@ impl Reader {
                 self.open = Some(why.clone());
             }
             // The proof holds; it is only not acted upon.
-            Entry::Waiting { why } | Entry::Guard(GuardEntry::Held { why, .. }) => {
+            Entry::Waiting { why }
+            | Entry::Guard(GuardEntry::Held { why, .. } | GuardEntry::Stopped { why, .. }) => {
                 self.open = Some(why.clone());
             }
             Entry::Guard(GuardEntry::Passed { .. }) => self.open = None,

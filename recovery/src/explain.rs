@@ -110,6 +110,7 @@ fn of_idle(idle: Idle) -> Cause {
         Idle::HostDeleted | Idle::SegmentDeleted => not_begun(NotBegun::HostDeleted),
         Idle::Uncertain => not_begun(NotBegun::Uncertain),
         Idle::NoFailure => Cause::NothingToDo,
+        Idle::AsPlanned => not_begun(NotBegun::AsPlanned),
         Idle::TooOld => not_begun(NotBegun::NotTakenUpInTime),
     }
 }

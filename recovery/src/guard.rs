@@ -18,6 +18,7 @@ use crate::log::{Entry, Line, Summary};
 use crate::permit::SKEW_MS;
 use crate::seen::ComputeService;
 use crate::state::State;
+use crate::stops::{self, Stop};
 use crate::{HostName, Millis, NotificationId, SegmentId};
 use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,8 @@ pub struct Record {
     /// Of the time asked for, and all whose recovery is open; oldest first.
     pub losses: Vec<Loss>,
     pub segments: Vec<Size>,
+    /// Planned stops that nobody has ended and that are not long over.
+    pub stops: Vec<Stop>,
 }
 
 /// Why a recovery is not let begin.
@@ -177,6 +180,8 @@ pub enum Cause {
     Rate,
     /// A person must approve it first.
     Approval,
+    /// The host is away as planned.
+    PlannedStop,
 }
 
 impl Cause {
@@ -188,7 +193,8 @@ impl Cause {
             | Self::Segment
             | Self::CoolDown
             | Self::Rate
-            | Self::Approval => false,
+            | Self::Approval
+            | Self::PlannedStop => false,
         }
     }
 }
@@ -224,6 +230,9 @@ pub fn judge(
     if let Some(hold) = record.switch.as_ref().and_then(Switch::hold) {
         return Err(hold);
     }
+    if let Some(stop) = stops::of(&record.stops, of.host, of.now) {
+        return Err(stop.hold());
+    }
     if !rules.is_on() {
         return Ok(());
     }
@@ -232,7 +241,7 @@ pub fn judge(
         Err(why) => return Err(unknown(why).or_by_hand(of)),
     };
     let lost = lost(rules, record, services, of);
-    let hold = silence(rules, services, of)
+    let hold = silence(rules, record, services, of)
         .or_else(|| cloud(rules, record, &lost))
         .or_else(|| segment(rules, record, &lost, of))
         .or_else(|| cool_down(rules, record, of.now))
@@ -282,7 +291,7 @@ fn lost<'r>(
     let counts = |loss: &&Loss| {
         let waits = loss.open && loss.passed.is_none();
         let counts = waits || lately(loss.reported) || loss.passed.is_some_and(lately);
-        counts && !is_heard_since(loss, services)
+        counts && !is_planned(record, &loss.host, of.now) && !is_heard_since(loss, services)
     };
     let mut known = BTreeSet::new();
     record.losses.iter().filter(counts).filter(|loss| known.insert(&loss.host)).collect()
@@ -295,9 +304,19 @@ fn is_heard_since(loss: &Loss, services: &[ComputeService]) -> bool {
     heard.is_some_and(|at| at.since(loss.reported) > SKEW_MS)
 }
 
+/// It is away because somebody wanted that: no loss.
+fn is_planned(record: &Record, host: &HostName, now: Millis) -> bool {
+    stops::of(&record.stops, host, now).is_some()
+}
+
 /// Most of Nova's services fell silent with that of the host, and are silent still. Who fell silent long before
-/// counts on neither side: it is no part of this.
-fn silence(rules: &Rules, services: &[ComputeService], of: Of<'_>) -> Option<Hold> {
+/// counts on neither side, and who is away as planned: they are no part of this.
+fn silence(
+    rules: &Rules,
+    record: &Record,
+    services: &[ComputeService],
+    of: Of<'_>,
+) -> Option<Hold> {
     let own = services.iter().find(|s| s.host == *of.host);
     let fell = own.and_then(|s| s.heartbeat_at);
     // Nova says down when a service was not heard for a while, and its neighbours, which fell silent with it, are not
@@ -310,9 +329,11 @@ fn silence(rules: &Rules, services: &[ComputeService], of: Of<'_>) -> Option<Hol
         let at = s.heartbeat_at.filter(|_| s.enabled);
         at.is_some_and(|at| fell.is_none_or(|fell| fell.since(at) < rules.window_ms))
     };
-    let mut others = services.iter().filter(|s| s.host != *of.host && !s.forced_down);
+    let others = services
+        .iter()
+        .filter(|s| s.host != *of.host && !s.forced_down && !is_planned(record, &s.host, of.now));
     let (mut silent, mut heard) = (u32::from(own.is_some()), 0_u32);
-    others.by_ref().for_each(|s| match is_heard(s) {
+    others.for_each(|s| match is_heard(s) {
         true => heard += 1,
         false => silent += u32::from(fell_with(s)),
     });
@@ -384,6 +405,8 @@ fn rate(rules: &Rules, record: &Record, now: Millis) -> Option<Hold> {
 pub enum GuardEntry {
     /// It may not begin, or go on.
     Held { cause: Cause, why: String },
+    /// It may not begin while a planned stop of its host stands, at most until then.
+    Stopped { why: String, until: Millis },
     /// It may begin. `beat`: as it was read; none: nothing was asked, or a person has approved it.
     Passed { beat: Option<u64> },
 }
@@ -394,6 +417,8 @@ pub struct Standing {
     pub passed: bool,
     /// Why it is held by the guard, and since when that is told.
     pub held: Option<(Cause, Millis)>,
+    /// Until when, at most, it was or is held by a planned stop.
+    pub stop_ends: Option<Millis>,
 }
 
 impl Standing {
@@ -404,8 +429,13 @@ impl Standing {
                 self.held = Some((*cause, at));
                 Some(why.clone())
             }
+            GuardEntry::Stopped { why, until } => {
+                self.held = Some((Cause::PlannedStop, at));
+                self.stop_ends = Some(*until);
+                Some(why.clone())
+            }
             GuardEntry::Passed { .. } => {
-                *self = Self { passed: true, held: None };
+                (self.passed, self.held) = (true, None);
                 None
             }
         }
@@ -428,7 +458,11 @@ impl State {
             }
             Some(_) | None => false,
         };
-        let entry = GuardEntry::Held { cause: hold.cause, why: hold.why.clone() };
+        let why = hold.why.clone();
+        let entry = match (hold.cause, hold.until) {
+            (Cause::PlannedStop, Some(until)) => GuardEntry::Stopped { why, until },
+            (cause, _) => GuardEntry::Held { cause, why },
+        };
         (!told).then_some(Entry::Guard(entry))
     }
 }
@@ -437,7 +471,9 @@ impl GuardEntry {
     /// A message of the task that stands last.
     pub(crate) fn tell(&self, task: &mut Task, at: Millis) {
         match self {
-            Self::Held { why, .. } => task.say(at, task.progress, format!("Held: {why}")),
+            Self::Held { why, .. } | Self::Stopped { why, .. } => {
+                task.say(at, task.progress, format!("Held: {why}"));
+            }
             Self::Passed { .. } => {}
         }
     }
@@ -450,6 +486,7 @@ impl GuardEntry {
             Self::Held { cause, .. } => {
                 (storm(*cause) || before.is_some_and(storm)).then_some(Summary::Storm)
             }
+            Self::Stopped { .. } => before.filter(|cause| storm(*cause)).map(|_| Summary::Storm),
             Self::Passed { beat } => Some(Summary::Passed { beat: *beat }),
         }
     }

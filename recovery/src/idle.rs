@@ -1,5 +1,6 @@
 //! Why a report asks for nothing: the sentences with which such a recovery ends, and what they are read as.
 
+use crate::stops;
 use alloc::{format, string::String};
 
 pub const HOST_DELETED: &str = "the host was deleted from its segment";
@@ -22,6 +23,8 @@ pub enum Idle {
     Uncertain,
     NoFailure,
     TooOld,
+    /// A planned stop that is over.
+    AsPlanned,
 }
 
 /// The segment is switched off.
@@ -58,6 +61,7 @@ pub fn read(message: &str) -> Option<Idle> {
         (NEITHER, Idle::NoFailure),
         (NO_FAILURE, Idle::NoFailure),
         (NO_INSTANCE, Idle::NoFailure),
+        (stops::BACK, Idle::AsPlanned),
     ];
     if let Some((_, idle)) = known.into_iter().find(|(sentence, _)| *sentence == message) {
         return Some(idle);

@@ -55,6 +55,7 @@ pub mod seen;
 pub mod shortage;
 pub mod state;
 pub mod steps;
+pub mod stops;
 pub mod tiers;
 mod time;
 pub mod way;

@@ -306,10 +306,10 @@ impl State {
         self.moves.values().filter(|m| m.is_on_its_way()).map(known).collect()
     }
 
-    /// Since when its time counts: the claim, or the last retry.
+    /// Since when its time counts: the claim, the last retry, or the end of a planned stop.
     #[must_use]
     pub fn since(&self) -> Option<Millis> {
-        self.hand.retried_at.or(self.began)
+        self.hand.retried_at.or(self.began).max(self.guard.stop_ends)
     }
 
     /// The status of the notification, as the API shows it.

@@ -46,6 +46,8 @@ mod scene;
 mod small;
 #[path = "histories/soak.rs"]
 mod soak;
+#[path = "histories/stops.rs"]
+mod stops;
 #[path = "histories/tale.rs"]
 mod tale;
 #[path = "histories/tiers.rs"]

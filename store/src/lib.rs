@@ -22,7 +22,7 @@ pub use memory::{Gate, Memory};
 pub use port::{
     Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, OldMessage, OldTask, OpenRecovery, Order, Page, SegmentFilter,
-    SegmentUpdate, Sort, Store, VMoveFilter,
+    SegmentUpdate, Sort, Store, VMoveFilter, Words,
 };
 pub use rules::GUARD;
 #[cfg(feature = "sql")]

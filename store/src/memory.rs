@@ -12,7 +12,7 @@ mod returns;
 use crate::{
     Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, NotificationList, OldTask, OpenRecovery, Page, SegmentFilter,
-    SegmentUpdate, Store, StoreError, VMoveFilter,
+    SegmentUpdate, Store, StoreError, VMoveFilter, Words, rules,
 };
 use async_trait::async_trait;
 use data::Data;
@@ -25,6 +25,7 @@ use recovery::{
     nouns::{Host, Notification, Segment, VMove},
     quarantine::Death,
     request::{Request, RequestState},
+    stops::Stop,
 };
 use std::{
     fmt::Debug,
@@ -291,8 +292,12 @@ impl Store for Memory {
         self.run("listing requests", |data| Ok(data.open_requests(limit))).await
     }
 
-    async fn words(&self, limit: u32) -> Result<(Option<Switch>, Vec<Request>), StoreError> {
-        let words = |data: &mut Data| (data.switches(1).pop(), data.open_requests(limit));
+    async fn words(&self, limit: u32, now: Millis) -> Result<Words, StoreError> {
+        let words = |data: &mut Data| Words {
+            switch: data.switches(1).pop(),
+            requests: data.open_requests(limit),
+            stops: data.guard.stops(now, rules::STOPS_MOST),
+        };
         self.run("listing requests", |data| Ok(words(data))).await
     }
 
@@ -320,6 +325,27 @@ impl Store for Memory {
             Ok(())
         })
         .await
+    }
+
+    async fn plan_stop(&self, stop: &Stop) -> Result<(), StoreError> {
+        self.run("planning a stop", |data| {
+            data.guard.plan_stop(stop);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn end_stop(
+        &self,
+        host: &HostName,
+        _by: &str,
+        at: Millis,
+    ) -> Result<Option<Stop>, StoreError> {
+        self.run("ending a planned stop", |data| Ok(data.guard.end_stop(host, at))).await
+    }
+
+    async fn stops(&self, now: Millis, limit: u32) -> Result<Vec<Stop>, StoreError> {
+        self.run("listing planned stops", |data| Ok(data.guard.stops(now, limit))).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

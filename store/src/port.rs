@@ -15,6 +15,7 @@ use recovery::{
     quarantine::Death,
     request::{Request, RequestState},
     returns::Word,
+    stops::Stop,
 };
 use std::fmt::Debug;
 
@@ -143,9 +144,8 @@ pub trait Store: Send + Sync + Debug {
     async fn request(&self, id: &str) -> Result<Option<Request>, StoreError>;
     /// Open requests, oldest first, at most `limit`.
     async fn open_requests(&self, limit: u32) -> Result<Vec<Request>, StoreError>;
-    /// What persons have said, as an engine asks it all the time: how the guard's switch stands (never touched: `None`),
-    /// and open requests as above.
-    async fn words(&self, limit: u32) -> Result<(Option<Switch>, Vec<Request>), StoreError>;
+    /// What persons have said, as an engine asks it all the time. `now`: which planned stops stand.
+    async fn words(&self, limit: u32, now: Millis) -> Result<Words, StoreError>;
     /// Answers an open request and adds the evidence that it brought, in one transaction. `false`:
     /// somebody else has answered it.
     async fn answer_request(
@@ -164,6 +164,20 @@ pub trait Store: Send + Sync + Debug {
     async fn switches(&self, limit: u32) -> Result<Vec<Switch>, StoreError>;
     /// Turns it. Whatever read the guard before that begins nothing by what it read.
     async fn turn_switch(&self, to: &Switch) -> Result<(), StoreError>;
+
+    // === planned stops
+    /// A host will be away; what was planned of it before ends. Whatever read the guard before that begins nothing by
+    /// what it read.
+    async fn plan_stop(&self, stop: &Stop) -> Result<(), StoreError>;
+    /// Ends the planned stop of the host that stands at `at`, if one does.
+    async fn end_stop(
+        &self,
+        host: &HostName,
+        by: &str,
+        at: Millis,
+    ) -> Result<Option<Stop>, StoreError>;
+    /// Those that stand, by their hosts' names, at most `limit`.
+    async fn stops(&self, now: Millis, limit: u32) -> Result<Vec<Stop>, StoreError>;
 
     /// Whether the database answers and has the schema that this program needs.
     async fn check(&self) -> Result<(), StoreError>;
@@ -329,6 +343,17 @@ pub struct OpenRecovery {
     pub server: Option<ServerId>,
     /// The lease `recovery:…`; `None` when it was never taken.
     pub lease: Option<LeaseRow>,
+}
+
+/// What persons have said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Words {
+    /// How the guard's switch stands; `None`: nobody has ever touched it.
+    pub switch: Option<Switch>,
+    /// Open ones, oldest first.
+    pub requests: Vec<Request>,
+    /// Those that stand.
+    pub stops: Vec<Stop>,
 }
 
 /// A host that a recovery has left out of service.

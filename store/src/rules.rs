@@ -97,6 +97,9 @@ pub(crate) fn guard_moved(beat: u64) -> StoreError {
     StoreError::InUse { noun: GUARD, id: format!("as of {beat}") }
 }
 
+/// So many planned stops are told to engines.
+pub(crate) const STOPS_MOST: u32 = 10_000;
+
 /// So many losses are told to the guard.
 pub(crate) const LOSSES_MOST: usize = 10_000;
 
@@ -167,7 +170,9 @@ pub(crate) const RESTARTS_KEPT_MS: i64 = 31 * 86_400_000;
 /// Whether the recovery is held after these lines; `None` when they say nothing of it.
 pub(crate) fn held_after(lines: &[Line]) -> Option<bool> {
     lines.iter().rev().find_map(|line| match &line.entry {
-        Entry::Held { .. } | Entry::Guard(GuardEntry::Held { .. }) => Some(true),
+        Entry::Held { .. } | Entry::Guard(GuardEntry::Held { .. } | GuardEntry::Stopped { .. }) => {
+            Some(true)
+        }
         Entry::Proven { .. } | Entry::Guard(GuardEntry::Passed { .. }) => Some(false),
         _ => None,
     })

@@ -25,6 +25,7 @@ mod returns;
 mod rows;
 mod schema;
 mod small;
+mod stops;
 mod taskflow;
 mod theirs;
 mod trouble;

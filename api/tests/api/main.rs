@@ -19,6 +19,7 @@ mod reports;
 mod returns;
 mod settings;
 mod socket;
+mod stops;
 mod told;
 mod trust;
 mod world;

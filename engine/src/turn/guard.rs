@@ -12,6 +12,8 @@ use recovery::{
     evidence::Kind,
     guard::{self, GuardEntry, Hold, Of},
     log::Entry,
+    nouns::NotificationStatus,
+    stops,
 };
 use store::StoreError;
 
@@ -35,6 +37,14 @@ impl Turns<'_> {
         judged: Option<&Result<Permit, Missing>>,
     ) -> Result<bool, Stop> {
         let Some(judged) = judged else { return Ok(false) };
+        match self.planned_stop() {
+            stops::Verdict::Nothing => {}
+            stops::Verdict::Held(hold) => return self.hold(&hold).await,
+            stops::Verdict::Back(message) => {
+                let status = NotificationStatus::Ignored;
+                return self.note(Some(Entry::Ended { status, message: Some(message) })).await;
+            }
+        }
         if !self.would_act(judged) {
             return self.note(self.judgement(judged)).await;
         }
@@ -42,17 +52,28 @@ impl Turns<'_> {
             Says::Ask => Ok(false),
             Says::Go => self.note(self.judgement(judged)).await,
             Says::Pass { beat } => self.pass(beat, judged).await,
-            Says::Hold(hold) => {
-                let before = self.state.guard.held.map(|(cause, _)| cause);
-                let noted = self.note(self.state.held_by(&hold, self.engine.now())).await?;
-                // Other numbers for the same cause stand in the recovery's log.
-                if noted && before != Some(hold.cause) {
-                    let host = &self.mission.subject.host;
-                    tracing::warn!(%host, why = hold.why, "the guard holds the recovery");
-                }
-                Ok(noted)
-            }
+            Says::Hold(hold) => self.hold(&hold).await,
         }
+    }
+
+    async fn hold(&mut self, hold: &Hold) -> Result<bool, Stop> {
+        let before = self.state.guard.held.map(|(cause, _)| cause);
+        let noted = self.note(self.state.held_by(hold, self.engine.now())).await?;
+        // Other numbers for the same cause stand in the recovery's log.
+        if noted && before != Some(hold.cause) {
+            let host = &self.mission.subject.host;
+            tracing::warn!(%host, why = hold.why, "the recovery is held");
+        }
+        Ok(noted)
+    }
+
+    /// What is planned of its host, by what was read last: in front of the guard, which is not asked meanwhile.
+    pub(super) fn planned_stop(&self) -> stops::Verdict {
+        let stop = self.engine.planned_stop(&self.mission.subject.host);
+        let service = self.view.as_ref().and_then(|view| view.service.as_ref());
+        // Reports, and Nova's heartbeats, bear the time of the wall clock.
+        let now = self.engine.ports.clock.wall();
+        stops::judge(&self.state, stop.as_ref(), service, self.mission.reported, now)
     }
 
     async fn note(&mut self, entry: Option<Entry>) -> Result<bool, Stop> {
@@ -180,7 +201,8 @@ impl Turns<'_> {
         let wanted = soon || judged.is_some_and(|judged| self.would_act(judged));
         let quiet = self.after_outage <= self.boot();
         let approved = self.state.has_passed() || self.state.hand.approved;
-        let known = approved || self.fresh_guard().is_some();
+        let planned = self.planned_stop() != stops::Verdict::Nothing;
+        let known = approved || planned || self.fresh_guard().is_some();
         if wanted && quiet && rules.is_on() && !known && self.singles.insert(Single::Guard) {
             let engine = self.engine;
             let look = async move { Came::Guarded(engine.look_at_guard().await) };

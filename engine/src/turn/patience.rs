@@ -8,7 +8,9 @@ use super::{Came, Turns, guard::Says};
 use crate::guard::GuardView;
 use futures::{FutureExt, future::LocalBoxFuture};
 use ports::Boot;
-use recovery::{HostName, evidence::Evidence, guard::Cause, log::Entry, seen::ComputeService};
+use recovery::{
+    HostName, evidence::Evidence, guard::Cause, log::Entry, seen::ComputeService, stops::Verdict,
+};
 use std::time::Duration;
 
 /// How often a recovery that the guard holds looks what lets it go.
@@ -63,6 +65,9 @@ impl<'e> Turns<'e> {
 
     /// Whether it would be let go, or Nova says something else of its host.
     fn has_news(&self, held_by: Cause) -> bool {
+        if held_by == Cause::PlannedStop {
+            return !matches!(self.planned_stop(), Verdict::Held(_));
+        }
         // A better proof than the one that is not enough is in the database.
         let asks_a_person = held_by == Cause::Approval && !self.state.hand.approved;
         let held = asks_a_person || matches!(self.guard_says(None), Says::Hold(_) | Says::Ask);

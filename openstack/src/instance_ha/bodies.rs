@@ -208,6 +208,20 @@ pub struct Lost {
     pub open: bool,
 }
 
+/// `/ha/v1`: a host that is away as planned.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct PlannedStop {
+    pub host: String,
+    pub kind: String,
+    pub by: String,
+    pub reason: Option<String>,
+    pub at: String,
+    pub until: String,
+    /// The report of its death that waits for the end, or whose recovery had begun before.
+    pub notification: Option<String>,
+    pub notification_status: Option<String>,
+}
+
 /// A turn of the guard's switch.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Turn {

@@ -85,6 +85,8 @@ pub enum NotBegun {
     /// By no engine, yet.
     NotTakenUp,
     NotTakenUpInTime,
+    /// A planned stop, and the host is back.
+    AsPlanned,
     /// Another program's recovery: Python's.
     NotOurs,
 }

@@ -40,6 +40,9 @@ impl Names<'_> {
             guard::Cause::Approval => {
                 Vec::from([approve, format!("masakari reject {} --reason \"...\"", self.id)])
             }
+            guard::Cause::PlannedStop => {
+                Vec::from([format!("masakari host status {}", self.host), self.recover()])
+            }
             guard::Cause::Unknown
             | guard::Cause::Silence
             | guard::Cause::Cloud
@@ -108,6 +111,7 @@ impl Names<'_> {
                 self.recover(),
             ]),
             NotBegun::HostDeleted => Vec::from([segments()]),
+            NotBegun::AsPlanned => Vec::new(),
             NotBegun::NotTakenUp => Vec::from(["pgrep -af masakari".into()]),
             NotBegun::Uncertain | NotBegun::NotTakenUpInTime | NotBegun::NotOurs => {
                 Vec::from([self.service(), self.recover()])

@@ -87,6 +87,7 @@ fn not_begun(why: NotBegun) -> &'static str {
         NotBegun::Uncertain => "the monitor is not certain that HOST is down, so nothing is done",
         NotBegun::NotTakenUp => "no engine has taken the report up: is one running?",
         NotBegun::NotTakenUpInTime => "no engine took the report up in time",
+        NotBegun::AsPlanned => "HOST was away as planned, and came back",
         NotBegun::NotOurs => "there is no log of it: another program recovered it",
     }
 }
@@ -116,6 +117,9 @@ fn guarded(by: guard::Cause) -> &'static str {
         guard::Cause::CoolDown => "many hosts were lost at once a moment ago",
         guard::Cause::Rate => "too many recoveries began within a minute",
         guard::Cause::Approval => "a person is asked before it begins",
+        guard::Cause::PlannedStop => {
+            "HOST is away as planned: that is no failure before it is over"
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod report;
 mod restart;
 mod returns;
 mod rules;
+mod stops;
 mod tier_rules;
 mod tier_words;
 mod tiers;

@@ -4,7 +4,7 @@ use crate::{
     by_hand::{Ask, ByHand, What},
     crash_points::{Which, Word, dies_everywhere, scene},
     scene::{Of, Scene, Small, undisturbed},
-    soak,
+    soak, stops,
     tale::{self, Stage, Told},
 };
 use recovery::{
@@ -33,12 +33,14 @@ pub(crate) struct Storm {
     pub(crate) approval: Policy,
     /// When a person turns the switch, and to what.
     pub(crate) switch: Vec<(u64, bool)>,
+    /// When a stop of the first host is planned, and for how long; `None`: when a person ends it.
+    pub(crate) planned: Vec<(u64, Option<u64>)>,
 }
 
 /// What the scene lets happen, each at its time.
 pub(crate) async fn happens(stage: &Stage) {
     let storm = &stage.scene.storm;
-    futures::join!(others(stage, storm), turns(stage, storm));
+    futures::join!(others(stage, storm), turns(stage, storm), stops::happens(stage));
 }
 
 async fn others(stage: &Stage, storm: &Storm) {

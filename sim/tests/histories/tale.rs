@@ -196,7 +196,8 @@ impl Stage {
         let hit = s.hit.as_ref().map_or(0, |hit| hit.at_ms + hit.away_ms);
         let switched = s.storm.switch.last().map_or(0, |(at_ms, _)| *at_ms);
         let turned = returns::last_turn_ms(s);
-        let last = last.max(small).max(said).max(hit).max(switched).max(turned);
+        let planned = crate::stops::last_ms(s);
+        let last = last.max(small).max(said).max(hit).max(switched).max(turned).max(planned);
         i64::try_from(last + 1_000).unwrap()
     }
 

@@ -3,9 +3,10 @@
 use super::data::Data;
 use crate::{StoreError, rules};
 use recovery::{
-    Millis, NotificationId,
+    HostName, Millis, NotificationId,
     guard::{Loss, Record, Size, Switch},
     nouns::{Notification, NotificationType, Segment},
+    stops::Stop,
 };
 use std::collections::BTreeMap;
 
@@ -17,12 +18,34 @@ pub(super) struct Guard {
     /// The newest last.
     switches: Vec<Switch>,
     passed: BTreeMap<NotificationId, Millis>,
+    /// Planned stops that nobody has ended.
+    stops: Vec<Stop>,
 }
 
 impl Guard {
     pub(super) fn turn(&mut self, to: &Switch) {
         self.beat += 1;
         self.switches.push(to.clone());
+    }
+
+    pub(super) fn plan_stop(&mut self, stop: &Stop) {
+        self.beat += 1;
+        self.stops.retain(|there| there.host != stop.host);
+        self.stops.push(stop.clone());
+    }
+
+    pub(super) fn end_stop(&mut self, host: &HostName, at: Millis) -> Option<Stop> {
+        self.beat += 1;
+        let mut ended = self.stops.extract_if(.., |stop| stop.host == *host);
+        ended.find(|stop| stop.stands(at))
+    }
+
+    pub(super) fn stops(&self, now: Millis, limit: u32) -> Vec<Stop> {
+        let mut stops: Vec<Stop> =
+            self.stops.iter().filter(|stop| stop.stands(now)).cloned().collect();
+        stops.sort_by(|a, b| a.host.cmp(&b.host));
+        stops.truncate(limit as usize);
+        stops
     }
 
     pub(super) fn pass(
@@ -64,6 +87,7 @@ impl Data {
             storm_at: self.guard.storm_at,
             losses,
             segments: self.sizes(),
+            stops: self.guard.stops(since, rules::STOPS_MOST),
         }
     }
 

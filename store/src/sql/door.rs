@@ -2,12 +2,12 @@
 
 use super::{
     Sql, deaths, guard, leases, log, nouns, recoveries, reports, requests, returns, rows, schema,
-    small, taskflow,
+    small, stops, taskflow,
 };
 use crate::{
     Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
     NotificationFilter, NotificationList, OldTask, OpenRecovery, Page, SegmentFilter,
-    SegmentUpdate, Store, StoreError, VMoveFilter,
+    SegmentUpdate, Store, StoreError, VMoveFilter, Words, rules,
 };
 use async_trait::async_trait;
 use recovery::{
@@ -19,6 +19,7 @@ use recovery::{
     nouns::{Host, Notification, Segment, VMove},
     quarantine::Death,
     request::{Request, RequestState},
+    stops::Stop,
 };
 
 #[async_trait]
@@ -205,10 +206,12 @@ impl Store for Sql {
         self.repeat("listing requests", |_| requests::open_requests(self, limit)).await
     }
 
-    async fn words(&self, limit: u32) -> Result<(Option<Switch>, Vec<Request>), StoreError> {
+    async fn words(&self, limit: u32, now: Millis) -> Result<Words, StoreError> {
         let words = async |_| {
             let switch = guard::switches(&self.db, 1).await?.pop();
-            Ok((switch, requests::open_requests(self, limit).await?))
+            let requests = requests::open_requests(self, limit).await?;
+            let stops = stops::standing(&self.db, now, rules::STOPS_MOST).await?;
+            Ok(Words { switch, requests, stops })
         };
         self.repeat("listing requests", words).await
     }
@@ -234,6 +237,23 @@ impl Store for Sql {
 
     async fn turn_switch(&self, to: &Switch) -> Result<(), StoreError> {
         self.repeat("turning the guard's switch", |_| guard::turn(self, to)).await
+    }
+
+    async fn plan_stop(&self, stop: &Stop) -> Result<(), StoreError> {
+        self.repeat("planning a stop", |_| stops::plan(self, stop)).await
+    }
+
+    async fn end_stop(
+        &self,
+        host: &HostName,
+        by: &str,
+        at: Millis,
+    ) -> Result<Option<Stop>, StoreError> {
+        self.repeat("ending a planned stop", |_| stops::end(self, host, by, at)).await
+    }
+
+    async fn stops(&self, now: Millis, limit: u32) -> Result<Vec<Stop>, StoreError> {
+        self.repeat("listing planned stops", |_| stops::standing(&self.db, now, limit)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@
 use super::{
     Sql,
     ours::{guard, passed, recoveries, switches},
-    recoveries as open, stored,
+    recoveries as open, stops, stored,
     theirs::{hosts, notifications, segments},
     trouble::Trouble,
 };
@@ -48,6 +48,7 @@ pub(super) async fn record(sql: &Sql, since: Millis) -> Result<Record, Trouble> 
         storm_at: storm_ms.map(Millis),
         losses: losses(sql, since).await?,
         segments: sizes(&sql.db).await?,
+        stops: stops::standing(&sql.db, since, rules::STOPS_MOST).await?,
     })
 }
 
@@ -166,7 +167,7 @@ pub(super) async fn turn(sql: &Sql, to: &Switch) -> Result<(), Trouble> {
 }
 
 /// Raises the number; `false`: it is another one than `from`.
-async fn raise(db: &impl ConnectionTrait, from: Option<u64>) -> Result<bool, Trouble> {
+pub(super) async fn raise(db: &impl ConnectionTrait, from: Option<u64>) -> Result<bool, Trouble> {
     use guard::{Column, Entity};
     let next = Expr::col(Column::Beat).add(1);
     let mut raised = Entity::update_many().filter(Column::Id.eq(ROW)).col_expr(Column::Beat, next);

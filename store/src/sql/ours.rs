@@ -285,6 +285,32 @@ pub(crate) mod switches {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A planned stop of a host.
+pub(crate) mod stops {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_stops")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub host: String,
+        pub kind: String,
+        pub who: String,
+        pub reason: Option<String>,
+        pub at_ms: i64,
+        pub until_ms: i64,
+        /// When a person, or another stop, ended it before its time.
+        pub ended_ms: Option<i64>,
+        pub ended_by: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// A recovery that the guard let begin, and when.
 pub(crate) mod passed {
     use sea_orm::entity::prelude::*;

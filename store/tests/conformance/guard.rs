@@ -138,7 +138,7 @@ pub(crate) async fn the_switch_is_as_it_was_turned_last(doors: &Doors) {
     assert_eq!(doors.b.switches(10).await.unwrap(), newest_first);
     assert_eq!(doors.b.switches(1).await.unwrap(), newest_first[..1]);
     assert_eq!(doors.b.guard(NOW).await.unwrap().switch.as_ref(), newest_first.first());
-    assert_eq!(doors.b.words(1).await.unwrap().0.as_ref(), newest_first.first());
+    assert_eq!(doors.b.words(1, NOW).await.unwrap().switch.as_ref(), newest_first.first());
 }
 
 pub(crate) async fn a_storm_is_remembered_at_its_latest(doors: &Doors) {

@@ -20,6 +20,7 @@ mod reports;
 mod requests;
 mod returns;
 mod small;
+mod stops;
 mod tables;
 
 /// Makes a test of each case. A store that is not there (no server was named) has none to fail.
@@ -110,6 +111,12 @@ macro_rules! every_store {
                 a_storm_is_remembered_at_its_latest
                 what_the_guard_holds_does_not_make_its_segment_in_use
                 what_is_tried_again_has_not_begun;
+            stops:
+                a_stop_reads_back_and_stands_to_its_end
+                what_is_planned_anew_takes_the_place_of_what_was
+                a_stop_is_ended_once
+                what_read_the_guard_before_a_stop_was_planned_begins_nothing
+                what_a_planned_stop_holds_does_not_make_its_segment_in_use;
             requests:
                 a_request_is_filed_and_listed_oldest_first
                 a_plan_that_is_asked_for_is_read_as_it_was_filed

@@ -260,6 +260,14 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_stops",
+        columns: "id VARCHAR(36) NOT NULL, host VARCHAR(255) NOT NULL, kind VARCHAR(32) NOT NULL, \
+            who TEXT NOT NULL, reason TEXT, at_ms BIGINT NOT NULL, until_ms BIGINT NOT NULL, \
+            ended_ms BIGINT, ended_by TEXT, PRIMARY KEY (id)",
+        indexes: &[("ha_stops_standing", "ended_ms, until_ms")],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],

@@ -1,0 +1,159 @@
+//! `/ha/v1`: planned stops. A person says that a host will be away, and how long; lists it, and ends it.
+//!
+//! A stop is a row, written here and not by an engine: it must work when none answers, and whoever was told that it
+//! stands can rely on it. Engines read it several times a second.
+
+use crate::{
+    ApiState,
+    ask::{Ask, Reply, given},
+    fault::Fault,
+    ha::{enter, find_host},
+    hand::reason,
+    schema::{Brackets, Need, Rule, Schema},
+};
+use axum::{
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+};
+use recovery::{
+    HostName, Millis,
+    nouns::NotificationType,
+    stops::{self, Kind, Stop},
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// So many are shown; nobody plans more at once.
+const SHOWN_MOST: u32 = 500;
+
+const PLAN: Schema = Schema {
+    key: None,
+    fields: &[
+        ("kind", Rule::Word(&["maintenance", "stop-announced"], Brackets::Round)),
+        ("for", Rule::Text(20)),
+        ("reason", Rule::Text(1000)),
+    ],
+    need: Need::All(&["kind"]),
+};
+
+/// The host will be away. What was planned of it before ends.
+pub(crate) async fn plan(
+    State(api): State<Arc<ApiState>>,
+    Path(host): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    let body = ask.body(&PLAN)?;
+    ask.can("ha:stops:create")?;
+    let kind = given(body.text("kind").and_then(Kind::from_word), "kind")?;
+    let span_ms = match body.text("for") {
+        Some(text) => stops::span_ms(text)
+            .map_err(|wrong| Fault::bad(format!("'for' says how long it is: {wrong}")))?,
+        None => kind.usual_ms(),
+    };
+    let why = body.text("reason").map(str::trim).filter(|reason| !reason.is_empty());
+    let host = find_host(&ask, &host).await?;
+    let now = ask.now();
+    let stop = Stop {
+        id: ask.api.entropy.uuid().to_string(),
+        host: host.name,
+        kind,
+        by: ask.who(),
+        // PostgreSQL has no NUL.
+        why: why.map(|why| why.replace('\0', "\u{fffd}")),
+        at: now,
+        until: now.plus(span_ms),
+    };
+    ask.api.store.plan_stop(&stop).await?;
+    (ask.api.wake)();
+    let (by, until) = (&stop.by, stop.until.utc());
+    tracing::info!(host = %stop.host, kind = kind.as_str(), by, until, "a stop is planned");
+    Ok(Reply::ok(&json!({ "stop": view(&ask, &stop).await? }))?.into_response())
+}
+
+/// The host is not away any more: from now on its failure is one.
+pub(crate) async fn resume(
+    State(api): State<Arc<ApiState>>,
+    Path(host): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    // The body is read for its mistakes: why a stop ends stands nowhere.
+    reason(&ask)?;
+    ask.can("ha:stops:delete")?;
+    let host = find_host(&ask, &host).await?;
+    match end(&ask, &host.name).await? {
+        Some(stop) => Ok(Reply::ok(&json!({ "stop": view(&ask, &stop).await? }))?.into_response()),
+        None => {
+            let message = format!("No planned stop of host {} stands.", host.name);
+            Err(Fault::conflict(message))
+        }
+    }
+}
+
+/// Ends what is planned of the host, if anything is.
+pub(crate) async fn end(ask: &Ask, host: &HostName) -> Result<Option<Stop>, Fault> {
+    let by = ask.who();
+    let ended = ask.api.store.end_stop(host, &by, ask.now()).await?;
+    if let Some(stop) = &ended {
+        (ask.api.wake)();
+        tracing::info!(%host, kind = stop.kind.as_str(), by, "a planned stop is ended");
+    }
+    Ok(ended)
+}
+
+/// Every stop that stands.
+pub(crate) async fn index(
+    State(api): State<Arc<ApiState>>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    ask.can("ha:stops:index")?;
+    let mut shown = Vec::new();
+    for stop in ask.api.store.stops(ask.now(), SHOWN_MOST).await? {
+        shown.push(view(&ask, &stop).await?);
+    }
+    Ok(Reply::ok(&json!({ "stops": shown }))?.into_response())
+}
+
+/// Why a report of that kind is refused while a stop stands: who is shut down takes its VMs and its processes along, and
+/// nothing is to be started on it. That of the host's own death is kept, for the end of the stop.
+pub(crate) async fn refusal(
+    ask: &Ask,
+    kind: NotificationType,
+    host: &HostName,
+) -> Result<Option<Fault>, Fault> {
+    match kind {
+        NotificationType::ComputeHost => return Ok(None),
+        NotificationType::Process | NotificationType::Vm => {}
+    }
+    let standing = ask.api.store.stops(ask.now(), u32::MAX).await?;
+    Ok(stops::of(&standing, host, ask.now()).map(|stop| {
+        Fault::conflict(format!(
+            "Notification received from host {host} of type '{kind}' is ignored: a planned stop of the host stands \
+             until {} ({} by {}).",
+            stop.until.utc(),
+            stop.kind.as_str(),
+            stop.by
+        ))
+    }))
+}
+
+async fn view(ask: &Ask, stop: &Stop) -> Result<Value, Fault> {
+    let recovery = ask.api.store.open_host_recovery(&stop.host).await?;
+    let found = match &recovery {
+        Some(id) => ask.api.store.notification(id).await?,
+        None => None,
+    };
+    Ok(json!({
+        "id": stop.id,
+        "host": stop.host.as_str(),
+        "kind": stop.kind.as_str(),
+        "by": stop.by,
+        "reason": stop.why,
+        "at": Millis::utc(stop.at),
+        "until": Millis::utc(stop.until),
+        "notification": found.as_ref().map(|n| n.uuid.as_str()),
+        "notification_status": found.as_ref().map(|n| n.status.as_str()),
+    }))
+}
