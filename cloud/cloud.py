@@ -125,8 +125,8 @@ class Client:
             more["metadata"] = metadata
         return self.boot_on({host: count}, name, flavor, **more)[host]
 
-    def boot_on(self, counts, name="vm", flavor="tiny", **more):
-        """So many servers on each of these hosts, ACTIVE; the ids by host."""
+    def boot_on(self, counts, name="vm", flavor="tiny", hints=None, **more):
+        """So many servers on each of these hosts, ACTIVE; the ids by host. `hints` are for the scheduler."""
         flavors = self.nova("GET", "/flavors").json()["flavors"]
         flavor_id = [f["id"] for f in flavors if f["name"] == flavor][0]
         image = self.call("GET", base("GLANCE", "/v2/images"), params={"name": "tiny"}
@@ -137,7 +137,8 @@ class Client:
                 n = min(left, 50)
                 self.nova("POST", "/servers", {"server": {
                     "name": name, "flavorRef": flavor_id, "imageRef": image, "networks": "none",
-                    "min_count": n, "max_count": n, "host": host, **more}})
+                    "min_count": n, "max_count": n, "host": host, **more},
+                    **({"os:scheduler_hints": hints} if hints else {})})
                 left -= n
         count = sum(counts.values())
         deadline = time.time() + 120 + 2 * count

@@ -42,7 +42,7 @@ enum Name {
     /// A host with 50 servers dies on the test cloud, and one with 100
     Host,
     /// End-to-end cases that take too long for the suite: each cause that `explain` knows, ways back, RabbitMQ
-    /// away for three minutes
+    /// away for three minutes, and what `plan` says of more than a hundred VMs
     Cases,
     /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
     States,
@@ -134,7 +134,7 @@ const FAULTS: [&str; 5] = [
 ];
 
 /// Parts of the names of the cases that `cases` takes in turn.
-const CASES: [&str; 3] = ["Explain", "Return: ", "MassSilence"];
+const CASES: [&str; 4] = ["Explain", "Return: ", "MassSilence", "Plan: "];
 
 /// One of the cases whose seeds choose a moment in a recovery.
 fn runs(case: &str, from: u64, count: u64) -> Program {
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn what_takes_too_long_for_the_suite_is_there() {
         let folder = places::root().join("cloud/e2e");
-        let files = ["test_explain.py", "test_return.py", "test_guard.py"];
+        let files = ["test_explain.py", "test_return.py", "test_guard.py", "test_plan.py"];
         for (case, file) in CASES.into_iter().zip(files) {
             let class = format!("class {}", case.trim_end_matches(": "));
             let text = std::fs::read_to_string(folder.join(file)).unwrap();
