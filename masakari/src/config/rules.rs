@@ -79,12 +79,13 @@ mod tests {
             let text = format!(
                 "[recovery_rules]\nrule = fine skip tag=x\nrule = {rule}\nrule = last skip tag=y\n"
             );
-            let line = format!("m.conf:6: error: [recovery_rules] rule = {rule:?} {expected}");
+            let line =
+                format!("masakari.conf:6: error: [recovery_rules] rule = {rule:?} {expected}");
             assert_eq!(told(&text), [line]);
         }
         let word = "[recovery_rules]\noctavia = ignore\n";
         assert!(
-            told(word)[0].starts_with("m.conf:5: error: [recovery_rules] octavia"),
+            told(word)[0].starts_with("masakari.conf:5: error: [recovery_rules] octavia"),
             "{:?}",
             told(word)
         );

@@ -218,8 +218,7 @@ mod tests {
     fn an_unknown_name_is_told_with_its_line_and_the_name_that_was_meant() {
         let flow = "[taskflow_driver_recovery_flows]\ninstance_failure_recovery_tasks = ";
         let post = ",main:[start_instance_task],post:[confirm_instance_active_task]\n";
-        let begin =
-            "m.conf:5: error: [taskflow_driver_recovery_flows] instance_failure_recovery_tasks";
+        let begin = "masakari.conf:5: error: [taskflow_driver_recovery_flows] instance_failure_recovery_tasks";
         for (pre, expected) in [
             (
                 "pre:[stop_instnce_task]",
@@ -262,7 +261,7 @@ mod tests {
         assert_eq!(
             of("pre:[disable_compute_service_task],main:[evacuate_instances_task],post:[]"),
             [
-                "m.conf:5: error: [taskflow_driver_recovery_flows] host_rh_failure_recovery_tasks has \
+                "masakari.conf:5: error: [taskflow_driver_recovery_flows] host_rh_failure_recovery_tasks has \
               \"evacuate_instances_task\" without \"prepare_HA_enabled_instances_task\": nothing is \
               evacuated that was not looked at before"
             ]
@@ -299,7 +298,8 @@ mod tests {
                 "has an empty secret_file",
             ),
         ] {
-            let line = format!("m.conf:5: error: [recovery_steps] step = {step:?} {expected}");
+            let line =
+                format!("masakari.conf:5: error: [recovery_steps] step = {step:?} {expected}");
             assert_eq!(told(&format!("[recovery_steps]\nstep = {step}\n")), [line]);
         }
     }
