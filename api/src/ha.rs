@@ -4,7 +4,7 @@
 //! answer a little, and say where to look when it takes longer.
 
 use crate::{
-    ApiState,
+    ApiState, accept,
     ask::{self, Ask, Reply, given},
     evidence,
     fault::Fault,
@@ -19,7 +19,7 @@ use axum::{
     Router,
     extract::{Path, Request, State},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use http::{HeaderValue, StatusCode, header};
 use recovery::{
@@ -36,37 +36,53 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const REQUEST_DEADLINE_MS: i64 = 60_000;
 
+/// OpenAPI 3.1.
+const OPEN_API: &str = include_str!("../openapi/ha-v1.json");
+
 const CONFIRM_DEAD: Schema =
     Schema { key: None, fields: &[("reason", Rule::Text(1000))], need: Need::All(&["reason"]) };
 
+/// Every path, and what answers there; `openapi/ha-v1.json` says what is sent and what comes.
+fn routes() -> [(&'static str, MethodRouter<Arc<ApiState>>); 22] {
+    [
+        ("/openapi.json", get(open_api)),
+        ("/hosts/{host}/confirm-dead", post(confirm_dead)),
+        ("/hosts/{host}/evidence", get(evidence::list).post(evidence::attest)),
+        ("/hosts/{host}/plan", get(foresee::plan)),
+        ("/reports", post(foresee::report)),
+        ("/reports/{id}", get(foresee::report_again)),
+        ("/hosts/{host}/recover", post(hand::recover)),
+        ("/hosts/{host}/return", post(returns::bring_back).get(returns::show_one)),
+        ("/hosts/{host}/stop", post(stops::plan)),
+        ("/hosts/{host}/resume", post(stops::resume)),
+        ("/stops", get(stops::index)),
+        ("/returns", get(returns::index)),
+        ("/notifications/{id}/retry", post(hand::retry)),
+        ("/notifications/{id}/cancel", post(hand::cancel)),
+        ("/notifications/{id}/certificate", get(told::certificate)),
+        ("/notifications/{id}/approve", post(hand::approve)),
+        ("/notifications/{id}/reject", post(hand::reject)),
+        ("/guard", get(guard::show)),
+        ("/guard/disarm", post(guard::disarm)),
+        ("/guard/arm", post(guard::arm)),
+        ("/notifications/{id}/explain", get(told::explain)),
+        ("/requests/{id}", get(show_request)),
+    ]
+}
+
 pub(crate) fn router() -> Router<Arc<ApiState>> {
-    Router::new()
-        .route("/hosts/{host}/confirm-dead", post(confirm_dead))
-        .route("/hosts/{host}/evidence", get(evidence::list).post(evidence::attest))
-        .route("/hosts/{host}/plan", get(foresee::plan))
-        .route("/reports", post(foresee::report))
-        .route("/reports/{id}", get(foresee::report_again))
-        .route("/hosts/{host}/recover", post(hand::recover))
-        .route("/hosts/{host}/return", post(returns::bring_back).get(returns::show_one))
-        .route("/hosts/{host}/stop", post(stops::plan))
-        .route("/hosts/{host}/resume", post(stops::resume))
-        .route("/stops", get(stops::index))
-        .route("/returns", get(returns::index))
-        .route("/notifications/{id}/retry", post(hand::retry))
-        .route("/notifications/{id}/cancel", post(hand::cancel))
-        .route("/notifications/{id}/certificate", get(told::certificate))
-        .route("/notifications/{id}/approve", post(hand::approve))
-        .route("/notifications/{id}/reject", post(hand::reject))
-        .route("/guard", get(guard::show))
-        .route("/guard/disarm", post(guard::disarm))
-        .route("/guard/arm", post(guard::arm))
-        .route("/notifications/{id}/explain", get(told::explain))
-        .route("/requests/{id}", get(show_request))
+    let all = routes().into_iter();
+    all.fold(Router::new(), |router, (path, answers)| router.route(path, answers))
         .fallback(async || Fault::not_found("There is no such resource under /ha/v1"))
         .method_not_allowed_fallback(async || {
             let message = "This method is not allowed here; the header Allow names those that are";
             Fault::new(StatusCode::METHOD_NOT_ALLOWED, message)
         })
+}
+
+/// What this API is, for programs: it tells nothing of the cloud, so nobody needs a token for it.
+async fn open_api() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, accept::JSON)], OPEN_API)
 }
 
 /// "This host is dead": a person vouches for it.
@@ -200,4 +216,21 @@ pub(crate) fn view(request: &request::Request) -> Value {
         "answer": request.answer,
         "see": format!("/ha/v1/requests/{}", request.id),
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_document_has_every_path_and_no_other() {
+        let document: Value = serde_json::from_str(OPEN_API).unwrap();
+        let documented = document["paths"].as_object().unwrap();
+        let documented: BTreeSet<&str> = documented.keys().map(String::as_str).collect();
+        let routes: Vec<String> =
+            routes().iter().map(|(path, _)| format!("/ha/v1{path}")).collect();
+        let routes: BTreeSet<&str> = routes.iter().map(String::as_str).collect();
+        assert_eq!(documented, routes);
+    }
 }

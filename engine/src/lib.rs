@@ -63,7 +63,7 @@ use recovery::{
     HostName, Millis, NotificationId,
     lease::LeaseKey,
     lease::{Owner, Watch},
-    pace::{Fair, Pace},
+    pace::{Fair, Looks, Pace},
     request::Request,
 };
 use std::{
@@ -108,6 +108,8 @@ pub struct Engine {
     climbing: Rc<Cell<usize>>,
     /// Who of the recoveries gets the next ones.
     fair: RefCell<Fair<NotificationId>>,
+    /// How often they look.
+    looks: RefCell<Looks<NotificationId>>,
     /// Reserved hosts that a recovery of this engine has, or looks at.
     reserving: RefCell<BTreeSet<HostName>>,
     /// Leases of recoveries that are just being taken, to run them or to write a person's word.
@@ -141,6 +143,7 @@ impl Engine {
             acting: Cell::new(0),
             climbing: Rc::default(),
             fair: RefCell::default(),
+            looks: RefCell::default(),
             reserving: RefCell::default(),
             taking: RefCell::default(),
             reserves_seen: RefCell::default(),

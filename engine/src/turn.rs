@@ -50,10 +50,6 @@ use std::{collections::BTreeSet, time::Duration};
 
 /// A permit is computed from a look at the host whose answer came at most so long ago.
 pub(crate) const VIEW_FRESH: Duration = Duration::from_millis(1_000);
-/// The least and the most time between two looks at the servers; in between it is a multiple of
-/// what the last look cost.
-const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(700), Duration::from_secs(10));
-const LOOK_COST: u32 = 3;
 /// The least and the most wait after Nova or the database did not answer.
 pub(crate) const OUTAGE_WAIT: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(15));
@@ -132,6 +128,7 @@ impl Engine {
         self.fair.borrow_mut().join(id.clone());
         let result = self.recover_claimed(&claimed, stopping).await;
         self.fair.borrow_mut().leave(&id);
+        self.looks.borrow_mut().leave(&id);
         self.waits_no_more(&id);
         match result {
             // Its end was told when it was written.

@@ -4,6 +4,7 @@
 //! that it has too much to do. Not logged: after a restart it begins low, because whoever restarts knows
 //! nothing of Nova.
 
+use crate::Millis;
 use alloc::collections::BTreeMap;
 
 /// Calls in flight at the start.
@@ -141,9 +142,81 @@ impl<K: Ord> Fair<K> {
     }
 }
 
+/// How often the recoveries of one engine look at their servers: all together a quarter of the time, because
+/// each look costs Nova what it could move servers with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Looks<K: Ord> {
+    /// Who looks, and when it did last.
+    last: BTreeMap<K, Millis>,
+}
+
+impl<K: Ord> Default for Looks<K> {
+    fn default() -> Self {
+        Self { last: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord> Looks<K> {
+    /// The least and the most time between two looks of one recovery that is alone.
+    const EVERY_MS: (u64, u64) = (700, 10_000);
+    /// The most where there are others: what went wrong is seen by then, however many they are.
+    const MOST_MS: u64 = 60_000;
+    /// Looking takes one part in so many of the time.
+    const PART: u64 = 4;
+    /// Who has not looked for so long does not look any more.
+    const FORGOTTEN_MS: i64 = 90_000;
+
+    /// `who` has looked, which took so many milliseconds: how many until it may look again.
+    pub fn next(&mut self, who: K, took_ms: u64, now: Millis) -> u64 {
+        self.last.retain(|_, at| now.since(*at) <= Self::FORGOTTEN_MS);
+        self.last.insert(who, now);
+        let looking = u64::try_from(self.last.len()).unwrap_or(u64::MAX);
+        let every = took_ms.saturating_mul(Self::PART).saturating_mul(looking);
+        let (least, most) = Self::EVERY_MS;
+        let most = most.saturating_mul(looking).min(Self::MOST_MS);
+        every.saturating_sub(took_ms).clamp(least, most)
+    }
+
+    pub fn leave(&mut self, who: &K) {
+        self.last.remove(who);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_looks_alone_looks_a_quarter_of_the_time() {
+        let mut looks = Looks::default();
+        assert_eq!(looks.next("a", 1_000, Millis(0)), 3_000);
+        assert_eq!(looks.next("a", 0, Millis(4_000)), 700);
+        assert_eq!(looks.next("a", 9_000, Millis(5_000)), 10_000);
+    }
+
+    #[test]
+    fn of_several_who_look_all_together_look_a_quarter_of_the_time() {
+        let mut looks = Looks::default();
+        looks.next("a", 1_000, Millis(0));
+        assert_eq!(looks.next("b", 1_000, Millis(10)), 7_000);
+        assert_eq!(looks.next("a", 1_000, Millis(20)), 7_000);
+        assert_eq!(looks.next("b", 9_000, Millis(30)), 20_000);
+        for who in ["c", "d", "e", "f", "g", "h"] {
+            looks.next(who, 1_000, Millis(40));
+        }
+        assert_eq!(looks.next("a", 9_000, Millis(50)), 60_000);
+    }
+
+    #[test]
+    fn who_has_ended_or_looks_no_more_is_not_counted() {
+        let mut looks = Looks::default();
+        looks.next("a", 1_000, Millis(0));
+        looks.next("b", 1_000, Millis(1_000));
+        looks.leave(&"a");
+        assert_eq!(looks.next("b", 1_000, Millis(2_000)), 3_000);
+        looks.next("c", 1_000, Millis(3_000));
+        assert_eq!(looks.next("b", 1_000, Millis(93_001)), 3_000);
+    }
 
     const QUICK: Answered = Answered::After { ms: 300 };
 

@@ -14,6 +14,7 @@ mod golden;
 mod guard;
 mod hand;
 mod odd_text;
+mod openapi;
 mod replay;
 mod reports;
 mod returns;

@@ -1,6 +1,9 @@
 //! The application and those who call it.
 
-use crate::cloud::{self, Cloud};
+use crate::{
+    cloud::{self, Cloud},
+    openapi,
+};
 use api::{ApiState, Auth, Config, Healthcheck, Peer, RULES};
 use async_trait::async_trait;
 use axum::{Router, body::Body, extract::ConnectInfo};
@@ -209,11 +212,15 @@ impl World {
 
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         let from = Peer(([127, 0, 0, 1], 50_000).into());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         request.extensions_mut().insert(ConnectInfo(from));
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let text = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(text.to_vec()).unwrap();
+        if path.starts_with("/ha/v1/") {
+            openapi::check(&method, &path, head.status, &text);
+        }
         Answer { status: head.status, headers: head.headers, text }
     }
 

@@ -1,6 +1,6 @@
 //! What an answer means for the log: of a look, of an act, and of none at all.
 
-use super::{Came, LOOK_COST, LOOK_EVERY, OUTAGE_WAIT, Single, Turns, chain};
+use super::{Came, OUTAGE_WAIT, Single, Turns, chain};
 use crate::{
     error::ActFailed,
     look::{HostList, LookFailed, ServersView},
@@ -10,7 +10,7 @@ use crate::{
 use openstack::{AskError, Disposition};
 use ports::Boot;
 use recovery::{
-    ServerId, VMoveId,
+    Millis, ServerId, VMoveId,
     due::{self, Look},
     explain::words::{NO_RESERVED, RESERVED_BUSY},
     log::{Act, Entry, Planned, Reset, Skipped},
@@ -276,12 +276,19 @@ impl<'e> Turns<'e> {
             busy: &view.busy,
         };
         let mut entries = due::judge(&self.state, &engine.config().limits, &look, engine.now());
-        let took = engine.now().since(view.began).unsigned_abs();
-        let wait = Duration::from_millis(took).saturating_mul(LOOK_COST);
-        self.look_after = self.boot().plus(wait.clamp(LOOK_EVERY.0, LOOK_EVERY.1));
+        self.look_after = self.next_look(view.began);
         self.cursor = Some(view.cursor);
         entries.extend(self.asked(view.asked));
         entries
+    }
+
+    /// When to look again, after a look that began then.
+    pub(super) fn next_look(&self, began: Millis) -> Boot {
+        let now = self.engine.now();
+        let who = self.mission.subject.notification.clone();
+        let took_ms = now.since(began).unsigned_abs();
+        let wait_ms = self.engine.looks.borrow_mut().next(who, took_ms, now);
+        self.boot().plus(Duration::from_millis(wait_ms))
     }
 
     /// What an answer means, or the line that says that there was none.
@@ -322,7 +329,7 @@ impl<'e> Turns<'e> {
         self.engine.ports.entropy.jitter(wait.min(OUTAGE_WAIT.1))
     }
 
-    pub(super) fn later(&mut self) -> recovery::Millis {
+    pub(super) fn later(&mut self) -> Millis {
         let wait = self.outage_wait();
         self.outages = self.outages.saturating_add(1).min(6);
         self.engine.now().plus(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))

@@ -1,6 +1,6 @@
 //! The ordered starts of a host's recovery: what is due of them, and what an answer means for the log.
 
-use super::{Came, LOOK_COST, LOOK_EVERY, Turns, chain};
+use super::{Came, Turns, chain};
 use crate::{
     acts::Arrives,
     error::ActFailed,
@@ -108,9 +108,7 @@ impl<'e> Turns<'e> {
 
     pub(super) fn saw_starts(&mut self, view: StartsView) -> Vec<Entry> {
         let engine = self.engine;
-        let took = engine.now().since(view.began).unsigned_abs();
-        let wait = Duration::from_millis(took).saturating_mul(LOOK_COST);
-        self.starts.look_after = Some(self.boot().plus(wait.clamp(LOOK_EVERY.0, LOOK_EVERY.1)));
+        self.starts.look_after = Some(self.next_look(view.began));
         let limits = &engine.config().limits.tiers;
         let entries = tiers::judge(&self.state, limits, &view.look(), engine.now());
         self.starts.view = Some(view);
