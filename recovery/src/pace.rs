@@ -159,7 +159,8 @@ impl<K: Ord> Default for Looks<K> {
 impl<K: Ord> Looks<K> {
     /// The least and the most time between two looks of one recovery that is alone.
     const EVERY_MS: (u64, u64) = (700, 10_000);
-    /// The most where there are others: what went wrong is seen by then, however many they are.
+    /// So much more for each of the others, and the most of all: what went wrong is seen by then.
+    const OTHER_MS: u64 = 2_000;
     const MOST_MS: u64 = 60_000;
     /// Looking takes one part in so many of the time.
     const PART: u64 = 4;
@@ -172,8 +173,9 @@ impl<K: Ord> Looks<K> {
         self.last.insert(who, now);
         let looking = u64::try_from(self.last.len()).unwrap_or(u64::MAX);
         let every = took_ms.saturating_mul(Self::PART).saturating_mul(looking);
-        let (least, most) = Self::EVERY_MS;
-        let most = most.saturating_mul(looking).min(Self::MOST_MS);
+        let (least, alone) = Self::EVERY_MS;
+        let others = looking.saturating_sub(1).saturating_mul(Self::OTHER_MS);
+        let most = alone.saturating_add(others).min(Self::MOST_MS);
         every.saturating_sub(took_ms).clamp(least, most)
     }
 
@@ -185,6 +187,7 @@ impl<K: Ord> Looks<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn whoever_looks_alone_looks_a_quarter_of_the_time() {
@@ -200,11 +203,14 @@ mod tests {
         looks.next("a", 1_000, Millis(0));
         assert_eq!(looks.next("b", 1_000, Millis(10)), 7_000);
         assert_eq!(looks.next("a", 1_000, Millis(20)), 7_000);
-        assert_eq!(looks.next("b", 9_000, Millis(30)), 20_000);
-        for who in ["c", "d", "e", "f", "g", "h"] {
-            looks.next(who, 1_000, Millis(40));
-        }
-        assert_eq!(looks.next("a", 9_000, Millis(50)), 60_000);
+        assert_eq!(looks.next("b", 9_000, Millis(30)), 12_000);
+    }
+
+    #[test]
+    fn however_many_look_each_does_within_a_minute() {
+        let mut looks = Looks::default();
+        let waits: Vec<u64> = (0..40).map(|who| looks.next(who, 9_000, Millis(0))).collect();
+        assert_eq!((waits[0], waits[1], waits[24], waits[39]), (10_000, 12_000, 58_000, 60_000));
     }
 
     #[test]

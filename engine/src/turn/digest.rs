@@ -22,6 +22,8 @@ use recovery::{
 };
 use std::time::Duration;
 
+/// Nova evacuates no server sooner, so what it shows of them until then is not worth its time.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Why a server stays where the operator wants no evacuation.
 const LEFT_OUT: &str = "the operator's list of tasks has no evacuate_instances_task";
 
@@ -188,6 +190,7 @@ impl<'e> Turns<'e> {
         // Nothing was asked of Nova before this list: what it does not show has yet to change.
         if first {
             self.cursor = Some(list.cursor);
+            self.look_after = self.boot().plus(FIRST_LOOK);
             let within = list.within.clone().map(|hosts| WayEntry::Within { hosts });
             entries.extend(within.map(Entry::Way));
         }
