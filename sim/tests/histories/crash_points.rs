@@ -68,7 +68,7 @@ fn an_engine_that_dies_at_any_point_after_a_monitors_report_is_made_up_for() {
 
 #[test]
 fn an_engine_that_dies_at_any_point_after_a_persons_word_is_made_up_for() {
-    dies_everywhere(|engines| scene(Word::Person, engines), ALL, 165);
+    dies_everywhere(|engines| scene(Word::Person, engines), ALL, 164);
 }
 
 #[test]
