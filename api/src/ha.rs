@@ -8,7 +8,7 @@ use crate::{
     ask::{self, Ask, Reply, given},
     evidence,
     fault::Fault,
-    foresee, guard, hand,
+    fencing, foresee, guard, hand,
     microversion::Version,
     query::can_be_kept,
     returns,
@@ -43,8 +43,8 @@ const CONFIRM_DEAD: Schema =
     Schema { key: None, fields: &[("reason", Rule::Text(1000))], need: Need::All(&["reason"]) };
 
 /// Every path, and what answers there; `openapi/ha-v1.json` says what is sent and what comes.
-fn routes() -> [(&'static str, MethodRouter<Arc<ApiState>>); 22] {
-    [
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
+    vec![
         ("/openapi.json", get(open_api)),
         ("/hosts/{host}/confirm-dead", post(confirm_dead)),
         ("/hosts/{host}/evidence", get(evidence::list).post(evidence::attest)),
@@ -66,6 +66,7 @@ fn routes() -> [(&'static str, MethodRouter<Arc<ApiState>>); 22] {
         ("/guard/disarm", post(guard::disarm)),
         ("/guard/arm", post(guard::arm)),
         ("/notifications/{id}/explain", get(told::explain)),
+        ("/fencing", get(fencing::index)),
         ("/requests/{id}", get(show_request)),
     ]
 }

@@ -27,6 +27,7 @@ mod envelope;
 mod evidence;
 mod extensions;
 mod fault;
+mod fencing;
 mod foresee;
 mod guard;
 mod ha;

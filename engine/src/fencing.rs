@@ -38,6 +38,8 @@ pub struct Fencing {
     pub tools: Tools,
     /// `[fencing] report_interval`: how often a host that lives reports to Nova. Zero: nobody waits for it.
     pub report_interval: Duration,
+    /// `[fencing] check_interval`: how often the devices of each host are looked at; none: never.
+    pub check_every: Option<Duration>,
 }
 
 impl Fencing {

@@ -18,7 +18,7 @@
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
 //!   servers that wait for it.
-//! * `returns`: brings lost hosts back to service.
+//! * `returns`: brings lost hosts back to service. * `readiness`: whether hosts could be fenced.
 //! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
@@ -35,6 +35,7 @@ mod look;
 mod owners;
 mod priorities;
 mod process;
+mod readiness;
 mod reasons;
 mod records;
 mod report;
@@ -196,6 +197,7 @@ impl Engine {
                 self.greet_nova(),
                 self.undo_left_locks(),
                 self.bring_hosts_back(),
+                self.look_at_fences(),
             )
         });
         // The recoveries end after the shutdown, because the claims that feed them have; the

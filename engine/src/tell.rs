@@ -11,6 +11,7 @@ use recovery::{
     fencing::FenceEntry,
     log::{Act, Entry, Skipped},
     nouns::NotificationStatus,
+    readiness::{Check, Readiness},
     returns,
     state::{Outcome, Stage, State},
     way::WayEntry,
@@ -231,6 +232,20 @@ fn kind_of_trouble(failed: &(dyn Error + 'static)) -> &'static str {
 pub(crate) fn answers_again(outages: u32) {
     if outages > 0 {
         tracing::info!(outages, "it answers again");
+    }
+}
+
+/// Whether a host could be fenced has changed.
+pub(crate) fn readiness(host: &HostName, check: &Check) {
+    let why = check.why();
+    match check.readiness {
+        Readiness::Unready => tracing::warn!(%host, why, "the host could not be fenced now"),
+        Readiness::Impaired => {
+            tracing::warn!(%host, why, "the host could be fenced now, and a device of it is to be repaired");
+        }
+        Readiness::Ready => {
+            tracing::info!(%host, "the host could be fenced by all its devices again")
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Any fence agent of ClusterLabs, with `key=value` lines on its standard input.
 //!
-//! As Pacemaker does it, so that no password becomes an argument. It is asked for `status` and `off`, and never
-//! for anything else.
+//! As Pacemaker does it, so that no password becomes an argument. It is asked for `status`, `off` and `on`, and
+//! never for anything else.
 //!
 //! An agent's exit code says 0 (it has power, or it was done), 2 (no power, to `status`) or 1 (it did not
 //! work); *why* it did not work stands in its words only, and not every agent tells a wrong password from
@@ -124,6 +124,11 @@ impl Device for Agent {
 
     async fn off(&mut self, limit: Duration) -> Result<(), Failure> {
         let finished = self.run("off", limit).await?;
+        if finished.code == Some(0) { Ok(()) } else { Err(self.failed(&finished)) }
+    }
+
+    async fn on(&mut self, limit: Duration) -> Result<(), Failure> {
+        let finished = self.run("on", limit).await?;
         if finished.code == Some(0) { Ok(()) } else { Err(self.failed(&finished)) }
     }
 }

@@ -112,6 +112,9 @@ pub trait Device: Send + fmt::Debug {
 
     /// Takes the power away, hard, and does not give it back. That it was taken is for [`Device::look`] to say.
     async fn off(&mut self, limit: Duration) -> Result<(), Failure>;
+
+    /// Gives it power. That it has it is for [`Device::look`] to say. What has none to give refuses.
+    async fn on(&mut self, limit: Duration) -> Result<(), Failure>;
 }
 
 /// A text of somebody else's, made fit for a log: one line, not long, without control characters.

@@ -35,8 +35,9 @@ const OTHER_WAY: [&str; 3] = [
 /// What it says when no answer came, at the beginning or within a session. Where a BMC did answer, and with an
 /// error, the same words are followed by that error.
 const NO_SESSION: [&str; 2] = ["Unable to establish", "session timeout"];
-const NO_ANSWER: [&str; 4] = [
+const NO_ANSWER: [&str; 5] = [
     "Unable to get Chassis Power Status",
+    "Unable to set Chassis Power Control to Up/On",
     "Unable to set Chassis Power Control to Down/Off",
     "FRU Read failed",
     "Device not present (No Response)",
@@ -172,6 +173,10 @@ impl Device for Ipmi {
 
     async fn off(&mut self, limit: Duration) -> Result<(), Failure> {
         self.ask(&["chassis", "power", "off"], limit).await.map(|_| ())
+    }
+
+    async fn on(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.ask(&["chassis", "power", "on"], limit).await.map(|_| ())
     }
 }
 

@@ -14,6 +14,7 @@
 //! * [`mod@file`]: the devices, ladders and hosts that operators write down; refuses what it does not know.
 //! * [`ladder`]: decides, from what the devices answered, what is asked next and what is proven. Pure.
 //! * [`mod@climb`]: does what the ladder says, within its deadlines, for one host or many side by side.
+//! * [`mod@power_on`]: gives a host its power back, when a person asks for that.
 //! * [`mod@survey`]: looks at all devices of a host and orders nothing: could it be fenced now?
 //! * [`device`]: what every device can be asked. [`redfish`], [`ipmi`], [`agent`], [`ssh`] and [`storage`] are
 //!   the devices; a person is one too, and is only ever told what to do.
@@ -28,6 +29,7 @@ pub mod file;
 pub mod ipmi;
 pub mod ladder;
 pub mod machine;
+pub mod power_on;
 pub mod redfish;
 pub mod secret;
 pub mod ssh;

@@ -1,4 +1,5 @@
-//! A BMC that speaks Redfish (DMTF DSP0266, DSP2046), natively: read the system, `ForceOff`, read it again.
+//! A BMC that speaks Redfish (DMTF DSP0266, DSP2046), natively: read the system, `ForceOff`, read it again; `On` gives
+//! the power back.
 //!
 //! Never `GracefulShutdown` (the host may refuse), never `ForceRestart` or `PowerCycle` (the host comes back).
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 const SYSTEMS: &str = "/redfish/v1/Systems";
 const FORCE_OFF: &str = "ForceOff";
+const ON: &str = "On";
 
 /// One system of one BMC.
 #[derive(Debug)]
@@ -228,15 +230,25 @@ impl Device for Redfish {
     }
 
     async fn off(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.order(FORCE_OFF, limit).await
+    }
+
+    async fn on(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.order(ON, limit).await
+    }
+}
+
+impl Redfish {
+    async fn order(&self, what: &str, limit: Duration) -> Result<(), Failure> {
         let none = || Failure::Refused("the system has no action ComputerSystem.Reset".to_owned());
         let reset = self.reset.clone().ok_or_else(none)?;
         if let Some(allowed) = &reset.allowed
-            && !allowed.iter().any(|kind| kind == FORCE_OFF)
+            && !allowed.iter().any(|kind| kind == what)
         {
             let allowed = quoted(allowed.join(", ").as_bytes());
-            return Err(Failure::Refused(format!("it allows no ForceOff, only {allowed}")));
+            return Err(Failure::Refused(format!("it allows no {what}, only {allowed}")));
         }
-        let body = serde_json::json!({ "ResetType": FORCE_OFF }).to_string();
+        let body = serde_json::json!({ "ResetType": what }).to_string();
         self.ask(Method::POST, &reset.target, body, limit).await.map(|_| ())
     }
 }

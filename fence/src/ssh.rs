@@ -80,6 +80,10 @@ impl Device for Ssh {
             Some(_) => Err(Failure::Refused(said)),
         }
     }
+
+    async fn on(&mut self, _limit: Duration) -> Result<(), Failure> {
+        Err(Failure::Refused("a host without power is not reached over SSH".to_owned()))
+    }
 }
 
 fn nothing_to_see() -> Failure {

@@ -184,6 +184,10 @@ impl Device for Storage {
         }
         Ok(())
     }
+
+    async fn on(&mut self, _limit: Duration) -> Result<(), Failure> {
+        Err(Failure::Refused("a storage gives no host power".to_owned()))
+    }
 }
 
 #[cfg(test)]

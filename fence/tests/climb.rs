@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fence::build::Network;
 use fence::climb::Climbed;
+use fence::power_on::switch_on;
 use fence::secret::Secrets;
 use fence::survey::survey;
 use fence::{Climber, FencingFile, Life, Tools, Verdict, Witness};
@@ -67,6 +68,10 @@ impl Transport for Rack {
         }
         self.asked_at_once.fetch_sub(1, Ordering::Relaxed);
         let mut off = self.off.lock().unwrap();
+        if ask.method() == Method::POST && !String::from_utf8_lossy(ask.body()).contains("Force") {
+            off.retain(|(which, _)| *which != bmc || bmc == "spare");
+            return Ok(http::Response::new(Bytes::new()));
+        }
         if ask.method() == Method::POST {
             off.push((bmc, self.clock.boot().plus(self.off_after)));
             return Ok(http::Response::new(Bytes::new()));
@@ -197,6 +202,31 @@ async fn before_each_order_it_is_asked_whether_it_may_still_be_given() {
     assert_eq!(words(&climbed), "no-answer may-not");
     assert_eq!((asked.load(Ordering::Relaxed), climbed.evidence()), (1, None));
     assert!(night.rack.off.lock().unwrap().is_empty(), "it was ordered off all the same");
+}
+
+/// Of the two BMCs the spare one takes the order and gives no power.
+#[tokio::test(start_paused = true)]
+async fn power_is_given_back_by_the_first_device_that_says_so_afterwards() {
+    for (bmcs, by, path) in [
+        (&[("c1-bmc", Some(200)), ("spare", Some(100))][..], Some("bmc (redfish)"), "on, asked"),
+        (&[("spare", Some(100))], None, "no answer"),
+        (&[("c1-bmc", None), ("spare", Some(100))], None, "time was over"),
+    ] {
+        let night = night(bmcs, false);
+        let off = |bmc: &str| (bmc.to_owned(), night.rack.clock.boot());
+        night.rack.off.lock().unwrap().extend([off("c1-bmc"), off("spare")]);
+        let ladder = night.file.ladder_of("c1", None).unwrap();
+        let on = switch_on(&night.climber.tools, &ladder, || Ok(())).await;
+        assert_eq!(on.by.as_deref(), by, "{on:?}");
+        assert!(on.path[0].contains(path), "{on:?}");
+        if by.is_none() {
+            let [_, spare, person] = on.path.as_slice() else { panic!("{on:?}") };
+            assert!(spare.contains("time was over"), "{on:?}");
+            assert!(person.contains("cannot give a host power"), "{on:?}");
+        }
+        // 30 s and 60 s are the devices' deadlines.
+        assert!(night.rack.clock.0.elapsed() <= Duration::from_secs(91));
+    }
 }
 
 #[tokio::test(start_paused = true)]

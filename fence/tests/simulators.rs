@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use fence::build::SystemNetwork;
 use fence::climb::Climbed;
+use fence::power_on::switch_on;
 use fence::secret::Secrets;
 use fence::{Climber, FencingFile, Life, Machine, Tools, Witness};
 use ports::{Clock, Exec, Program, SystemClock, SystemExec};
@@ -221,6 +222,51 @@ cells! {
     a_host_that_is_not_reached_proves_nothing: "ssh" "dead";
     a_host_that_does_not_take_the_key_proves_nothing: "ssh" "wrong-key";
     another_host_at_the_address_is_not_told_to_stop: "ssh" "wrong-host";
+}
+
+/// What has no power is given it once, and what has it is left alone.
+async fn is_given_its_power_back(kind: &str) {
+    let rig = rig();
+    let cell = &rig.cells[&format!("{kind}/on")];
+    let text = fencing_yaml(&rig, kind, "on", cell);
+    let file = FencingFile::parse(Path::new("fencing.yaml"), &text).unwrap();
+    let mut ladder = file.ladder_of("compute01", Some("ladder:alone")).unwrap();
+    let tools = climber(&rig, cell).tools;
+    if kind != "agent" {
+        let other = Machine { serial: Some("SN-OTHER".into()), uuid: Some("other".into()) };
+        ladder.machine = other;
+        let wrong = switch_on(&tools, &ladder, || Ok(())).await;
+        assert!(wrong.by.is_none() && wrong.path[0].contains("another machine"), "{wrong:?}");
+    }
+    ladder.machine = Machine { uuid: Some(cell.uuid.clone()), serial: Some(cell.serial.clone()) };
+    let forbidden = switch_on(&tools, &ladder, || Err("the lease ran out".into())).await;
+    assert!(forbidden.by.is_none() && forbidden.path[0].contains("the lease"), "{forbidden:?}");
+    assert_eq!(std::fs::read_to_string(&cell.orders).unwrap(), "");
+    for (n, said) in ["asked again after it was ordered", "on already"].into_iter().enumerate() {
+        let on = switch_on(&tools, &ladder, || Ok(())).await;
+        assert_eq!(on.by, Some(format!("bmc ({kind})")), "{on:?}");
+        assert!(on.path[0].contains(said), "{n}: {on:?}");
+    }
+    let orders = std::fs::read_to_string(&cell.orders).unwrap();
+    assert!(orders.lines().count() == 1 && orders.to_lowercase().contains("on"), "{orders}");
+}
+
+#[tokio::test]
+#[ignore = "needs the simulators: fence/tests/bmc/run"]
+async fn redfish_gives_a_host_its_power_back() {
+    is_given_its_power_back("redfish").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the simulators: fence/tests/bmc/run"]
+async fn ipmi_gives_a_host_its_power_back() {
+    is_given_its_power_back("ipmi").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the simulators: fence/tests/bmc/run"]
+async fn an_agent_gives_a_host_its_power_back() {
+    is_given_its_power_back("agent").await;
 }
 
 /// What every process of this machine was started with, for as long as `going`.

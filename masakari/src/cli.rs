@@ -136,6 +136,7 @@ mod tests {
         assert!(matches!(role("masakari cancel n1"), Role::Cancel(_)));
         assert!(matches!(role("masakari return compute01"), Role::Return(_)));
         assert!(matches!(role("masakari return --list"), Role::Return(_)));
+        assert!(matches!(role("masakari fence status"), Role::Fence(_)));
     }
 
     #[test]

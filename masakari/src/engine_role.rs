@@ -89,7 +89,8 @@ fn settings(
         tracing::info!(devices, ladders, hosts, "lost hosts are fenced");
         let tools = fence_role::tools(clock.clone());
         let report_interval = configuration.report_interval();
-        let fencing = Fencing { file: Arc::new(file), tools, report_interval };
+        let check_every = configuration.check_interval();
+        let fencing = Fencing { file: Arc::new(file), tools, report_interval, check_every };
         config.limits.fencing.quiet_ms = i64::try_from(fencing.quiet().as_millis())?;
         config.fencing = Some(fencing);
     }

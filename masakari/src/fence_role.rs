@@ -1,8 +1,9 @@
 //! `masakari fence`: what is wrong with the file of fence devices, and whether a host could be fenced now.
 //!
-//! Nothing here orders anything of a device: a power state is read, and which machine it belongs to.
+//! Nothing here orders anything of a device: a power state is read, and which machine it belongs to. Without a host it is
+//! told what the engines found when they looked last.
 
-use crate::{cli::ConfigArgs, config, config::Configuration, output};
+use crate::{ask::Cloud, cli::ConfigArgs, config, config::Configuration, output};
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use fence::build::SystemNetwork;
@@ -10,6 +11,7 @@ use fence::file::FileError;
 use fence::secret::Secrets;
 use fence::survey::survey;
 use fence::{FencingFile, Tools};
+use openstack::instance_ha::Fencing;
 use ports::{Clock, SystemClock, SystemExec};
 use std::{
     path::{Path, PathBuf},
@@ -28,8 +30,16 @@ pub(crate) struct Fence {
 enum What {
     /// A file: everything that is wrong in it. A host: everything that keeps it from being fenced now
     Check(Asked),
-    /// What every device of a host's ladder says now
-    Status(Asked),
+    /// What every device of a host's ladder says now; without a host, which hosts could be fenced when the engines looked last
+    Status(Box<Status>),
+}
+
+#[derive(Args, Debug)]
+struct Status {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    cloud: Cloud,
 }
 
 #[derive(Args, Debug)]
@@ -49,7 +59,8 @@ impl Fence {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let (asked, checks) = match &self.what {
             What::Check(asked) => (asked, true),
-            What::Status(asked) => (asked, false),
+            What::Status(of) if of.asked.what.is_none() => return listed(&of.cloud),
+            What::Status(of) => (&of.asked, false),
         };
         let named_file = asked.what.as_ref().filter(|what| is_file(what)).map(PathBuf::from);
         let path = match (&named_file, checks) {
@@ -99,6 +110,45 @@ fn summary(path: &Path, file: &FencingFile) -> String {
         count(file.ladders.len(), "ladder"),
         count(file.hosts.len(), "host"),
     )
+}
+
+/// All hosts. Exit code 1: one of them could not be fenced, or a device is to be repaired.
+fn listed(cloud: &Cloud) -> anyhow::Result<ExitCode> {
+    let hosts = cloud.ask(async |client| client.fencing().await)?;
+    let hosts = hosts.context("nobody tells which hosts could be fenced")?;
+    for host in &hosts {
+        output::say(&line(host));
+    }
+    let count = |state: &str| hosts.iter().filter(|host| host.state == state).count();
+    let (well, faulty) = (count("ready"), count("impaired") + count("not_ready"));
+    let unknown = hosts.len() - well - faulty;
+    output::say(&format!(
+        "{well} of {} hosts could be fenced; {faulty} are to be seen to; {unknown} were not looked at yet",
+        hosts.len()
+    ));
+    Ok(if faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn line(host: &Fencing) -> String {
+    let (name, segment) = (&host.host, &host.segment);
+    let said = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (since, why, at) = (said(&host.since), said(&host.why), said(&host.checked_at));
+    match host.state.as_str() {
+        "ready" => format!("{name} ({segment}): could be fenced at {at}"),
+        "impaired" => {
+            format!(
+                "{name} ({segment}): could be fenced at {at}; to be repaired since {since}: {why}"
+            )
+        }
+        "not_ready" => {
+            format!(
+                "{name} ({segment}): COULD NOT BE FENCED since {since}, asked again at {at}: {why}"
+            )
+        }
+        _ => format!(
+            "{name} ({segment}): not looked at yet; engines with [fencing] devices_file and check_interval do that"
+        ),
+    }
 }
 
 /// Asks the devices of one host. `checks`: only what is wrong is a reason to fail; otherwise nothing is.

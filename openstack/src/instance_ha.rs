@@ -4,9 +4,9 @@
 mod bodies;
 
 pub use bodies::{
-    Details, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment, Notification,
-    PlannedStop, Progress, Reported, RequestAnswer, RequestState, Return, Segment, Told, Turn,
-    VMove,
+    Details, Fencing, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment,
+    Notification, PlannedStop, Progress, Reported, RequestAnswer, RequestState, Return, Segment,
+    Told, Turn, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -166,6 +166,13 @@ impl Client {
         let request = Request::get(&self.service, &["ha", "v1", "stops"], DEADLINE);
         let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
         reply.read_under("stops")
+    }
+
+    /// Whether each host could be fenced, as the engines looked last.
+    pub async fn fencing(&self) -> Result<Vec<Fencing>, AskError> {
+        let request = Request::get(&self.service, &["ha", "v1", "fencing"], DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under("fencing")
     }
 
     /// Has what failed in a recovery tried again. A [`AskError::Conflict`] says why it cannot be.

@@ -56,6 +56,12 @@ impl LeaseKey {
         Self(format!("process:{host}"))
     }
 
+    /// The right to look at all hosts' fence devices.
+    #[must_use]
+    pub fn fence_checks() -> Self {
+        Self("fence-checks".into())
+    }
+
     /// The right to look at the whole cloud: one engine at a time does, once.
     #[must_use]
     pub fn report() -> Self {

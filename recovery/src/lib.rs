@@ -45,6 +45,7 @@ pub mod plan;
 pub mod priority;
 pub mod process;
 pub mod quarantine;
+pub mod readiness;
 pub mod report;
 pub mod request;
 pub mod requests;

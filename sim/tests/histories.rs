@@ -32,6 +32,8 @@ mod own_steps;
 mod owners;
 #[path = "histories/pace.rs"]
 mod pace;
+#[path = "histories/readiness.rs"]
+mod readiness;
 #[path = "histories/report.rs"]
 mod report;
 #[path = "histories/reserved_points.rs"]

@@ -24,6 +24,7 @@ use recovery::{
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
     quarantine::Death,
+    readiness::Check,
     request::{Request, RequestState},
     stops::Stop,
 };
@@ -72,6 +73,12 @@ impl Memory {
     #[must_use]
     pub fn all_notifications(&self) -> Vec<Notification> {
         self.lock().notifications.values().cloned().collect()
+    }
+
+    /// What the last look at each host's fence devices came to, past any gate.
+    #[must_use]
+    pub fn all_fence_checks(&self) -> Vec<Check> {
+        self.lock().fence_checks.values().cloned().collect()
     }
 
     /// Every VM move, oldest first, past any gate.
@@ -236,6 +243,19 @@ impl Store for Memory {
 
     async fn away(&self, limit: u32) -> Result<Vec<Away>, StoreError> {
         self.run("listing hosts that are away", |data| Ok(data.away(limit))).await
+    }
+
+    async fn fence_checks(&self) -> Result<Vec<Check>, StoreError> {
+        self.run("listing fence checks", |data| Ok(data.fence_checks.values().cloned().collect()))
+            .await
+    }
+
+    async fn keep_fence_check(&self, check: &Check) -> Result<(), StoreError> {
+        self.run("keeping a fence check", |data| {
+            data.fence_checks.insert(check.host.clone(), check.clone());
+            Ok(())
+        })
+        .await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

@@ -13,6 +13,7 @@ use recovery::{
         VMoveStatus, VMoveType,
     },
     quarantine::Death,
+    readiness::Check,
     request::{Request, RequestState},
     returns::Word,
     stops::Stop,
@@ -110,6 +111,10 @@ pub trait Store: Send + Sync + Debug {
     /// Hosts that recoveries have left out of service and that are not back, oldest first, at most `limit`;
     /// one host may be there after several.
     async fn away(&self, limit: u32) -> Result<Vec<Away>, StoreError>;
+    /// What the last look at the fence devices of each host came to, of hosts that are deleted, too.
+    async fn fence_checks(&self) -> Result<Vec<Check>, StoreError>;
+    /// Keeps it instead of the host's last one.
+    async fn keep_fence_check(&self, check: &Check) -> Result<(), StoreError>;
     /// The rows of these leases; a key that was never taken has none.
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError>;
     /// Takes all of `claims`, or none (`None`): each row must still be what was seen.

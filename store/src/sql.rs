@@ -18,6 +18,7 @@ mod paged;
 mod pool;
 mod purge;
 mod pythons;
+mod readiness;
 mod recoveries;
 mod reports;
 mod requests;

@@ -9,6 +9,7 @@ mod cloud;
 mod confirm;
 mod engine;
 mod evidence;
+mod fencing;
 mod foresee;
 mod golden;
 mod guard;

@@ -70,6 +70,25 @@ async fn it_is_asked_who_it_is_and_ordered_off_where_it_says() {
 }
 
 #[tokio::test]
+async fn it_is_given_its_power_back_only_where_it_takes_that_order() {
+    let tame = bmc(&[("/redfish/v1/Systems/1", SYSTEM)], 204);
+    let mut device_of_tame = device(&tame, Some("1"), "secret");
+    device_of_tame.examine(LIMIT).await.unwrap();
+    device_of_tame.on(LIMIT).await.unwrap();
+    let heard = tame.heard.lock().unwrap().clone();
+    assert_eq!(
+        heard[1],
+        r#"POST https://10.0.0.7/redfish/v1/Systems/1/Actions/Reset {"ResetType":"On"}"#
+    );
+    let page = SYSTEM.replace(r#"["On", "#, "[");
+    let odd = bmc(&[("/redfish/v1/Systems/1", &page)], 204);
+    let mut device_of_odd = device(&odd, Some("1"), "secret");
+    device_of_odd.examine(LIMIT).await.unwrap();
+    assert!(matches!(device_of_odd.on(LIMIT).await, Err(Failure::Refused(_))));
+    assert_eq!(odd.heard.lock().unwrap().len(), 1, "nothing was posted");
+}
+
+#[tokio::test]
 async fn without_a_system_the_only_one_is_taken_and_of_several_none() {
     let one = r#"{"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]}"#;
     let alone = bmc(&[(SYSTEMS, one), ("/redfish/v1/Systems/1", SYSTEM)], 204);

@@ -21,8 +21,11 @@ import bcrypt
 import misbehave
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CASES = ["off", "already-off", "dead", "slow", "wrong-password", "lying", "flapping", "wrong-machine"]
+CASES = ["off", "already-off", "dead", "slow", "wrong-password", "lying", "flapping", "wrong-machine",
+         "on"]
 KINDS = ["redfish", "ipmi", "agent"]
+# The host has no power at first.
+WITHOUT_POWER = ["already-off", "on"]
 # The ways in which a host itself is reached, or not.
 SSH_CASES = ["off", "dead", "wrong-key", "wrong-host"]
 USER, PASSWORD = "admin", "Sw0rdfish.4711"
@@ -142,7 +145,7 @@ set_working_mc 0x20
         """A host and its BMC, which behaves in the way of another case if it is told to."""
         name = f"{kind}/{case}"
         directory = os.path.join(self.top, kind, case)
-        self.host(directory, alive=case != "already-off")
+        self.host(directory, alive=case not in WITHOUT_POWER)
         cell = {"beat": directory + "/beat", "orders": directory + "/orders", "on": directory + "/on",
                 "uuid": uuid_of(name), "serial": serial_of(name), "spare_uuid": uuid_of(name + "/spare")}
         context = misbehave.tls(self.top)
@@ -227,7 +230,7 @@ def names_of(kind, case):
     name = f"{kind}/{case}"
     yield name + "/spare", "On"
     if kind != "ipmi":
-        yield name, "Off" if case == "already-off" else "On"
+        yield name, "Off" if case in WITHOUT_POWER else "On"
         if case == "wrong-machine":
             yield name + "/neighbour", "On"
 

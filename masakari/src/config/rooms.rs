@@ -279,6 +279,12 @@ impl Configuration {
         Duration::from_secs(self.values.get("fencing", "report_interval"))
     }
 
+    /// How often it is looked whether each host could be fenced.
+    pub(crate) fn check_interval(&self) -> Option<Duration> {
+        let every = Duration::from_secs(self.values.get("fencing", "check_interval"));
+        (!every.is_zero()).then_some(every)
+    }
+
     fn require(&self) -> Require {
         match self.text("fencing", "require").as_deref() {
             Some("proven") => Require::Proven,

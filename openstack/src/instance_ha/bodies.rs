@@ -231,6 +231,22 @@ pub struct Turn {
     pub reason: Option<String>,
 }
 
+/// `/ha/v1`: whether a host could be fenced. Times are text, in UTC.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Fencing {
+    pub host: String,
+    pub segment: String,
+    /// `ready`, `impaired`, `not_ready` or `unknown`.
+    pub state: String,
+    /// What the devices say that could not prove anything now.
+    #[serde(default)]
+    pub why: Option<String>,
+    #[serde(default)]
+    pub since: Option<String>,
+    #[serde(default)]
+    pub checked_at: Option<String>,
+}
+
 /// `/ha/v1`: what a reporter attests.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct NewEvidence {

@@ -19,6 +19,7 @@ mod own_steps;
 mod priorities;
 mod process;
 mod quarantine;
+mod readiness;
 mod reasons;
 mod report;
 mod restart;

@@ -40,6 +40,8 @@ pub(crate) struct Fence {
     pub(crate) side_by_side: usize,
     /// What Masakari has of each host.
     pub(crate) control_attributes: &'static str,
+    /// `[fencing] check_interval`.
+    pub(crate) check_every_s: Option<u64>,
 }
 
 impl Default for Fence {
@@ -50,6 +52,7 @@ impl Default for Fence {
             healed_after_ms: None,
             side_by_side: 16,
             control_attributes: "ladder:default",
+            check_every_s: None,
         }
     }
 }
@@ -94,6 +97,7 @@ pub(crate) fn fencing(stage: &Stage, process: &Process) -> Option<Fencing> {
             secrets: Arc::new(Secrets { environment, credentials: None }),
         },
         report_interval: Duration::from_secs(10),
+        check_every: fence.check_every_s.map(Duration::from_secs),
     })
 }
 

@@ -13,6 +13,7 @@ use recovery::{
     lease::{LeaseKey, LeaseRow},
     nouns::{Host, Notification, NotificationStatus, Segment, VMove},
     quarantine::Death,
+    readiness::Check,
     request::Request,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ pub(super) struct Data {
     pub(super) for_process: BTreeSet<HostId>,
     /// The recoveries that have left their hosts out of service.
     pub(super) returns: BTreeMap<NotificationId, Left>,
+    pub(super) fence_checks: BTreeMap<HostId, Check>,
     pub(super) requests: BTreeMap<String, Request>,
     pub(super) guard: super::guard::Guard,
 }

@@ -1,8 +1,8 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
 use super::{
-    Sql, deaths, guard, leases, log, nouns, recoveries, reports, requests, returns, rows, schema,
-    small, stops, taskflow,
+    Sql, deaths, guard, leases, log, nouns, readiness, recoveries, reports, requests, returns,
+    rows, schema, small, stops, taskflow,
 };
 use crate::{
     Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
@@ -18,6 +18,7 @@ use recovery::{
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
     quarantine::Death,
+    readiness::Check,
     request::{Request, RequestState},
     stops::Stop,
 };
@@ -153,6 +154,14 @@ impl Store for Sql {
 
     async fn away(&self, limit: u32) -> Result<Vec<Away>, StoreError> {
         self.repeat("listing hosts that are away", |_| returns::away(self, limit)).await
+    }
+
+    async fn fence_checks(&self) -> Result<Vec<Check>, StoreError> {
+        self.repeat("listing fence checks", |_| readiness::all(self)).await
+    }
+
+    async fn keep_fence_check(&self, check: &Check) -> Result<(), StoreError> {
+        self.repeat("keeping a fence check", |_| readiness::keep(self, check)).await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

@@ -328,3 +328,24 @@ pub(crate) mod passed {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// What the last look at a host's fence devices came to.
+pub(crate) mod fence_checks {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_fence_checks")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub host: String,
+        pub at_ms: i64,
+        pub since_ms: i64,
+        pub readiness: String,
+        pub found: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

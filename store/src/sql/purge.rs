@@ -8,8 +8,8 @@
 use super::{
     Sql,
     ours::{
-        deaths, evidence, fingerprints, history, leases, log, recoveries, requests, restarts,
-        returns,
+        deaths, evidence, fence_checks, fingerprints, history, leases, log, recoveries, requests,
+        restarts, returns,
     },
     rows,
     theirs::{
@@ -77,6 +77,7 @@ impl Sql {
         while self.repeat("purging old returns", |_| old_returns(self, before)).await? > 0 {}
         while self.repeat("purging old logs of hosts", |_| logs_of_hosts(self, before)).await? > 0 {
         }
+        self.repeat("purging old fence checks", |_| old_fence_checks(self, before)).await?;
         while self.repeat("purging leases of servers", |_| servers_leases(self)).await? > 0 {}
         Ok(purged)
     }
@@ -314,6 +315,13 @@ async fn logs_of_hosts(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
     leases::Entity::delete_many().filter(leases::Column::LeaseKey.is_in(keys)).exec(&*open).await?;
     open.commit().await?;
     Ok(gone)
+}
+
+/// Of hosts that are deleted: the others' are young, or made anew.
+async fn old_fence_checks(sql: &Sql, before: Millis) -> Result<(), Trouble> {
+    use fence_checks::{Column, Entity};
+    Entity::delete_many().filter(Column::AtMs.lt(before.0)).exec(&sql.db).await?;
+    Ok(())
 }
 
 /// Leases of single servers that nobody holds, of which there is one for each that ever failed. Who

@@ -280,14 +280,22 @@ pub(crate) async fn older_databases_are_brought_up_to_date(doors: &Doors) {
     }
 }
 
-/// Version 6 had no `ha_stops`, version 5 no `ha_returns` either, version 4 nothing of the guard either, version 3 no `ha_deaths`.
+/// Version 7 had no `ha_fence_checks`, version 6 no `ha_stops` either, version 5 no `ha_returns`, version 4 nothing of the guard, version 3 no `ha_deaths`.
 pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors: &Doors) {
     let db = raw(doors).await;
     let (_, host) = segment_and_host(&*doors.a).await;
     let open = accepted(&*doors.a, report(10, &host)).await;
     let sql = connect(doors.url.as_deref().unwrap()).await;
-    let newer = ["ha_stops", "ha_returns", "ha_guard", "ha_switches", "ha_passed", "ha_deaths"];
-    for (version, tables) in [(6, 1), (5, 2), (4, 5), (3, 6)] {
+    let newer = [
+        "ha_fence_checks",
+        "ha_stops",
+        "ha_returns",
+        "ha_guard",
+        "ha_switches",
+        "ha_passed",
+        "ha_deaths",
+    ];
+    for (version, tables) in [(7, 1), (6, 2), (5, 3), (4, 6), (3, 7)] {
         let mut before: Vec<String> =
             newer.iter().take(tables).map(|table| format!("DROP TABLE {table}")).collect();
         before.push(format!("UPDATE ha_schema SET version = {version}"));
@@ -297,6 +305,7 @@ pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors
         sql.check().await.unwrap();
         assert_eq!(sql.away(10).await.unwrap(), []);
         assert_eq!(sql.stops(NOW, 10).await.unwrap(), []);
+        assert_eq!(sql.fence_checks().await.unwrap(), []);
     }
     let lease = take(&sql, LeaseKey::recovery(&open.uuid), &owner("one")).await;
     let row = vmove(30, &open);

@@ -16,6 +16,7 @@ mod long_history;
 mod nouns;
 mod outages;
 mod purged;
+mod readiness;
 mod reports;
 mod requests;
 mod returns;
@@ -137,6 +138,8 @@ macro_rules! every_store {
                 what_a_client_says_of_its_maintenance_is_kept_with_it
                 a_host_that_was_deleted_does_not_come_back
                 a_persons_wish_for_a_return_reads_back;
+            readiness:
+                the_last_look_at_each_hosts_devices_is_kept;
         }
     };
 }
@@ -165,6 +168,7 @@ macro_rules! every_database {
                 what_is_tried_again_is_listed_as_what_it_is;
             purged:
                 what_is_old_goes_and_what_has_not_ended_stays
+                looks_at_the_devices_of_hosts_that_are_gone_go
                 the_log_of_a_host_goes_when_nothing_is_left_of_its_losses
                 leases_of_servers_go_once_nobody_holds_them
                 no_more_rows_go_than_were_allowed

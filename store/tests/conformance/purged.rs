@@ -76,6 +76,17 @@ pub(crate) async fn what_is_old_goes_and_what_has_not_ended_stays(doors: &Doors)
     assert_eq!(sql.purge(yesterday(), None).await.unwrap(), Purged::default());
 }
 
+pub(crate) async fn looks_at_the_devices_of_hosts_that_are_gone_go(doors: &Doors) {
+    let (sql, before) = (door(doors).await, yesterday());
+    let [old, young] = [1, 2].map(|n| crate::readiness::check(n, Ok(Vec::new())));
+    let young = recovery::readiness::Check { at: before, ..young };
+    for check in [&old, &young] {
+        sql.keep_fence_check(check).await.unwrap();
+    }
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(sql.fence_checks().await.unwrap(), [young]);
+}
+
 /// The losses and returns of hosts are logs under the hosts' own ids.
 pub(crate) async fn the_log_of_a_host_goes_when_nothing_is_left_of_its_losses(doors: &Doors) {
     let (sql, before) = (door(doors).await, yesterday());

@@ -18,6 +18,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("fencing", "report_interval", Kind::Int { min: 0, max: 600 })
         .default("10")
         .help("`report_interval` of your nova.conf: a host that Nova has heard within it, and 5 s more, is not fenced yet; 0: nobody waits for a heartbeat, before or after"),
+    Opt::new("fencing", "check_interval", Kind::Int { min: 0, max: 604_800 })
+        .default("3600")
+        .help("Every so many seconds it is looked whether each host could be fenced, by one engine and spread over this time; a host where a device is to be repaired every five minutes; 0: never"),
     Opt::new("guard", "segment_hosts", Kind::Int { min: 0, max: 100_000 })
         .default("0")
         .help("The most hosts of a segment that may be lost at once before none of their recoveries begins; 0: no such number"),

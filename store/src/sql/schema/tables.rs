@@ -268,6 +268,13 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_fence_checks",
+        columns: "host VARCHAR(36) NOT NULL, at_ms BIGINT NOT NULL, since_ms BIGINT NOT NULL, \
+            readiness VARCHAR(16) NOT NULL, found {long_text} NOT NULL, PRIMARY KEY (host)",
+        indexes: &[],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],
