@@ -1,14 +1,22 @@
-//! `/ha/v1`: whether the hosts of the segments could be fenced, as the engines looked last.
+//! `/ha/v1`: whether the hosts of the segments could be fenced, as the engines looked last; and a person who has it tried.
 
-use crate::{ApiState, ask::Reply, fault::Fault, ha::enter, timestamp::iso};
+use crate::{
+    ApiState,
+    ask::Reply,
+    fault::Fault,
+    ha::{enter, file_about, find_host},
+    hand::reason,
+    timestamp::iso,
+};
 use axum::{
-    extract::{Request, State},
+    extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
 use recovery::{
     HostId,
     nouns::{Host, Segment},
     readiness::{Check, Rung},
+    request::Asked,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -31,6 +39,20 @@ pub(crate) async fn index(
         }
     }
     Ok(Reply::ok(&json!({ "fencing": shown }))?.into_response())
+}
+
+/// A person has a host on which nothing runs switched off and on again.
+pub(crate) async fn test(
+    State(api): State<Arc<ApiState>>,
+    Path(host): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    let reason = reason(&ask)?;
+    ask.can("ha:hosts:fence_test")?;
+    let host = find_host(&ask, &host).await?;
+    let about = format!("Host {}", host.name);
+    file_about(&ask, about, Asked::FenceTest { host: host.name, reason }).await
 }
 
 fn view(segment: &Segment, host: &Host, check: Option<&Check>) -> Value {

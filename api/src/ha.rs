@@ -67,6 +67,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
         ("/guard/arm", post(guard::arm)),
         ("/notifications/{id}/explain", get(told::explain)),
         ("/fencing", get(fencing::index)),
+        ("/hosts/{host}/fence-test", post(fencing::test)),
         ("/requests/{id}", get(show_request)),
     ]
 }

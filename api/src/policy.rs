@@ -62,6 +62,11 @@ pub const RULES: &[RuleDefault] = &[
     rule("ha:hosts:recover", ADMIN, "POST /ha/v1/hosts/{host}/recover: reports its failure"),
     rule("ha:hosts:return", ADMIN, "POST /ha/v1/hosts/{host}/return: brings it back to service"),
     rule("ha:returns:index", ADMIN, "GET /ha/v1/returns, and GET /ha/v1/hosts/{host}/return"),
+    rule(
+        "ha:hosts:fence_test",
+        ADMIN,
+        "POST /ha/v1/hosts/{host}/fence-test: switches an empty host off and on again",
+    ),
     rule("ha:fencing:index", ADMIN, "GET /ha/v1/fencing: which hosts could be fenced now"),
     rule("ha:notifications:retry", ADMIN, "POST /ha/v1/notifications/{notification}/retry"),
     rule("ha:notifications:cancel", ADMIN, "POST /ha/v1/notifications/{notification}/cancel"),

@@ -88,7 +88,7 @@ impl Engine {
         found: &UnboundedSender<Claimed>,
     ) -> Result<(), StoreError> {
         let mut open = self.ports.store.open_recoveries(OPEN_MOST).await?;
-        open.retain(|o| !here.borrow().contains_key(&o.notification));
+        open.retain(|o| !here.borrow().contains_key(&o.notification) && !self.is_tested(o));
         if open.is_empty() {
             return Ok(());
         }
@@ -187,6 +187,12 @@ impl Engine {
             tracing::debug!("taken while shutting down");
         }
         Ok(())
+    }
+
+    /// Whether its host is switched off and on at this moment: it gets its power back before it is judged.
+    fn is_tested(&self, recovery: &OpenRecovery) -> bool {
+        let tested = self.tested.borrow();
+        recovery.host_name.as_ref().is_some_and(|host| tested.contains(host))
     }
 
     /// Whether as many of its kind run here as may.

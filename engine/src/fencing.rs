@@ -142,7 +142,7 @@ impl Brake {
         self.0.borrow_mut().pulled = Some(why);
     }
 
-    fn may(&self, now: Boot) -> Result<(), String> {
+    pub(crate) fn may(&self, now: Boot) -> Result<(), String> {
         let held = self.0.borrow();
         let old = now.since(held.looked_at);
         match held.pulled.as_ref().or(held.why.as_ref()) {
@@ -230,12 +230,12 @@ impl Engine {
 
 /// The second look: Nova's heartbeats.
 #[derive(Debug)]
-struct HeardByNova {
-    nova: Nova,
-    clock: Arc<dyn Clock>,
-    quiet: Duration,
+pub(crate) struct HeardByNova {
+    pub(crate) nova: Nova,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) quiet: Duration,
     /// A heartbeat up to this moment may be a write of ours.
-    own_write: Option<Millis>,
+    pub(crate) own_write: Option<Millis>,
 }
 
 impl HeardByNova {

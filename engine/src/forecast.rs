@@ -50,6 +50,7 @@ impl Engine {
             | request::Asked::Attest { .. }
             | request::Asked::Retry { .. }
             | request::Asked::Return { .. }
+            | request::Asked::FenceTest { .. }
             | request::Asked::Cancel { .. }
             | request::Asked::Approve { .. }
             | request::Asked::Reject { .. } => Ok(()),

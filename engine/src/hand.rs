@@ -33,6 +33,7 @@ impl Engine {
                 | Asked::ConfirmDead { .. }
                 | Asked::Attest { .. }
                 | Asked::Return { .. }
+                | Asked::FenceTest { .. }
                 | Asked::Plan { .. }
                 | Asked::Report { .. } => {}
             }
@@ -128,6 +129,7 @@ impl Engine {
             Asked::ConfirmDead { .. }
             | Asked::Attest { .. }
             | Asked::Return { .. }
+            | Asked::FenceTest { .. }
             | Asked::Plan { .. }
             | Asked::Report { .. } => {}
         }
@@ -153,6 +155,7 @@ fn fits(
         Asked::ConfirmDead { .. }
         | Asked::Attest { .. }
         | Asked::Return { .. }
+        | Asked::FenceTest { .. }
         | Asked::Plan { .. }
         | Asked::Report { .. } => Ok(()),
     }
@@ -176,6 +179,7 @@ fn entry_of(request: &Request) -> Option<HandEntry> {
         Asked::ConfirmDead { .. }
         | Asked::Attest { .. }
         | Asked::Return { .. }
+        | Asked::FenceTest { .. }
         | Asked::Plan { .. }
         | Asked::Report { .. } => None,
     }

@@ -84,7 +84,7 @@ impl<'e, S: Fold> Journal<'e, S> {
         self.state = next;
         for line in &lines {
             if let Entry::Ended { status, message } = &line.entry {
-                tell::ended(*status, message.as_deref());
+                tell::ended(S::WHAT, *status, message.as_deref());
             }
         }
         Ok(())

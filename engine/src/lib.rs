@@ -18,12 +18,13 @@
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
 //!   servers that wait for it.
-//! * `returns`: brings lost hosts back to service. * `readiness`: whether hosts could be fenced.
+//! * `returns`: brings lost hosts back to service. * `readiness`, `drill`: whether hosts could be fenced, asked and tried.
 //! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
 mod claim;
 mod config;
+mod drill;
 mod error;
 mod fencing;
 mod forecast;
@@ -119,6 +120,8 @@ pub struct Engine {
     reserves_seen: RefCell<Watch>,
     /// What persons ask of recoveries that run.
     words: RefCell<BTreeMap<NotificationId, Vec<Request>>>,
+    /// Hosts that are switched off and on, or about to be, because a person asked for that.
+    tested: RefCell<BTreeSet<HostName>>,
     /// Leases of the recoveries of which persons ask something, as we saw them.
     recoveries_seen: RefCell<Watch>,
     /// Servers that wait for room.
@@ -149,6 +152,7 @@ impl Engine {
             taking: RefCell::default(),
             reserves_seen: RefCell::default(),
             words: RefCell::default(),
+            tested: RefCell::default(),
             recoveries_seen: RefCell::default(),
             rooms: RefCell::default(),
             resting: RefCell::default(),

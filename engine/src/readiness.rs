@@ -78,14 +78,15 @@ impl Engine {
         Ok(())
     }
 
-    /// One host; a host that is just recovered has its devices for itself.
+    /// One host; a host that is just recovered, or tested, has its devices for itself.
     async fn look_at_fence(
         &self,
         fencing: &Fencing,
         host: &Host,
         known: &BTreeMap<HostId, Check>,
     ) -> Result<Option<Check>, StoreError> {
-        if self.ports.store.open_host_recovery(&host.name).await?.is_some() {
+        let is_tested = self.tested.borrow().contains(&host.name);
+        if is_tested || self.ports.store.open_host_recovery(&host.name).await?.is_some() {
             return Ok(None);
         }
         let found = match fencing.file.ladder_of(host.name.as_str(), Some(&host.control_attributes))

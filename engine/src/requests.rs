@@ -7,11 +7,13 @@ use recovery::{
     evidence::{Evidence, Kind},
     request::{Asked, Request, RequestState},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{StoreError, Words};
 
 /// How many requests are answered in one poll.
 const REQUESTS_MOST: u32 = 100;
+/// How many hosts are tested at once.
+const TESTED_MOST: usize = 2;
 /// How many plans are made at once; the others wait. A report takes the place of one, and never of all.
 const FORETOLD_MOST: usize = 2;
 
@@ -21,12 +23,20 @@ impl Engine {
         // A plan takes many questions to Nova: a person's word does not wait for it.
         let mut foretold = FuturesUnordered::new();
         let mut at_it: BTreeMap<String, bool> = BTreeMap::new();
+        let (mut tests, mut in_test) = (FuturesUnordered::new(), BTreeSet::new());
         loop {
-            let plans = self.answer_open_requests().await.unwrap_or_else(|e| {
+            let long = self.answer_open_requests().await.unwrap_or_else(|e| {
                 tracing::debug!(error = %e, "requests cannot be read");
                 Vec::new()
             });
-            for request in plans {
+            for request in long {
+                if let Asked::FenceTest { host, .. } = &request.asked {
+                    if in_test.len() < TESTED_MOST && in_test.insert(request.id.clone()) {
+                        let host = host.clone();
+                        tests.push(self.test_fence(request, host));
+                    }
+                    continue;
+                }
                 let is_report = matches!(request.asked, Asked::Report { .. });
                 let waits = is_report && at_it.values().any(|is_report| *is_report);
                 let has_begun = at_it.contains_key(&request.id);
@@ -39,12 +49,13 @@ impl Engine {
             tokio::select! {
                 biased;
                 Some(id) = foretold.next() => drop(at_it.remove(&id)),
+                Some(id) = tests.next() => drop(in_test.remove(&id)),
                 _ = self.wake.wait(&*self.ports.clock, poll) => {}
             }
         }
     }
 
-    /// Answers what can be answered at once; gives back what plans and reports are wanted.
+    /// Answers what can be answered at once; gives back what takes longer: plans, reports and tests.
     async fn answer_open_requests(&self) -> Result<Vec<Request>, StoreError> {
         let now = self.ports.clock.wall();
         let Words { switch, requests, stops } = self.ports.store.words(REQUESTS_MOST, now).await?;
@@ -52,12 +63,15 @@ impl Engine {
         self.note_stops(stops);
         self.note_switch(switch);
         self.note_words(&requests);
-        let mut plans = Vec::new();
+        self.note_tests(&requests);
+        let mut long = Vec::new();
         for request in requests {
             match &request.asked {
                 Asked::Plan { .. } | Asked::Report { .. } if request.deadline >= now => {
-                    plans.push(request);
+                    long.push(request);
                 }
+                // Who has begun a test goes on with it, however late.
+                Asked::FenceTest { .. } => long.push(request),
                 Asked::Plan { .. }
                 | Asked::Report { .. }
                 | Asked::ConfirmDead { .. }
@@ -69,7 +83,7 @@ impl Engine {
                 | Asked::Return { .. } => self.answer(&request).await?,
             }
         }
-        Ok(plans)
+        Ok(long)
     }
 
     async fn answer(&self, request: &Request) -> Result<(), StoreError> {
@@ -90,7 +104,7 @@ impl Engine {
                 self.answer_by_hand(request, notification).await
             }
             // Beside the others.
-            Asked::Plan { .. } | Asked::Report { .. } => Ok(()),
+            Asked::Plan { .. } | Asked::Report { .. } | Asked::FenceTest { .. } => Ok(()),
         }
     }
 

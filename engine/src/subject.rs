@@ -154,7 +154,7 @@ impl Engine {
             (last + 1..).zip([claim, ended]).map(|(seq, entry)| Line { seq, at, entry }).collect();
         let summary = Summary::Status { status, message: message.clone() };
         self.write(lease, id, &lines, &[summary]).await?;
-        crate::tell::ended(status, message.as_deref());
+        crate::tell::ended("recovery", status, message.as_deref());
         Ok(())
     }
 }

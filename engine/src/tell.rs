@@ -88,6 +88,7 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
             | Entry::Restart(_)
             | Entry::Process(_)
             | Entry::Return(_)
+            | Entry::Drill(_)
             | Entry::Tier(_) => {}
         }
     }
@@ -163,12 +164,12 @@ fn host_ended(status: NotificationStatus, why: Option<&str>, state: &State, now:
 }
 
 /// The end of the recovery of one server or service.
-pub(crate) fn ended(status: NotificationStatus, message: Option<&str>) {
+pub(crate) fn ended(what: &str, status: NotificationStatus, message: Option<&str>) {
     let why = message.unwrap_or_default();
     if status == NotificationStatus::Failed {
-        tracing::warn!(%status, why, "recovery ended");
+        tracing::warn!(%status, why, "{what} ended");
     } else {
-        tracing::info!(%status, why, "recovery ended");
+        tracing::info!(%status, why, "{what} ended");
     }
 }
 

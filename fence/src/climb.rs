@@ -43,6 +43,8 @@ pub struct Climbed {
     pub verdict: Verdict,
     /// What every rung came to.
     pub path: Vec<Ended>,
+    /// How long each of them took, the second look included.
+    pub took: Vec<Duration>,
 }
 
 impl Climbed {
@@ -78,15 +80,18 @@ impl Climber {
         let rungs = ladder.entries.iter().map(|entry| rung(entry, &ladder.values));
         let mut climb = Climb::new(host.clone(), ladder.machine.clone(), rungs.collect());
         let mut standing: Option<Standing> = None;
+        let (mut took, mut since) = (Vec::new(), self.tools.clock.boot());
         loop {
             let (at, step) = match climb.next() {
                 Next::End(verdict) => {
-                    return Climbed { host: host.clone(), verdict, path: climb.path().to_vec() };
+                    let (host, path) = (host.clone(), climb.path().to_vec());
+                    return Climbed { host, verdict, path, took };
                 }
                 Next::Do { rung, step } => (rung, step),
             };
             let Some(entry) = ladder.entries.get(at) else {
                 climb.hear(Heard::OutOfTime);
+                took.push(Duration::ZERO);
                 continue;
             };
             if standing.as_ref().is_none_or(|standing| standing.rung != at) {
@@ -101,6 +106,11 @@ impl Climber {
                 (None, _) => Heard::OutOfTime,
             };
             climb.hear(heard);
+            if took.len() < climb.path().len() {
+                let now = self.tools.clock.boot();
+                took.push(now.since(since));
+                since = now;
+            }
         }
     }
 

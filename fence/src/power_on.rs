@@ -31,6 +31,19 @@ pub struct SwitchedOn {
     pub path: Vec<String>,
 }
 
+impl SwitchedOn {
+    /// The path that led to it, or that did not.
+    pub fn done(self) -> Result<Vec<String>, Vec<String>> {
+        if self.by.is_some() { Ok(self.path) } else { Err(self.path) }
+    }
+}
+
+/// As people read it.
+#[must_use]
+pub fn seconds(took: Duration) -> String {
+    format!("{:.1} s", took.as_secs_f64())
+}
+
 /// Why a device did not give it power.
 #[derive(Clone, PartialEq, Eq, thiserror::Error, Debug)]
 enum NotOn {
@@ -73,17 +86,18 @@ pub async fn switch_on(
     let mut path = Vec::new();
     for entry in &ladder.entries {
         let rung = rung(entry, &ladder.values);
+        let since = tools.clock.boot();
         let came = match rung.means {
             Means::Power => by_one(tools, entry, ladder, &may).await,
             Means::Storage | Means::Request | Means::Person { .. } => Err(NotOn::Cannot),
         };
-        let device = rung.device;
+        let (device, took) = (rung.device, seconds(tools.clock.boot().since(since)));
         match came {
             Ok(on) => {
-                path.push(format!("{device}: {on}"));
+                path.push(format!("{device}: {on} ({took})"));
                 return SwitchedOn { by: Some(device), path };
             }
-            Err(why) => path.push(format!("{device}: {why}")),
+            Err(why) => path.push(format!("{device}: {why} ({took})")),
         }
     }
     SwitchedOn { by: None, path }

@@ -269,6 +269,47 @@ async fn an_agent_gives_a_host_its_power_back() {
     is_given_its_power_back("agent").await;
 }
 
+/// As a host is tested: off by its ladder, proven, and on again by it.
+async fn goes_off_and_on_again(kind: &str) {
+    let rig = rig();
+    let climbed = climb(&rig, kind, "cycle").await;
+    let path: Vec<&str> = climbed.path.iter().map(|ended| ended.end.word()).collect();
+    assert_eq!((path, climbed.took.len()), (vec!["proven"], 1));
+    let took = climbed.took[0];
+    assert!((Duration::from_secs(1)..Duration::from_secs(60)).contains(&took), "{took:?}");
+    let cell = &rig.cells[&format!("{kind}/cycle")];
+    assert_eq!(became_of(&cell.on), "stopped");
+    let text = fencing_yaml(&rig, kind, "cycle", cell);
+    let file = FencingFile::parse(Path::new("fencing.yaml"), &text).unwrap();
+    let mut ladder = file.ladder_of("compute01", None).unwrap();
+    ladder.machine = Machine { uuid: Some(cell.uuid.clone()), serial: Some(cell.serial.clone()) };
+    let on = switch_on(&climber(&rig, cell).tools, &ladder, || Ok(())).await;
+    println!("{}\n{}", fence::verdict::path_text(&climbed.path), on.path.join("\n"));
+    assert_eq!(on.by, Some(format!("bmc ({kind})")), "{on:?}");
+    assert!(on.path[0].contains("on, asked again after it was ordered ("), "{on:?}");
+    let orders = std::fs::read_to_string(&cell.orders).unwrap().to_lowercase();
+    let [off, on] = orders.lines().collect::<Vec<_>>()[..] else { panic!("{orders}") };
+    assert!(off == "off" && on.contains("on"), "{orders}");
+}
+
+#[tokio::test]
+#[ignore = "needs the simulators: fence/tests/bmc/run"]
+async fn redfish_takes_power_and_gives_it_back() {
+    goes_off_and_on_again("redfish").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the simulators: fence/tests/bmc/run"]
+async fn ipmi_takes_power_and_gives_it_back() {
+    goes_off_and_on_again("ipmi").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the simulators: fence/tests/bmc/run"]
+async fn an_agent_takes_power_and_gives_it_back() {
+    goes_off_and_on_again("agent").await;
+}
+
 /// What every process of this machine was started with, for as long as `going`.
 fn arguments_with(word: &str, going: &AtomicBool) -> Vec<String> {
     let mut found = Vec::new();

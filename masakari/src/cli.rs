@@ -137,6 +137,7 @@ mod tests {
         assert!(matches!(role("masakari return compute01"), Role::Return(_)));
         assert!(matches!(role("masakari return --list"), Role::Return(_)));
         assert!(matches!(role("masakari fence status"), Role::Fence(_)));
+        assert!(matches!(role("masakari fence test compute01 --reason drill"), Role::Fence(_)));
     }
 
     #[test]

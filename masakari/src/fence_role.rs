@@ -1,9 +1,15 @@
 //! `masakari fence`: what is wrong with the file of fence devices, and whether a host could be fenced now.
 //!
 //! Nothing here orders anything of a device: a power state is read, and which machine it belongs to. Without a host it is
-//! told what the engines found when they looked last.
+//! told what the engines found when they looked last. A test is an engine's: here it is only asked for.
 
-use crate::{ask::Cloud, cli::ConfigArgs, config, config::Configuration, output};
+use crate::{
+    ask::{Cloud, Word, told},
+    cli::ConfigArgs,
+    config,
+    config::Configuration,
+    output,
+};
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use fence::build::SystemNetwork;
@@ -11,13 +17,22 @@ use fence::file::FileError;
 use fence::secret::Secrets;
 use fence::survey::survey;
 use fence::{FencingFile, Tools};
-use openstack::instance_ha::Fencing;
+use openstack::{
+    AskError,
+    instance_ha::{Fencing, RequestState},
+};
 use ports::{Clock, SystemClock, SystemExec};
+use recovery::{HostName, drill};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
+
+/// How often it is asked how far a test is, and for how long.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOKS_MOST: usize = 900;
 
 /// Fence devices: what is wrong with their file, and with them
 #[derive(Args, Debug)]
@@ -32,6 +47,16 @@ enum What {
     Check(Asked),
     /// What every device of a host's ladder says now; without a host, which hosts could be fenced when the engines looked last
     Status(Box<Status>),
+    /// Switch a host off and on again on which nothing runs (reserved or on maintenance, disabled, empty), to see whether it could be fenced
+    Test(Box<Test>),
+}
+
+#[derive(Args, Debug)]
+struct Test {
+    /// The host, as Nova's compute service is called
+    host: String,
+    #[command(flatten)]
+    word: Word,
 }
 
 #[derive(Args, Debug)]
@@ -59,6 +84,7 @@ impl Fence {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let (asked, checks) = match &self.what {
             What::Check(asked) => (asked, true),
+            What::Test(test) => return test.run(),
             What::Status(of) if of.asked.what.is_none() => return listed(&of.cloud),
             What::Status(of) => (&of.asked, false),
         };
@@ -86,6 +112,29 @@ impl Fence {
                 Err(anyhow!("`masakari fence status` wants a host's name"))
             }
         }
+    }
+}
+
+impl Test {
+    /// Exit code 0: it went off and came on again.
+    fn run(&self) -> anyhow::Result<ExitCode> {
+        let host = HostName::new(&self.host);
+        let reason = self.word.reason.as_deref();
+        let answered = self.word.cloud.ask(async |client| {
+            let mut answer = client.fence_test(&host, reason).await?;
+            for _ in 0..LOOKS_MOST {
+                if answer.state != RequestState::Pending {
+                    break;
+                }
+                SystemClock.sleep(LOOK_EVERY).await;
+                answer = client.request(&answer.id).await?;
+            }
+            Ok::<_, AskError>(answer)
+        })?;
+        let answer = answered.with_context(|| format!("host {host} is not tested"))?;
+        let passed = answer.answer.as_ref().is_some_and(|said| said.starts_with(drill::PASSED));
+        let told = told(answer);
+        Ok(if passed { told } else { ExitCode::FAILURE })
     }
 }
 

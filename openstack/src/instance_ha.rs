@@ -175,6 +175,23 @@ impl Client {
         reply.read_under("fencing")
     }
 
+    /// Has a host on which nothing runs switched off and on again. A [`AskError::Conflict`] says why it cannot be.
+    pub async fn fence_test(
+        &self,
+        host: &HostName,
+        reason: Option<&str>,
+    ) -> Result<RequestAnswer, AskError> {
+        self.ask_ours(["hosts", host.as_str(), "fence-test"], reason, "request").await
+    }
+
+    /// How far a request is.
+    pub async fn request(&self, id: &str) -> Result<RequestAnswer, AskError> {
+        let path = ["ha", "v1", "requests", id];
+        let request = Request::get(&self.service, &path, DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under("request")
+    }
+
     /// Has what failed in a recovery tried again. A [`AskError::Conflict`] says why it cannot be.
     pub async fn retry(
         &self,

@@ -200,6 +200,7 @@ impl Reader {
             | Entry::Restart(_)
             | Entry::Process(_)
             | Entry::Return(_)
+            | Entry::Drill(_)
             | Entry::Tier(_)
             | Entry::Ended { .. } => {}
         }

@@ -148,7 +148,8 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         | Entry::Step(_)
         | Entry::Restart(_)
         | Entry::Process(_)
-        | Entry::Return(_) => {}
+        | Entry::Return(_)
+        | Entry::Drill(_) => {}
     }
 }
 

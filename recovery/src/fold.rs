@@ -7,7 +7,7 @@ use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::state::{Illegal, Subject};
 use crate::steps::{StepEntry, Steps};
-use crate::{process, restart, returns};
+use crate::{drill, process, restart, returns};
 use alloc::{string::String, vec::Vec};
 
 /// To whose log a line belongs.
@@ -20,6 +20,7 @@ pub enum Of<'e> {
     Restart(&'e restart::Event),
     Process(&'e process::Event),
     Return(&'e returns::Event),
+    Drill(&'e drill::Event),
 }
 
 /// What happens in every recovery.
@@ -49,6 +50,7 @@ impl Entry {
             Self::Restart(event) => Of::Restart(event),
             Self::Process(event) => Of::Process(event),
             Self::Return(event) => Of::Return(event),
+            Self::Drill(event) => Of::Drill(event),
             Self::Proven { .. }
             | Self::Held { .. }
             | Self::Guard(_)
@@ -79,6 +81,9 @@ impl Entry {
 pub trait Fold: Clone + Default {
     /// What happens in this kind of recovery only.
     type Event;
+
+    /// What it is a log of, for people.
+    const WHAT: &'static str = "recovery";
 
     /// What every log has.
     fn common(&self) -> &Common;
@@ -171,7 +176,7 @@ impl Common {
                 self.happen(&entry, line.at).map_err(illegal)?;
                 true
             }
-            Of::Restart(_) | Of::Process(_) | Of::Return(_) => {
+            Of::Restart(_) | Of::Process(_) | Of::Return(_) | Of::Drill(_) => {
                 self.waiting = None;
                 false
             }

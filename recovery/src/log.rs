@@ -133,6 +133,8 @@ pub enum Entry {
     Process(crate::process::Event),
     /// On the way back of a host; its log is the host's own.
     Return(crate::returns::Event),
+    /// In a test of a host's fence devices; its log is the request's own.
+    Drill(crate::drill::Event),
     /// In the ordered start of servers that have arrived.
     Tier(crate::tiers::TierEntry),
     /// The end.
@@ -158,6 +160,7 @@ impl Entry {
             | Self::Restart(_)
             | Self::Process(_)
             | Self::Return(_)
+            | Self::Drill(_)
             | Self::Claimed { .. }
             | Self::Proven { .. }
             | Self::Held { .. }

@@ -15,6 +15,8 @@ pub enum Asked {
     Retry { notification: NotificationId, reason: Option<String> },
     /// This host returns to service, if a recovery took it out.
     Return { host: HostName, reason: Option<String> },
+    /// This host, on which nothing runs, is switched off and on again by its fence devices.
+    FenceTest { host: HostName, reason: Option<String> },
     /// What would become of this host's servers if it died now?
     Plan { host: HostName },
     /// The same of every host: of this segment, or of the segments after the one of this number.

@@ -232,7 +232,7 @@ impl Fold for State {
     fn own(of: Of<'_>) -> Option<&Event> {
         match of {
             Of::Return(event) => Some(event),
-            Of::Every(_) | Of::Host | Of::Restart(_) | Of::Process(_) => None,
+            Of::Every(_) | Of::Host | Of::Restart(_) | Of::Process(_) | Of::Drill(_) => None,
         }
     }
 
@@ -299,7 +299,12 @@ impl Fold for State {
                     reserved: *reserved,
                     recoveries: before.by.clone(),
                 }),
-                Of::Return(_) | Of::Every(_) | Of::Host | Of::Restart(_) | Of::Process(_) => {}
+                Of::Return(_)
+                | Of::Every(_)
+                | Of::Host
+                | Of::Restart(_)
+                | Of::Process(_)
+                | Of::Drill(_) => {}
             }
         }
         summaries

@@ -52,6 +52,7 @@ pub struct Bmcs {
 #[derive(Default, Debug)]
 struct Records {
     orders: Vec<Ordered>,
+    woken: Vec<(Millis, HostName)>,
     asked: u64,
     /// The hosts whose BMCs are being spoken with, and the most at one moment.
     busy: BTreeSet<HostName>,
@@ -68,6 +69,12 @@ impl Bmcs {
     #[must_use]
     pub fn orders(&self) -> Vec<Ordered> {
         self.with(|records| records.orders.clone())
+    }
+
+    /// Every order to give a host its power back, oldest first.
+    #[must_use]
+    pub fn woken(&self) -> Vec<(Millis, HostName)> {
+        self.with(|records| records.woken.clone())
     }
 
     /// How often one was asked anything.
@@ -100,6 +107,21 @@ impl Bmcs {
         }
     }
 
+    fn wake(&self, host: &HostName) {
+        self.with(|records| records.woken.push((self.world.now(), host.clone())));
+        match self.like {
+            Bmc::Honest | Bmc::Slow { .. } if self.world.condition(host) == Condition::Dead => {
+                self.world.revive_host(host);
+            }
+            Bmc::Honest
+            | Bmc::Slow { .. }
+            | Bmc::Dead
+            | Bmc::Lying { .. }
+            | Bmc::Flapping
+            | Bmc::WrongPassword => {}
+        }
+    }
+
     fn power(&self, host: &HostName) -> &'static str {
         let (asked, ordered) = self.with(|records| {
             (records.asked, records.orders.iter().any(|order| order.host == *host))
@@ -118,7 +140,10 @@ impl Bmcs {
         let (status, body) = match (self.like, ask.method() == http::Method::POST) {
             (Bmc::WrongPassword, _) => (401, json!({ "error": "Unauthorized" })),
             (_, true) => {
-                self.order(host);
+                match String::from_utf8_lossy(ask.body()).contains("ForceOff") {
+                    true => self.order(host),
+                    false => self.wake(host),
+                }
                 (200, json!({}))
             }
             (_, false) => {

@@ -18,6 +18,8 @@ mod capacity;
 mod checks;
 #[path = "histories/crash_points.rs"]
 mod crash_points;
+#[path = "histories/drill.rs"]
+mod drill;
 #[path = "histories/faults.rs"]
 mod faults;
 #[path = "histories/fences.rs"]

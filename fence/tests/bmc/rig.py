@@ -22,7 +22,7 @@ import misbehave
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = ["off", "already-off", "dead", "slow", "wrong-password", "lying", "flapping", "wrong-machine",
-         "on"]
+         "on", "cycle"]
 KINDS = ["redfish", "ipmi", "agent"]
 # The host has no power at first.
 WITHOUT_POWER = ["already-off", "on"]

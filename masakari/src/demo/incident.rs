@@ -228,6 +228,7 @@ impl Incident {
             | Entry::Hand(_)
             | Entry::Process(_)
             | Entry::Return(_)
+            | Entry::Drill(_)
             | Entry::Tier(_)
             | Entry::Fence(_)
             | Entry::Stopped { .. } => None,

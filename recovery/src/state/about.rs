@@ -24,6 +24,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Restart(_)
         | Entry::Process(_)
         | Entry::Return(_)
+        | Entry::Drill(_)
         | Entry::Tier(_)
         | Entry::Ended { .. } => Vec::new(),
         Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
@@ -72,6 +73,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Restart(_)
         | Entry::Process(_)
         | Entry::Return(_)
+        | Entry::Drill(_)
         | Entry::Ended { .. } => false,
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::{
     crash_points::{ALL, Which, Word, dies_everywhere, pauses_everywhere, scene},
+    drill::{self, Drilled},
     scene::{EngineScript, Scene, undisturbed},
     tale::{self, Stage, Told},
 };
@@ -42,6 +43,8 @@ pub(crate) struct Fence {
     pub(crate) control_attributes: &'static str,
     /// `[fencing] check_interval`.
     pub(crate) check_every_s: Option<u64>,
+    /// A person has the last host tested.
+    pub(crate) drill: Option<Drilled>,
 }
 
 impl Default for Fence {
@@ -53,6 +56,7 @@ impl Default for Fence {
             side_by_side: 16,
             control_attributes: "ladder:default",
             check_every_s: None,
+            drill: None,
         }
     }
 }
@@ -112,6 +116,11 @@ impl Network for Wires {
 }
 
 pub(crate) async fn happens(stage: &Stage) {
+    let tested = drill::happens(stage);
+    futures::join!(tested, heals(stage));
+}
+
+async fn heals(stage: &Stage) {
     let healed = stage.scene.fence.as_ref().and_then(|fence| fence.healed_after_ms);
     if let Some(after) = healed {
         stage.at(stage.scene.dies_at_ms + after).await;
@@ -123,7 +132,11 @@ pub(crate) async fn happens(stage: &Stage) {
 pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
     /// What a host that lives is silent at most, less what the look before the order may be old.
     const SILENT_LEAST_MS: i64 = 10_000;
+    let tested = drill::host(stage);
     for order in stage.bmcs.orders() {
+        if tested.as_ref() == Some(&order.host) {
+            continue;
+        }
         let silent = order.heard_at.map_or(i64::MAX, |heard| order.at.since(heard));
         let returned = stage.scene.revived_after_ms.is_some();
         let healed = stage.scene.fence.as_ref().is_some_and(|f| f.healed_after_ms.is_some());

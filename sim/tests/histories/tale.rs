@@ -165,7 +165,7 @@ impl Stage {
             checks::at_every_step(self)?;
             let now_ms = self.clock.wall().since(self.began);
             let over = checks::all_over(self) && by_hand::all_said(self).await;
-            let over = over && returns::over(self).await;
+            let over = over && returns::over(self).await && crate::drill::over(self).await;
             if now_ms > self.last_trouble_ms() && over {
                 // What was on its way to Nova still lands.
                 self.clock.sleep(Duration::from_millis(self.scene.watched_on_ms)).await;

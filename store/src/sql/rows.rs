@@ -200,6 +200,7 @@ const CANCEL: &str = "cancel";
 const APPROVE: &str = "approve";
 const REJECT: &str = "reject";
 const PLAN: &str = "plan";
+const FENCE_TEST: &str = "fence_test";
 const REPORT: &str = "report";
 
 pub(super) fn state_word(state: RequestState) -> &'static str {
@@ -241,6 +242,7 @@ pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
         }
         RETURN => Asked::Return { host: HostName::new(row.host), reason: given(row.reason) },
         PLAN => Asked::Plan { host: HostName::new(row.host) },
+        FENCE_TEST => Asked::FenceTest { host: HostName::new(row.host), reason: given(row.reason) },
         REPORT => Asked::Report {
             segment: given(row.host).map(SegmentId::new),
             after: match given(row.reason).map(|number| number.parse()) {
@@ -281,6 +283,7 @@ pub(super) fn new_request(request: &Request) -> ours::requests::Model {
         Asked::Reject { notification, reason } => (REJECT, notification.as_str(), reason.clone()),
         Asked::Return { host, reason } => (RETURN, host.as_str(), reason.clone()),
         Asked::Plan { host } => (PLAN, host.as_str(), None),
+        Asked::FenceTest { host, reason } => (FENCE_TEST, host.as_str(), reason.clone()),
         Asked::Report { segment, after } => {
             let segment = segment.as_ref().map_or("", SegmentId::as_str);
             (REPORT, segment, after.map(|number| number.to_string()))

@@ -121,6 +121,7 @@ macro_rules! every_store {
             requests:
                 a_request_is_filed_and_listed_oldest_first
                 a_plan_that_is_asked_for_is_read_as_it_was_filed
+                a_fence_test_that_is_asked_for_is_read_as_it_was_filed
                 a_report_that_is_asked_for_is_read_as_it_was_filed
                 a_request_is_answered_once
                 what_a_reporter_attests_is_kept_whole

@@ -62,6 +62,15 @@ pub(crate) async fn a_plan_that_is_asked_for_is_read_as_it_was_filed(doors: &Doo
     assert_eq!(read.answer, Some(long));
 }
 
+pub(crate) async fn a_fence_test_that_is_asked_for_is_read_as_it_was_filed(doors: &Doors) {
+    for (n, reason) in [(1, None), (2, Some("new BMC – ☠".to_owned()))] {
+        let asked = Asked::FenceTest { host: HostName::new("compute01"), reason };
+        let filed = Request { asked, ..request(n) };
+        doors.a.file_request(&filed).await.unwrap();
+        assert_eq!(doors.b.request(&uuid(n)).await.unwrap(), Some(filed));
+    }
+}
+
 pub(crate) async fn a_report_that_is_asked_for_is_read_as_it_was_filed(doors: &Doors) {
     let report = |n, segment: Option<&str>, after| Request {
         asked: Asked::Report { segment: segment.map(SegmentId::new), after },

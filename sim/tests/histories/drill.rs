@@ -1,0 +1,219 @@
+//! A person has an empty host switched off and on again by its fence devices. Whatever dies or stands still, it is
+//! ordered off once at most, it has its power at the end, and its silence is nobody's failure.
+
+use crate::{
+    crash_points::{PAUSE_MS, Word, scene},
+    fences::Fence,
+    scene::{EngineScript, Scene, undisturbed},
+    tale::{self, Stage, Told},
+};
+use futures::FutureExt;
+use recovery::{
+    HostName,
+    drill::{FAILED, PASSED},
+    nouns::NotificationStatus,
+    request::{Asked, Request, RequestState},
+};
+use sim::{Bmc, Condition, Shape, When};
+use store::{HostUpdate, Store};
+
+/// What happens to the last host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drilled {
+    pub(crate) at_ms: u64,
+    /// It is in reserve; else it serves.
+    pub(crate) reserved: bool,
+    /// A monitor reports its silence so long after that.
+    pub(crate) reported_after_ms: Option<u64>,
+}
+
+const TEST: &str = "fence-test";
+
+pub(crate) fn host(stage: &Stage) -> Option<HostName> {
+    let drilled = stage.scene.fence.as_ref()?.drill.is_some();
+    drilled.then(|| stage.world.hosts().pop()).flatten()
+}
+
+pub(crate) async fn happens(stage: &Stage) {
+    let Some(drilled) = stage.scene.fence.as_ref().and_then(|fence| fence.drill) else { return };
+    let host = host(stage).unwrap();
+    if !drilled.reserved {
+        serves(stage, &host).await;
+    }
+    stage.at(drilled.at_ms).await;
+    let now = stage.clock.wall();
+    let request = Request {
+        id: TEST.into(),
+        asked: Asked::FenceTest { host: host.clone(), reason: Some("drill".into()) },
+        who: "operator".into(),
+        created_at: now,
+        deadline: now.plus(60_000),
+        state: RequestState::Open,
+        answer: None,
+    };
+    stage.memory.file_request(&request).await.unwrap();
+    if let Some(after) = drilled.reported_after_ms {
+        stage.at(drilled.at_ms + after).await;
+        stage.report(&host).await;
+    }
+}
+
+async fn serves(stage: &Stage, host: &HostName) {
+    let uuid = stage.memory.host_named(host).await.unwrap().unwrap().uuid;
+    let change = HostUpdate {
+        name: None,
+        kind: None,
+        control_attributes: None,
+        reserved: Some(false),
+        on_maintenance: None,
+        now: stage.clock.wall(),
+    };
+    stage.memory.update_host(&uuid, change).await.unwrap();
+}
+
+/// Whether the test was answered.
+pub(crate) async fn over(stage: &Stage) -> bool {
+    if host(stage).is_none() {
+        return true;
+    }
+    let asked = stage.memory.request(TEST).await.unwrap();
+    asked.is_some_and(|asked| asked.state != RequestState::Open)
+}
+
+/// One host is reported that lives, so that the history lasts; the last one is tested.
+fn tested(bmc: Bmc, engines: Vec<EngineScript>) -> Scene {
+    let drill = Drilled { at_ms: 2_000, reserved: true, reported_after_ms: None };
+    let fence = Fence { bmc, hangs: false, drill: Some(drill), ..Fence::default() };
+    let shape = Shape { hosts: 4, reserved: 1, vms_per_host: 1, ..Shape::default() };
+    let plain = scene(Word::Monitor, engines);
+    Scene { shape, fence: Some(fence), false_alarm: true, watched_on_ms: PAUSE_MS, ..plain }
+}
+
+fn told(scene: Scene) -> Stage {
+    let Told { stage, outcome } = tale::tell(scene);
+    assert_eq!(outcome, Ok(()), "{}", stage.story());
+    stage
+}
+
+fn answer(stage: &Stage) -> (RequestState, String) {
+    let asked = stage.memory.request(TEST).now_or_never().unwrap().unwrap().unwrap();
+    (asked.state, asked.answer.unwrap_or_default())
+}
+
+/// It was ordered off so often, and lives; nobody was moved, and no service was touched.
+fn is_well(stage: &Stage, orders: std::ops::RangeInclusive<usize>) {
+    let host = host(stage).unwrap();
+    let off = stage.bmcs.orders();
+    assert!(orders.contains(&off.len()), "{} orders\n{}", off.len(), stage.story());
+    assert!(off.iter().all(|order| order.host == host), "{}", stage.story());
+    assert_eq!(stage.world.condition(&host), Condition::Alive, "{}", stage.story());
+    assert!(stage.world.evacuate_calls().is_empty(), "{}", stage.story());
+    assert!(stage.world.forced_downs().is_empty(), "{}", stage.story());
+    assert!(!stage.world.service(&host).unwrap().enabled);
+}
+
+#[test]
+fn an_empty_host_goes_off_and_on_and_each_rung_is_told() {
+    for bmc in [Bmc::Honest, Bmc::Slow { ms: 4_000 }] {
+        let stage = told(tested(bmc, vec![undisturbed(), undisturbed()]));
+        is_well(&stage, 1..=1);
+        let (state, said) = answer(&stage);
+        assert_eq!(state, RequestState::Done);
+        assert!(said.starts_with(PASSED), "{said}");
+        for part in [
+            "\noff 1. bmc (redfish): off, asked again after it was ordered (",
+            "\non 1. bmc (redfish): on, asked again after it was ordered (",
+            "\nuntil ",
+        ] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        assert_eq!(stage.bmcs.woken().len(), 1);
+    }
+}
+
+#[test]
+fn devices_that_do_not_do_it_fail_the_test_and_nothing_is_taken_for_off() {
+    for (bmc, orders, why) in [
+        (Bmc::Dead, 0, "no device proved that the host was off"),
+        (Bmc::WrongPassword, 0, "no device proved that the host was off"),
+        // Nova goes on hearing it.
+        (Bmc::Lying { ms: 1_000 }, 1, "no device proved that the host was off"),
+    ] {
+        let stage = told(tested(bmc, vec![undisturbed()]));
+        is_well(&stage, orders..=orders);
+        let (state, said) = answer(&stage);
+        assert_eq!(state, RequestState::Done, "{bmc:?}");
+        assert!(said.starts_with(FAILED) && said.contains(why), "{bmc:?}: {said}");
+    }
+}
+
+#[test]
+fn a_host_that_serves_is_not_touched() {
+    let mut scene = tested(Bmc::Honest, vec![undisturbed()]);
+    let fence = scene.fence.as_mut().unwrap();
+    fence.drill = fence.drill.map(|drill| Drilled { reserved: false, ..drill });
+    let stage = told(scene);
+    is_well(&stage, 0..=0);
+    let (state, said) = answer(&stage);
+    assert_eq!(state, RequestState::Refused);
+    assert!(said.contains("it is neither reserved nor on maintenance"), "{said}");
+    assert!(stage.memory.lines(&recovery::NotificationId::new(TEST)).is_empty());
+}
+
+/// As a monitor would report it, that sees it go.
+#[test]
+fn its_silence_is_reported_and_nobody_recovers_it() {
+    for after_ms in [17_000, 19_000, 25_000] {
+        let mut scene = tested(Bmc::Slow { ms: 4_000 }, vec![undisturbed(), undisturbed()]);
+        let fence = scene.fence.as_mut().unwrap();
+        fence.drill =
+            fence.drill.map(|drill| Drilled { reported_after_ms: Some(after_ms), ..drill });
+        let stage = told(scene);
+        is_well(&stage, 1..=1);
+        assert!(answer(&stage).1.starts_with(PASSED), "{}", stage.story());
+        let all = stage.memory.all_notifications();
+        let of_it =
+            all.iter().find(|n| n.uuid.as_str().ends_with("host-4")).or(all.last()).unwrap();
+        assert_eq!(of_it.status, NotificationStatus::Ignored, "{}", stage.story());
+    }
+}
+
+#[test]
+fn an_engine_that_dies_at_any_point_of_a_test_leaves_a_host_that_gets_its_power_back() {
+    let clean = told(tested(Bmc::Honest, vec![undisturbed()]));
+    let places = clean.lives.lock().unwrap()[0].places();
+    let idle = ["listing open recoveries", "listing requests"];
+    let (mut tried, mut in_the_middle) = (0, 0);
+    for (i, place) in places.iter().enumerate().filter(|(_, place)| !idle.contains(place)) {
+        for when in [When::Before, When::After] {
+            let script = EngineScript { deaths: vec![(i + 1, when)], ..undisturbed() };
+            let stage = told(tested(Bmc::Honest, vec![script]));
+            is_well(&stage, 0..=1);
+            let (_, said) = answer(&stage);
+            in_the_middle += usize::from(said.contains("went on with it"));
+            assert!(
+                said.starts_with(PASSED) || said.starts_with(FAILED),
+                "{place} {when:?}: {said}"
+            );
+            tried += 1;
+        }
+    }
+    println!("{tried} points, {in_the_middle} in the middle");
+    assert!(tried > 60 && in_the_middle > 20, "{tried} points, {in_the_middle} in the middle");
+}
+
+#[test]
+fn an_engine_that_stands_still_at_any_point_of_a_test_switches_nothing_off_after_that() {
+    let clean = told(tested(Bmc::Honest, vec![undisturbed()]));
+    let places = clean.lives.lock().unwrap()[0].places();
+    let mut tried = 0;
+    for crossing in (1..=places.len()).step_by(3) {
+        let script = EngineScript { pause: Some((crossing, PAUSE_MS)), ..undisturbed() };
+        let stage = told(tested(Bmc::Honest, vec![script, undisturbed()]));
+        is_well(&stage, 0..=1);
+        let (_, said) = answer(&stage);
+        assert!(said.starts_with(PASSED) || said.starts_with(FAILED), "{crossing}: {said}");
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried} points");
+}
