@@ -167,10 +167,13 @@ pub(crate) fn reason(ask: &Ask) -> Result<Option<String>, Fault> {
     if ask.body.is_empty() {
         return Ok(None);
     }
-    let body = ask.body(&WORD)?;
+    Ok(reason_in(&ask.body(&WORD)?))
+}
+
+pub(crate) fn reason_in(body: &Json) -> Option<String> {
     let reason = body.text("reason").map(str::trim).filter(|reason| !reason.is_empty());
     // PostgreSQL has no NUL.
-    Ok(reason.map(|reason| reason.replace('\0', "\u{fffd}")))
+    reason.map(|reason| reason.replace('\0', "\u{fffd}"))
 }
 
 /// The notification, of which that may be asked now.

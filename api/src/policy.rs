@@ -60,7 +60,11 @@ pub const RULES: &[RuleDefault] = &[
         "POST /ha/v1/reports, and GET /ha/v1/reports/{request}: how many hosts each segment may lose",
     ),
     rule("ha:hosts:recover", ADMIN, "POST /ha/v1/hosts/{host}/recover: reports its failure"),
-    rule("ha:hosts:return", ADMIN, "POST /ha/v1/hosts/{host}/return: brings it back to service"),
+    rule(
+        "ha:hosts:return",
+        ADMIN,
+        "POST /ha/v1/hosts/{host}/return: brings it back to service, and switches it on",
+    ),
     rule("ha:returns:index", ADMIN, "GET /ha/v1/returns, and GET /ha/v1/hosts/{host}/return"),
     rule(
         "ha:hosts:fence_test",

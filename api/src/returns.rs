@@ -5,7 +5,8 @@ use crate::{
     ask::{Ask, Reply},
     fault::Fault,
     ha::{enter, file_about, find_host},
-    hand::reason,
+    hand::reason_in,
+    schema::{Need, Rule, Schema},
     timestamp::iso,
 };
 use axum::{
@@ -27,6 +28,12 @@ use store::Away;
 /// How many are shown; the oldest come first.
 const SHOWN_MOST: u32 = 500;
 
+const WISH: Schema = Schema {
+    key: None,
+    fields: &[("reason", Rule::Text(1000)), ("power_on", Rule::Boolean)],
+    need: Need::All(&[]),
+};
+
 /// A person wants a host back in service.
 pub(crate) async fn bring_back(
     State(api): State<Arc<ApiState>>,
@@ -34,12 +41,21 @@ pub(crate) async fn bring_back(
     request: Request,
 ) -> Result<Response, Fault> {
     let ask = enter(api, request).await?;
-    let reason = reason(&ask)?;
+    let (reason, power_on) = wish(&ask)?;
     ask.can("ha:hosts:return")?;
     let host = find_host(&ask, &host).await?;
     one_away(&ask, &host).await?;
-    let asked = Asked::Return { host: host.name.clone(), reason };
+    let asked = Asked::Return { host: host.name.clone(), reason, power_on };
     file_about(&ask, format!("Host {}", host.name), asked).await
+}
+
+/// Why, and whether it is to be switched on; nothing when the body is empty.
+fn wish(ask: &Ask) -> Result<(Option<String>, bool), Fault> {
+    if ask.body.is_empty() {
+        return Ok((None, false));
+    }
+    let body = ask.body(&WISH)?;
+    Ok((reason_in(&body), body.flag("power_on").unwrap_or(false)))
 }
 
 /// Where one host stands.

@@ -15,6 +15,7 @@
 //! | `force down` | stays down | the permit was good when it was sent; the way back unsets it |
 //! | `disable` | stays disabled | the host stays out of service until it is brought back |
 //! | a host that is back: `force up`, `enable` | stays so | it is back; or it was lost again meanwhile, by other signs than these: Nova finds by itself that it is down, and places nothing on it |
+//! | a host that is tested, or away: power on | stays on | sent under the host's own lease. A recovery that has begun since finds it off, and it boots: its heartbeats void the permit |
 //! | a reserved host: `add to aggregate`, `enable` | stays so | it was taken, and is made ready again; after it was handed back it serves although it is reserved, until a person disables it |
 //! | a reserved host: `disable`, `remove from aggregate` | stays so | nothing was sent to it |
 //!

@@ -8,20 +8,14 @@
 use crate::{
     Engine,
     error::Stop,
-    fencing::{Brake, Fencing, HeardByNova},
+    fencing::{Brake, HeardByNova},
     guard::Armed,
     journal::Journal,
     look::LookFailed,
+    power::of_power,
     turn::chain,
 };
-use fence::{
-    Climber, RungEnd, Verdict,
-    build::rung,
-    climb::Climbed,
-    file::LadderOf,
-    ladder::Means,
-    power_on::{seconds, switch_on},
-};
+use fence::{Climber, RungEnd, Verdict, climb::Climbed, power_on::seconds};
 use futures::future::{Either, select};
 use ports::Boot;
 use recovery::{
@@ -165,7 +159,7 @@ impl Drill<'_, '_> {
                 Due::Note(entry) => self.journal.record(vec![entry]).await?,
                 Due::Wait { until } => self.journal.wait(until, pin!(pending())).await?,
                 Due::SwitchOff => self.switch_off(&seen).await?,
-                Due::SwitchOn => self.switch_on(seen.row.as_ref()).await?,
+                Due::SwitchOn => self.switch_on().await?,
             }
         }
         self.engine.wake.nudge();
@@ -208,10 +202,7 @@ impl Drill<'_, '_> {
         let mut stops = store.stops(engine.ports.clock.wall(), u32::MAX).await?;
         stops.retain(|stop| stop.id != self.request.id);
         let stop = stops::of(&stops, host, engine.ports.clock.wall()).cloned();
-        let no_ladder = engine.config().fencing.as_ref().map_or_else(
-            || Some("this engine has no file of fence devices".to_owned()),
-            |fencing| of_power(fencing, host, row.as_ref()).err(),
-        );
+        let no_ladder = engine.power_of(host).await?.err();
         let servers = engine.ports.nova.servers_on(host).await?.len();
         let service = engine.ports.nova.compute_service(host).await?;
         let disarmed = self.disarmed();
@@ -309,17 +300,10 @@ impl Drill<'_, '_> {
         self.note(came_to(&climbed, took_ms)).await
     }
 
-    async fn switch_on(&mut self, row: Option<&Host>) -> Result<(), Stop> {
+    async fn switch_on(&mut self) -> Result<(), Stop> {
         self.note(Event::OnIntended).await?;
-        let config = self.engine.config();
         let began = self.engine.ports.clock.boot();
-        let on = match &config.fencing {
-            Some(fencing) => match of_power(fencing, self.host, row) {
-                Ok(ladder) => switch_on(&fencing.tools, &ladder, || self.leased()).await.done(),
-                Err(why) => Err(vec![why]),
-            },
-            None => Err(vec!["this engine has no file of fence devices".to_owned()]),
-        };
+        let on = self.engine.switch_on(self.host, || self.leased()).await?;
         let took_ms = ms_since(self.engine.ports.clock.boot(), began);
         let again_at = self.journal.state.again_at(self.engine.now());
         self.note(match on {
@@ -374,24 +358,5 @@ impl Seen {
             no_ladder: self.no_ladder.as_deref(),
             now,
         }
-    }
-}
-
-/// The rungs of its ladder that have power to take away and to give back.
-pub(crate) fn of_power<'f>(
-    fencing: &'f Fencing,
-    host: &HostName,
-    row: Option<&Host>,
-) -> Result<LadderOf<'f>, String> {
-    let attributes = row.map(|row| row.control_attributes.as_str());
-    let mut ladder =
-        fencing.file.ladder_of(host.as_str(), attributes).map_err(|none| none.to_string())?;
-    let values = ladder.values.clone();
-    ladder.entries.retain(|entry| rung(entry, &values).means == Means::Power);
-    match ladder.entries.is_empty() {
-        true => Err("no device of its ladder can take its power and give it back: only those of the kinds redfish, \
-                     ipmi and agent can"
-            .into()),
-        false => Ok(ladder),
     }
 }

@@ -19,6 +19,7 @@
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
 //!   servers that wait for it.
 //! * `returns`: brings lost hosts back to service. * `readiness`, `drill`: whether hosts could be fenced, asked and tried.
+//! * `power`: gives a host its power back.
 //! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
@@ -34,6 +35,7 @@ mod journal;
 mod locks;
 mod look;
 mod owners;
+mod power;
 mod priorities;
 mod process;
 mod readiness;

@@ -1,6 +1,6 @@
 //! What persons ask for by way of our API: each request is a row, answered once by any engine.
 
-use crate::Engine;
+use crate::{Engine, returns::Wish};
 use futures::{StreamExt, stream::FuturesUnordered};
 use recovery::{
     HostName, attest,
@@ -94,8 +94,9 @@ impl Engine {
         match &request.asked {
             Asked::ConfirmDead { host, reason } => self.confirm_dead(request, host, reason).await,
             Asked::Attest { evidence } => self.attest(request, evidence).await,
-            Asked::Return { host, reason } => {
-                self.answer_return(request, host, reason.as_deref()).await
+            Asked::Return { host, reason, power_on } => {
+                let wish = Wish { reason: reason.as_deref(), power_on: *power_on };
+                self.answer_return(request, host, wish).await
             }
             Asked::Retry { notification, .. }
             | Asked::Cancel { notification, .. }

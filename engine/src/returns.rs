@@ -45,12 +45,25 @@ const STEPS_MOST: usize = 32;
 /// What one engine hears of the hosts that are away.
 type Ears = BTreeMap<HostName, Heard>;
 
+/// What a person says with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'r> {
+    pub(crate) reason: Option<&'r str>,
+    pub(crate) power_on: bool,
+}
+
 /// One host that is away.
 struct Lost {
     id: HostId,
     name: HostName,
     recoveries: Vec<NotificationId>,
     word: Option<Word>,
+}
+
+/// What is said of a host besides Nova's word.
+struct Beside<'a> {
+    recovery: Option<&'a NotificationId>,
+    hands_off: Option<&'a str>,
 }
 
 /// A host on which something is written or done.
@@ -128,7 +141,9 @@ impl Engine {
         let state = State::fold(&store.log(&log_of(&lost.id)).await?)?;
         let known = lost.is_known_to(&state);
         let recovery = store.open_host_recovery(&lost.name).await?;
-        let look = lost.look(service, heard, recovery.as_ref(), None, self.now());
+        let hands_off = self.hands_off(&lost.name);
+        let with = Beside { recovery: recovery.as_ref(), hands_off: hands_off.as_deref() };
+        let look = lost.look(service, heard, with, None, self.now());
         if known && judge(&state, rules, &look) == Due::Wait {
             return Ok(heard);
         }
@@ -193,7 +208,7 @@ impl Engine {
         &self,
         request: &Request,
         host: &HostName,
-        reason: Option<&str>,
+        wish: Wish<'_>,
     ) -> Result<(), StoreError> {
         if self.config().returns.is_none() {
             return self.refuse(request, "this engine does not look after lost hosts").await;
@@ -203,15 +218,22 @@ impl Engine {
             let why = format!("no recovery of ours has left host {host} out of service");
             return self.refuse(request, &why).await;
         };
+        if wish.power_on
+            && let Err(why) = self.power_of(host).await?
+        {
+            let why = format!("host {host} cannot be switched on: {why}");
+            return self.refuse(request, &why).await;
+        }
         let key = LeaseKey::recovery(&log_of(&lost.id));
         let Some((_taking, lease)) = self.take_free(key).await? else { return Ok(()) };
         let leases = [lease];
-        let written = self.write_wish(request, &lost, &leases, reason).await;
+        let written = self.write_wish(request, &lost, &leases, wish).await;
         self.tenures.forget(&leases);
         self.ports.store.release(&leases).await?;
         match written {
             Ok(()) => {
-                tracing::warn!(%host, request = %request.id, who = %request.who, reason, "asked for, by hand");
+                let Wish { reason, power_on } = wish;
+                tracing::warn!(%host, request = %request.id, who = %request.who, reason, power_on, "asked for, by hand");
                 self.wanted.nudge();
             }
             Err(stop) => {
@@ -226,12 +248,13 @@ impl Engine {
         request: &Request,
         lost: &Lost,
         leases: &[Lease],
-        reason: Option<&str>,
+        Wish { reason, power_on }: Wish<'_>,
     ) -> Result<(), Stop> {
         let mut journal = self.journal_of(lost, leases).await?;
         self.note_losses(&mut journal, lost).await?;
         let (by, why) = (request.who.clone(), reason.map(ToOwned::to_owned));
-        note(&mut journal, Event::Asked { request: Some(request.id.clone()), by, why }).await
+        let request = Some(request.id.clone());
+        note(&mut journal, Event::Asked { request, by, why, power_on }).await
     }
 }
 
@@ -241,7 +264,8 @@ impl Walk<'_, '_> {
         let away = self.journal.state.stage != Stage::InService;
         if away && self.lost.word == Some(Word::Return) && self.journal.state.asked.is_none() {
             let by = "a client of the API, which took it off maintenance".to_owned();
-            note(&mut self.journal, Event::Asked { request: None, by, why: None }).await?;
+            let asked = Event::Asked { request: None, by, why: None, power_on: false };
+            note(&mut self.journal, asked).await?;
         }
         Ok(())
     }
@@ -259,8 +283,9 @@ impl Walk<'_, '_> {
             self.heard = Heard::after(self.heard, service.as_ref(), self.gap_ms, wall);
             let recovery = engine.ports.store.open_host_recovery(&lost.name).await?;
             let records = self.records.as_deref();
-            let look =
-                lost.look(service.as_ref(), self.heard, recovery.as_ref(), records, engine.now());
+            let hands_off = engine.hands_off(&lost.name);
+            let with = Beside { recovery: recovery.as_ref(), hands_off: hands_off.as_deref() };
+            let look = lost.look(service.as_ref(), self.heard, with, records, engine.now());
             match judge(&self.journal.state, self.rules, &look) {
                 Due::Wait => return Ok(()),
                 Due::Note(event) => note(&mut self.journal, event).await?,
@@ -269,6 +294,7 @@ impl Walk<'_, '_> {
                     Err(error) => return self.outage(&error),
                 },
                 Due::Do(act, service) => self.undo(act, &service).await?,
+                Due::SwitchOn => self.switch_on().await?,
             }
         }
         Ok(())
@@ -279,6 +305,23 @@ impl Walk<'_, '_> {
     fn outage(&self, error: &openstack::AskError) -> Result<(), Stop> {
         tracing::warn!(host = %self.lost.name, why = chain(error), "Nova does not answer");
         Ok(())
+    }
+
+    /// Under the host's own lease: no recovery of it has begun, and none begins.
+    async fn switch_on(&mut self) -> Result<(), Stop> {
+        note(&mut self.journal, Event::OnIntended).await?;
+        let (engine, leases) = (self.engine, &self.leases);
+        let may = || {
+            let allowed = leases.iter().try_for_each(|lease| engine.allowed(lease));
+            allowed.map_err(|_| "the lease on the host ran out".to_owned())
+        };
+        let on = engine.switch_on(&self.lost.name, may).await?;
+        let again_at = self.journal.state.power.again_at(engine.now());
+        let event = match on {
+            Ok(path) => Event::On { path },
+            Err(path) => Event::NotOn { path, again_at },
+        };
+        note(&mut self.journal, event).await
     }
 
     async fn undo(&mut self, act: Act, service: &ServiceId) -> Result<(), Stop> {
@@ -347,11 +390,12 @@ impl Lost {
         &'a self,
         service: Option<&'a ComputeService>,
         heard: Option<Heard>,
-        recovery: Option<&'a NotificationId>,
+        Beside { recovery, hands_off }: Beside<'a>,
         records: Option<&'a [Evacuation]>,
         now: Millis,
     ) -> Look<'a> {
-        Look { host: &self.name, service, heard, recovery, word: self.word, records, now }
+        let (host, word) = (&self.name, self.word);
+        Look { host, service, heard, recovery, word, hands_off, records, now }
     }
 }
 

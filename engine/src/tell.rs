@@ -260,8 +260,15 @@ pub(crate) fn returned(host: &HostName, event: &returns::Event) {
         Event::Seen { .. } => tracing::info!(%host, "a lost host is heard again"),
         Event::Silent => tracing::warn!(%host, "a lost host that was heard again is silent"),
         Event::Waits { why } => tracing::info!(%host, why, "a lost host does not return yet"),
-        Event::Asked { by, why, .. } => {
-            tracing::info!(%host, by, why, "a lost host is wanted back")
+        Event::Asked { by, why, power_on, .. } => {
+            tracing::info!(%host, by, why, power_on, "a lost host is wanted back");
+        }
+        Event::OnIntended => tracing::warn!(%host, "a lost host is switched on"),
+        Event::On { path } => {
+            tracing::warn!(%host, path = path.join("; "), "a lost host has its power back");
+        }
+        Event::NotOn { path, .. } => {
+            tracing::warn!(%host, path = path.join("; "), "a lost host could not be switched on");
         }
         Event::Refused { act, why, .. } => {
             tracing::warn!(%host, ?act, why, "Nova refused something on a host's way back");

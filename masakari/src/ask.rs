@@ -124,8 +124,11 @@ pub(crate) struct Return {
     #[arg(required_unless_present = "list")]
     host: Option<String>,
     /// Which hosts are away, and what each waits for
-    #[arg(long, conflicts_with_all = ["host", "reason"])]
+    #[arg(long, conflicts_with_all = ["host", "reason", "power_on"])]
     list: bool,
+    /// Have its fence device switch it on
+    #[arg(long)]
+    power_on: bool,
     #[command(flatten)]
     word: Word,
 }
@@ -134,7 +137,9 @@ impl Return {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let Some(host) = self.host.as_ref().map(HostName::new) else { return self.list() };
         let reason = self.word.reason.as_deref();
-        let answer = self.word.cloud.ask(async |client| client.bring_back(&host, reason).await)?;
+        let bring_back =
+            async |client: Client| client.bring_back(&host, reason, self.power_on).await;
+        let answer = self.word.cloud.ask(bring_back)?;
         Ok(told(answer.with_context(|| format!("host {host} does not return"))?))
     }
 

@@ -135,6 +135,7 @@ mod tests {
         assert!(matches!(role("masakari retry n1 --reason room"), Role::Retry(_)));
         assert!(matches!(role("masakari cancel n1"), Role::Cancel(_)));
         assert!(matches!(role("masakari return compute01"), Role::Return(_)));
+        assert!(matches!(role("masakari return compute01 --power-on"), Role::Return(_)));
         assert!(matches!(role("masakari return --list"), Role::Return(_)));
         assert!(matches!(role("masakari fence status"), Role::Fence(_)));
         assert!(matches!(role("masakari fence test compute01 --reason drill"), Role::Fence(_)));

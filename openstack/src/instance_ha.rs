@@ -128,8 +128,17 @@ impl Client {
         &self,
         host: &HostName,
         reason: Option<&str>,
+        power_on: bool,
     ) -> Result<RequestAnswer, AskError> {
-        self.ask_ours(["hosts", host.as_str(), "return"], reason, "request").await
+        let mut body = json!({});
+        if let Some(reason) = reason {
+            body["reason"] = json!(reason);
+        }
+        // An older server knows no such word.
+        if power_on {
+            body["power_on"] = json!(true);
+        }
+        self.post_ours(["hosts", host.as_str(), "return"], body, "request").await
     }
 
     /// The hosts that recoveries left out of service, and where each stands.

@@ -13,8 +13,8 @@ pub enum Asked {
     Attest { evidence: Evidence },
     /// What failed in this recovery is tried again.
     Retry { notification: NotificationId, reason: Option<String> },
-    /// This host returns to service, if a recovery took it out.
-    Return { host: HostName, reason: Option<String> },
+    /// This host returns to service, if a recovery took it out; `power_on`: its fence device switches it on before.
+    Return { host: HostName, reason: Option<String>, power_on: bool },
     /// This host, on which nothing runs, is switched off and on again by its fence devices.
     FenceTest { host: HostName, reason: Option<String> },
     /// What would become of this host's servers if it died now?

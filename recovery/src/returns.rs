@@ -19,10 +19,12 @@
 
 mod judge;
 mod losses;
+mod power;
 mod shown;
 
 pub use judge::{Due, Look, judge};
 pub use losses::{Did, Spare};
+pub use power::Power;
 pub use shown::{Standing, standing};
 
 use crate::fold::{Common, Fold, Of};
@@ -76,6 +78,19 @@ pub enum Event {
         request: Option<String>,
         by: String,
         why: Option<String>,
+        /// It is to be switched on before.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        power_on: bool,
+    },
+    /// Its fence device is about to be told to give it its power back.
+    OnIntended,
+    /// It has its power. `path`: what each device came to.
+    On {
+        path: Vec<String>,
+    },
+    NotOn {
+        path: Vec<String>,
+        again_at: Millis,
     },
     /// We are about to do that.
     Intended {
@@ -122,6 +137,8 @@ pub struct Rules {
     pub flap_limit: u32,
     /// It takes the place of the reserved host that its recovery used up.
     pub refill: bool,
+    /// A host that was switched off by its fence device is switched on again when its recovery has finished.
+    pub power_on: bool,
 }
 
 impl Default for Rules {
@@ -132,6 +149,7 @@ impl Default for Rules {
             flap_window_ms: 86_400_000,
             flap_limit: 4,
             refill: true,
+            power_on: false,
         }
     }
 }
@@ -169,6 +187,7 @@ pub struct State {
     pub losses: BTreeMap<NotificationId, Millis>,
     /// Who wants it back now.
     pub asked: Option<String>,
+    pub power: Power,
     /// What it waits for, when that was written last.
     pub why: Option<String>,
     /// What we are about to do, or may have done.
@@ -193,7 +212,7 @@ impl State {
             let oldest = self.losses.iter().min_by_key(|(_, at)| **at).map(|(id, _)| id.clone());
             oldest.map(|id| self.losses.remove(&id));
         }
-        (self.asked, self.asking) = (None, None);
+        (self.asked, self.asking, self.power) = (None, None, Power::default());
         self.comes_to(Stage::Away, at);
     }
 
@@ -242,11 +261,17 @@ impl Fold for State {
             (Event::Seen { .. }, Stage::Away) => self.comes_to(Stage::Heard, at),
             (Event::Silent, Stage::Heard) => self.comes_to(Stage::Away, at),
             (Event::Waits { why }, Stage::Away | Stage::Heard) => self.why = Some(why.clone()),
-            (Event::Asked { by, why, .. }, Stage::Away | Stage::Heard) => {
+            (Event::Asked { by, why, power_on, .. }, Stage::Away | Stage::Heard) => {
+                self.power.wish(*power_on);
                 let because = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
                 self.asked = Some(format!("{by}{because}"));
                 self.why = None;
                 self.losses.retain(|recovery, _| self.by.contains(recovery));
+            }
+            (Event::OnIntended, Stage::Away) => self.power.intend(),
+            (Event::On { path }, Stage::Away) => self.why = Some(self.power.is_on(path)),
+            (Event::NotOn { path, again_at }, Stage::Away) => {
+                self.why = Some(self.power.is_not_on(path, *again_at));
             }
             (Event::Intended { act }, Stage::Heard) => {
                 (self.asking, self.wrote_at) = (Some(*act), Some(at));
@@ -275,6 +300,9 @@ impl Fold for State {
                 | Event::Silent
                 | Event::Waits { .. }
                 | Event::Asked { .. }
+                | Event::OnIntended
+                | Event::On { .. }
+                | Event::NotOn { .. }
                 | Event::Intended { .. }
                 | Event::Done { .. }
                 | Event::Refused { .. }
@@ -290,8 +318,9 @@ impl Fold for State {
         let mut summaries = Vec::new();
         for line in lines {
             match line.entry.of() {
-                Of::Return(Event::Asked { request: Some(request), .. }) => {
-                    let (request, answer) = (request.clone(), GRANTED.into());
+                Of::Return(Event::Asked { request: Some(request), power_on, .. }) => {
+                    let first = if *power_on { power::GRANTED } else { "" };
+                    let (request, answer) = (request.clone(), format!("{first}{GRANTED}"));
                     summaries.push(Summary::Answered { request, answer });
                 }
                 Of::Return(Event::Back { reserved }) => summaries.push(Summary::Returned {

@@ -69,7 +69,12 @@ async fn a_host_that_is_away_is_shown_with_what_it_waits_for() {
 
     let lost = Event::Lost { recovery: id, did: Did::default() };
     let seen = Event::Seen { heartbeat: Millis(0) };
-    let asked = Event::Asked { request: None, by: "ann".into(), why: Some("drill".into()) };
+    let asked = Event::Asked {
+        request: None,
+        by: "ann".into(),
+        why: Some("drill".into()),
+        power_on: false,
+    };
     let waits = Event::Waits { why: "on probation".into() };
     looked(&world, vec![lost, seen, asked, waits]).await;
     let shown = world.ask("GET", RETURN, None).await.json();
@@ -82,17 +87,23 @@ async fn a_host_that_is_away_is_shown_with_what_it_waits_for() {
 async fn a_person_wants_a_host_back_and_an_engine_grants_it() {
     let world = world().await;
     lost(&world).await;
-    for (state, status) in [(RequestState::Done, 200), (RequestState::Refused, 409)] {
+    for (state, status, power_on) in
+        [(RequestState::Done, 200, false), (RequestState::Refused, 409, true)]
+    {
         let engine = async {
             world.clock.sleep(Duration::from_millis(450)).await;
             let open = world.store.open_requests(10).await.unwrap();
             let [request] = open.as_slice() else { panic!("{open:?}") };
             let (host, reason) = (HostName::new("compute01"), Some("new memory".to_owned()));
-            assert_eq!(request.asked, Asked::Return { host, reason });
+            assert_eq!(request.asked, Asked::Return { host, reason, power_on });
             assert_eq!(request.who, "admin (admin-id)");
             world.store.answer_request(&request.id, state, "so it is", None).await.unwrap();
         };
-        let asking = world.ask("POST", RETURN, Some(json!({ "reason": "new memory" })));
+        let mut body = json!({ "reason": "new memory" });
+        if power_on {
+            body["power_on"] = json!(true);
+        }
+        let asking = world.ask("POST", RETURN, Some(body));
         let (answer, ()) = tokio::join!(asking, engine);
         assert_eq!(answer.status.as_u16(), status, "{answer:?}");
     }
@@ -110,6 +121,8 @@ async fn a_host_that_no_recovery_left_away_cannot_return_and_files_nothing() {
         assert_eq!(nobody.status, StatusCode::NOT_FOUND);
     }
     let odd = world.ask("POST", RETURN, Some(json!({ "why": "x" }))).await;
+    assert_eq!(odd.status, StatusCode::BAD_REQUEST, "{odd:?}");
+    let odd = world.ask("POST", RETURN, Some(json!({ "power_on": "soon" }))).await;
     assert_eq!(odd.status, StatusCode::BAD_REQUEST, "{odd:?}");
     assert_eq!(world.store.open_requests(10).await.unwrap(), []);
 }

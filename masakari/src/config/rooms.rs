@@ -255,6 +255,7 @@ impl Configuration {
             flap_window_ms: self.values.get::<i64>(of, "flap_window") * 1000,
             flap_limit: self.values.get(of, "flap_limit"),
             refill: self.values.get(of, "refill_reserve"),
+            power_on: self.values.get(of, "power_on"),
         }
     }
 

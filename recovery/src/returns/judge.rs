@@ -1,6 +1,6 @@
 //! What is due to a host that is away: from its log, and from a look at it.
 
-use super::{Act, Event, Heard, Rules, Stage, State, Word, is_reason};
+use super::{Act, Event, Heard, Rules, Stage, State, Word, is_reason, power};
 use crate::plan::newest_evacuations;
 use crate::seen::{ComputeService, Evacuation, EvacuationStatus};
 use crate::{HostName, Millis, NotificationId, ServiceId};
@@ -20,6 +20,8 @@ pub struct Look<'a> {
     pub recovery: Option<&'a NotificationId>,
     /// What a client has said of its maintenance.
     pub word: Option<Word>,
+    /// Why nothing is done to it that nobody asked for.
+    pub hands_off: Option<&'a str>,
     /// Every evacuation away from it that Nova remembers, if that was asked.
     pub records: Option<&'a [Evacuation]>,
     pub now: Millis,
@@ -32,6 +34,8 @@ pub enum Due {
     /// Ask Nova for its records of evacuations, and judge again.
     Records,
     Do(Act, ServiceId),
+    /// Give it its power back.
+    SwitchOn,
     /// Look again later.
     Wait,
 }
@@ -42,6 +46,7 @@ pub fn judge(state: &State, rules: &Rules, look: &Look<'_>) -> Due {
     let there = look.heard.zip(look.service);
     match (state.stage, there) {
         (Stage::InService, _) => Due::Wait,
+        (Stage::Away, None) if power::is_due(state, rules, look) => Due::SwitchOn,
         (Stage::Away, None) => match not_heard(look) {
             Some(why) => waits(state, why),
             None => Due::Wait,

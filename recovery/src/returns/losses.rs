@@ -2,7 +2,9 @@
 
 use crate::HostName;
 use crate::evidence::Kind;
+use crate::fencing::FenceEntry;
 use crate::log::{Entry, Line};
+use crate::nouns::NotificationStatus;
 use crate::state::State;
 use crate::way::Standing;
 use alloc::{string::String, vec::Vec};
@@ -17,6 +19,9 @@ pub struct Did {
     pub reasons: Vec<String>,
     /// Shut its way to the storage: it must be let in again.
     pub storage_shut: bool,
+    /// Switched it off, and left nothing on it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub switched_off: bool,
     /// The reserved host that took its servers.
     pub spare: Option<Spare>,
 }
@@ -48,10 +53,18 @@ impl Did {
             let Entry::Proven { evidence, .. } = entry else { return false };
             evidence.iter().any(|e| e.kind == Kind::StorageFenced)
         };
+        let by_power = |entry: &Entry| {
+            let Entry::Fence(FenceEntry::Proven { evidence }) = entry else { return false };
+            evidence.kind == Kind::PoweredOff
+        };
+        let well = |entry: &Entry| {
+            matches!(entry, Entry::Ended { status: NotificationStatus::Finished, .. })
+        };
         Self {
             forced_down: has(|entry| matches!(entry, Entry::ForceDownIntended)),
             reasons,
             storage_shut: has(storage),
+            switched_off: has(by_power) && has(well),
             spare: State::fold(lines).ok().and_then(|state| spare(&state)),
         }
     }
@@ -60,6 +73,8 @@ impl Did {
     pub(super) fn add(&mut self, more: &Self) {
         self.forced_down |= more.forced_down;
         self.storage_shut |= more.storage_shut;
+        // How it was left last.
+        self.switched_off = more.switched_off;
         for reason in &more.reasons {
             if !self.reasons.contains(reason) {
                 self.reasons.push(reason.clone());

@@ -2,7 +2,8 @@
 
 use recovery::{
     HostId, HostName, Millis, NotificationId, ServerId, ServiceId,
-    evidence::Kind,
+    evidence::{Evidence, Kind},
+    fencing::FenceEntry,
     fold::Fold,
     log::{Entry, Line, Summary},
     nouns::NotificationStatus,
@@ -39,7 +40,12 @@ fn seen() -> Event {
 }
 
 fn asked() -> Event {
-    Event::Asked { request: Some("r1".into()), by: "ann".into(), why: Some("new memory".into()) }
+    wanted(false)
+}
+
+fn wanted(power_on: bool) -> Event {
+    let (request, why) = (Some("r1".into()), Some("new memory".into()));
+    Event::Asked { request, by: "ann".into(), why, power_on }
 }
 
 fn lines(events: &[Event]) -> Vec<Line> {
@@ -78,6 +84,7 @@ struct Seen {
     heard: Option<Heard>,
     recovery: Option<NotificationId>,
     word: Option<Word>,
+    hands_off: Option<&'static str>,
     records: Vec<Evacuation>,
     rules: Rules,
 }
@@ -89,6 +96,7 @@ fn well() -> Seen {
         heard: heard(60),
         recovery: None,
         word: None,
+        hands_off: None,
         records: vec![record(1, EvacuationStatus::Completed)],
         rules: rules(),
     }
@@ -102,6 +110,7 @@ fn due(state: &State, seen: &Seen) -> Due {
         heard: seen.heard,
         recovery: seen.recovery.as_ref(),
         word: seen.word,
+        hands_off: seen.hands_off,
         records: Some(&seen.records),
         now: NOW,
     };
@@ -208,7 +217,7 @@ fn look_of(host: &HostName) -> Look<'_> {
     static SERVICE: std::sync::OnceLock<ComputeService> = std::sync::OnceLock::new();
     let service = Some(SERVICE.get_or_init(service));
     let (recovery, word, records) = (None, None, None);
-    Look { host, service, heard: heard(60), recovery, word, records, now: NOW }
+    Look { host, service, heard: heard(60), recovery, word, hands_off: None, records, now: NOW }
 }
 
 #[test]
@@ -317,7 +326,93 @@ fn what_it_comes_to_is_told_with_the_line() {
     );
     let answered = told(asked());
     assert!(matches!(&answered[..], [Summary::Answered { request, .. }] if request == "r1"));
+    let [Summary::Answered { answer, .. }] = &told(wanted(true))[..] else { panic!() };
+    assert!(answer.starts_with("it is switched on by its fence device"), "{answer}");
     assert_eq!(told(Event::Silent), []);
+}
+
+/// As a recovery left it that has switched it off.
+fn switched_off(n: u32) -> Event {
+    Event::Lost { recovery: id(n), did: Did { switched_off: true, ..did() } }
+}
+
+/// It has no power.
+fn dark() -> Seen {
+    Seen { heard: None, rules: Rules { power_on: true, ..rules() }, ..well() }
+}
+
+fn not_on(again_ms: i64) -> Event {
+    Event::NotOn { path: vec!["bmc: silent".into()], again_at: NOW.plus(again_ms) }
+}
+
+#[test]
+fn a_host_that_was_switched_off_is_switched_on_again_where_that_is_configured() {
+    let off = after(&[switched_off(1)]);
+    assert_eq!(due(&off, &dark()), Due::SwitchOn);
+    assert_eq!(due(&after(&[lost(1)]), &dark()), Due::Wait, "somebody else has switched it off");
+    assert_eq!(due(&off, &Seen { rules: rules(), ..dark() }), Due::Wait, "nobody wants that");
+    assert_eq!(due(&off, &Seen { recovery: Some(id(2)), ..dark() }), Due::Wait);
+    assert_eq!(due(&off, &Seen { hands_off: Some("a planned stop"), ..dark() }), Due::Wait);
+    assert_eq!(due(&off, &Seen { word: Some(Word::Stay), ..dark() }), Due::Wait);
+    let heard = Seen { heard: self::heard(60), ..dark() };
+    assert!(matches!(due(&off, &heard), Due::Note(Event::Seen { .. })), "it has its power");
+    let often = after(&[switched_off(1), switched_off(2), switched_off(3)]);
+    assert_eq!(due(&often, &dark()), Due::Wait, "it flaps");
+    let unlimited = Rules { flap_limit: 0, power_on: true, ..rules() };
+    assert_eq!(due(&often, &Seen { rules: unlimited, ..dark() }), Due::SwitchOn);
+    assert_eq!(due(&after(&[switched_off(1), lost(2)]), &dark()), Due::Wait, "as it was left last");
+}
+
+#[test]
+fn a_person_has_any_host_that_is_away_switched_on_and_no_recovery_is_in_the_way() {
+    let asked = after(&[lost(1), wanted(true)]);
+    let by_hand = Seen { rules: rules(), hands_off: Some("a planned stop"), ..dark() };
+    assert_eq!(due(&asked, &by_hand), Due::SwitchOn);
+    assert_eq!(due(&asked, &Seen { recovery: Some(id(2)), ..by_hand }), Due::Wait);
+    assert_eq!(due(&after(&[lost(1), wanted(false)]), &dark()), Due::Wait, "it was not asked for");
+    let again = after(&[lost(1), wanted(true), lost(2)]);
+    assert_eq!(due(&again, &dark()), Due::Wait, "a new loss ends the wish");
+}
+
+#[test]
+fn a_host_is_switched_on_once_and_that_is_tried_three_times() {
+    let on = Event::On { path: vec!["bmc: on".into()] };
+    let lit = after(&[switched_off(1), Event::OnIntended, on.clone()]);
+    assert_eq!(due(&lit, &dark()), Due::Wait);
+    assert_eq!(lit.why.as_deref(), Some("it was switched on and has not been heard yet (bmc: on)"));
+    // Who stopped in the middle has tried once.
+    let mut events = vec![switched_off(1), Event::OnIntended, Event::OnIntended, not_on(0)];
+    let state = after(&events);
+    assert_eq!(due(&state, &dark()), Due::SwitchOn);
+    assert!(state.why.as_ref().unwrap().contains("it is tried again (bmc: silent)"));
+    assert_eq!(state.power.again_at(NOW), NOW.plus(60_000));
+    let later = after(&[switched_off(1), Event::OnIntended, not_on(1)]);
+    assert_eq!(due(&later, &dark()), Due::Wait, "not yet");
+    events.extend([Event::OnIntended, not_on(0)]);
+    let state = after(&events);
+    assert_eq!(due(&state, &dark()), Due::Wait);
+    assert!(state.why.as_ref().unwrap().contains("that is left to you (bmc: silent)"));
+    events.push(wanted(true));
+    assert_eq!(due(&after(&events), &dark()), Due::SwitchOn, "a person has it tried anew");
+    assert_eq!(
+        due(&after(&[switched_off(1), Event::OnIntended, on, switched_off(2)]), &dark()),
+        Due::SwitchOn
+    );
+}
+
+#[test]
+fn whether_a_recovery_switched_its_host_off_and_left_nothing_on_it_is_read_from_its_log() {
+    let evidence =
+        |kind| Evidence { host: host(), kind, at: NOW, source: "bmc".into(), raw: "off".into() };
+    let fenced = |kind| Entry::Fence(FenceEntry::Proven { evidence: evidence(kind) });
+    let ended = |status| Entry::Ended { status, message: None };
+    let of = |entries| Did::of(&recovery(entries), OURS, "process").switched_off;
+    assert!(of(vec![fenced(Kind::PoweredOff), ended(NotificationStatus::Finished)]));
+    assert!(!of(vec![fenced(Kind::PoweredOff), ended(NotificationStatus::Failed)]));
+    assert!(!of(vec![fenced(Kind::StorageFenced), ended(NotificationStatus::Finished)]));
+    let seen = vec![evidence(Kind::PoweredOff)];
+    let proven = Entry::Proven { kind: Kind::PoweredOff, at: NOW, evidence: seen };
+    assert!(!of(vec![proven, ended(NotificationStatus::Finished)]), "by somebody else");
 }
 
 #[test]
@@ -329,6 +424,8 @@ fn lines_that_cannot_follow_are_refused() {
         vec![lost(1), Event::Intended { act: Act::Enable }],
         vec![lost(1), Event::Back { reserved: false }],
         vec![lost(1), seen(), done.clone()],
+        vec![Event::OnIntended],
+        vec![lost(1), seen(), Event::OnIntended],
         vec![lost(1), seen(), Event::Intended { act: Act::ForceUp }, done],
         vec![lost(1), seen(), Event::Back { reserved: false }, asked()],
     ] {

@@ -7,6 +7,7 @@
 use crate::{
     capacity::a_person_asks,
     crash_points::{ALL, PAUSE_MS, Points, Word, crossings, scene, told_well, whens},
+    fences::Fence,
     scene::{EngineScript, Scene, undisturbed},
     tale::{self, Stage, Told},
 };
@@ -19,7 +20,7 @@ use recovery::{
     returns::{Act, Event, Rules, State, log_of},
 };
 use serde_json::json;
-use sim::Shape;
+use sim::{Bmc, Shape};
 use store::{HostUpdate, Store};
 
 /// What happens to the first host after it has died.
@@ -40,8 +41,10 @@ pub(crate) enum Turn {
     Disabled,
     /// A person sets its maintenance by the API.
     Maintenance(bool),
-    /// `masakari return`.
-    Wanted,
+    /// `masakari return`, with `--power-on` or without.
+    Wanted {
+        power_on: bool,
+    },
 }
 
 /// Where it is at the end.
@@ -91,8 +94,9 @@ pub(crate) async fn happens(stage: &Stage) {
                 a_person_asks(&stage.world, "PUT", &path, &body);
             }
             Turn::Maintenance(on) => said(stage, &host, *on).await,
-            Turn::Wanted => {
-                file(stage, n, Asked::Return { host: host.clone(), reason: None }).await;
+            Turn::Wanted { power_on } => {
+                let host = host.clone();
+                file(stage, n, Asked::Return { host, reason: None, power_on: *power_on }).await;
             }
         }
     }
@@ -292,7 +296,7 @@ fn a_flapping_host_stops_at_its_limit_and_returns_when_a_person_wants_it() {
     ];
     let lost = back(&turns, End::Waits("was lost 3 times within 1 h"), vec![undisturbed()]);
     assert_eq!(backs_ms(&told(lost)).len(), 2);
-    turns.push((900_000, Turn::Wanted));
+    turns.push((900_000, Turn::Wanted { power_on: false }));
     let told = told(back(&turns, End::InService, vec![undisturbed()]));
     let backs = backs_ms(&told);
     assert!(backs.len() == 3 && (900_000..915_000).contains(&backs[2]), "{backs:?}");
@@ -326,7 +330,7 @@ fn where_it_is_not_automatic_a_host_returns_when_it_is_wanted() {
         scene.back.as_mut().unwrap().rules.automatic = false;
         scene
     };
-    let turns = [(120_000, Turn::Boots), (200_000, Turn::Wanted)];
+    let turns = [(120_000, Turn::Boots), (200_000, Turn::Wanted { power_on: false })];
     told(by_hand(&turns[..1], End::Waits("no host returns by itself")));
     told(by_hand(&turns, End::InService));
 }
@@ -342,4 +346,48 @@ fn a_host_takes_the_place_of_the_reserved_host_that_was_used_up() {
     };
     told(used_up(true, End::InReserve));
     told(used_up(false, End::InService));
+}
+
+/// Nobody boots it: it hangs, and its recovery switches it off.
+fn switched_off(power_on: bool, end: End, engines: Vec<EngineScript>) -> Scene {
+    let fence = Fence { bmc: Bmc::Honest, ..Fence::default() };
+    let mut scene = Scene { fence: Some(fence), ..back(&[], end, engines) };
+    (scene.confirmed, scene.reported_after_ms) = (false, 14_000);
+    scene.back.as_mut().unwrap().rules.power_on = power_on;
+    scene
+}
+
+#[test]
+fn a_host_that_was_switched_off_is_switched_on_again_only_where_that_is_configured() {
+    let told = told(switched_off(true, End::InService, vec![undisturbed(), undisturbed()]));
+    let [woken] = &told.stage.bmcs.woken()[..] else { panic!("{}", told.stage.story()) };
+    let ended = told.stage.memory.all_notifications()[0].clone();
+    let lines = told.stage.memory.lines(&ended.uuid);
+    let end = lines.iter().find(|line| matches!(line.entry, Entry::Ended { .. })).unwrap();
+    assert!(woken.0 > end.at, "before its recovery had ended\n{}", told.stage.story());
+    assert_eq!(told.stage.bmcs.orders().len(), 1);
+}
+
+#[test]
+fn a_host_that_was_switched_off_stays_off_where_nobody_wants_it_on() {
+    let mut scene = switched_off(false, End::InService, vec![undisturbed()]);
+    scene.back.as_mut().unwrap().turns = vec![(600_000, Turn::Wanted { power_on: true })];
+    let told = told(scene);
+    let [woken] = &told.stage.bmcs.woken()[..] else { panic!("{}", told.stage.story()) };
+    assert!(woken.0.since(told.stage.began) >= 600_000, "{}", told.stage.story());
+}
+
+#[test]
+fn an_engine_that_dies_at_any_point_of_switching_a_host_on_is_made_up_for() {
+    let plot = |script| switched_off(true, End::InService, vec![script]);
+    let clean = told_well(tale::tell(plot(undisturbed()))).unwrap();
+    let mut points = Points::default();
+    for (crossing, place) in of_the_return(&clean[0]).into_iter().step_by(2) {
+        for &when in whens(place) {
+            let script = EngineScript { deaths: vec![(crossing, when)], ..undisturbed() };
+            let lives = told_well(tale::tell(plot(script)));
+            points.tried(&format!("death {when:?} {crossing}, {place}"), lives);
+        }
+    }
+    points.all_were_made_up_for(25);
 }

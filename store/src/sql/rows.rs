@@ -195,6 +195,7 @@ pub(super) fn new_evidence(evidence: &Evidence) -> ours::evidence::ActiveModel {
 const CONFIRM_DEAD: &str = "confirm_dead";
 const ATTEST: &str = "attest";
 const RETURN: &str = "return";
+const RETURN_SWITCHED_ON: &str = "return_switched_on";
 const RETRY: &str = "retry";
 const CANCEL: &str = "cancel";
 const APPROVE: &str = "approve";
@@ -240,7 +241,11 @@ pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
         REJECT => {
             Asked::Reject { notification: NotificationId::new(row.host), reason: given(row.reason) }
         }
-        RETURN => Asked::Return { host: HostName::new(row.host), reason: given(row.reason) },
+        RETURN | RETURN_SWITCHED_ON => Asked::Return {
+            host: HostName::new(row.host),
+            reason: given(row.reason),
+            power_on: row.asked == RETURN_SWITCHED_ON,
+        },
         PLAN => Asked::Plan { host: HostName::new(row.host) },
         FENCE_TEST => Asked::FenceTest { host: HostName::new(row.host), reason: given(row.reason) },
         REPORT => Asked::Report {
@@ -281,7 +286,10 @@ pub(super) fn new_request(request: &Request) -> ours::requests::Model {
         Asked::Cancel { notification, reason } => (CANCEL, notification.as_str(), reason.clone()),
         Asked::Approve { notification, reason } => (APPROVE, notification.as_str(), reason.clone()),
         Asked::Reject { notification, reason } => (REJECT, notification.as_str(), reason.clone()),
-        Asked::Return { host, reason } => (RETURN, host.as_str(), reason.clone()),
+        Asked::Return { host, reason, power_on } => {
+            let kind = if *power_on { RETURN_SWITCHED_ON } else { RETURN };
+            (kind, host.as_str(), reason.clone())
+        }
         Asked::Plan { host } => (PLAN, host.as_str(), None),
         Asked::FenceTest { host, reason } => (FENCE_TEST, host.as_str(), reason.clone()),
         Asked::Report { segment, after } => {

@@ -104,11 +104,12 @@ pub(crate) async fn a_host_that_was_deleted_does_not_come_back(doors: &Doors) {
 }
 
 pub(crate) async fn a_persons_wish_for_a_return_reads_back(doors: &Doors) {
-    for (n, reason) in [(1, None), (2, Some("new memory – ☠".to_owned()))] {
+    let said = Some("new memory – ☠".to_owned());
+    for (n, reason, power_on) in [(1, None, false), (2, said.clone(), false), (3, said, true)] {
         let host = recovery::HostName::new("compute01");
         let request = Request {
             id: uuid(n),
-            asked: Asked::Return { host, reason },
+            asked: Asked::Return { host, reason, power_on },
             who: "ann (a1)".into(),
             created_at: NOW,
             deadline: seconds_later(60),

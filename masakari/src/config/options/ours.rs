@@ -136,6 +136,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("return", "refill_reserve", Kind::Bool)
         .default("true")
         .help("A host whose recovery used up a reserved host takes that one's place when it returns, instead of its own"),
+    Opt::new("return", "power_on", Kind::Bool)
+        .default("false")
+        .help("Switch a host that its fence device switched off on again when its recovery has finished, once; not while a planned stop of it stands, nor after it was lost too often"),
     Opt::new("DEFAULT", "watch_log_file", Kind::Bool)
         .ignored("a log file that another program moves is always made anew"),
     Opt::new("oslo_policy", "enforce_scope", Kind::Bool)
