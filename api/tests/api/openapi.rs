@@ -41,7 +41,9 @@ fn of_path(path: &str) -> Option<(&'static String, &'static Value)> {
     let fits = |template: &str| {
         let (mine, theirs) = (template.split('/'), path.split('/'));
         mine.clone().count() == theirs.clone().count()
-            && mine.zip(theirs).all(|(mine, theirs)| mine.starts_with('{') || mine == theirs)
+            && mine.zip(theirs).all(|(mine, theirs)| {
+                mine == theirs || (mine.starts_with('{') && !theirs.is_empty())
+            })
     };
     DOCUMENT["paths"].as_object()?.iter().find(|(template, _)| fits(template))
 }

@@ -172,8 +172,11 @@ fn its_silence_is_reported_and_nobody_recovers_it() {
         is_well(&stage, 1..=1);
         assert!(answer(&stage).1.starts_with(PASSED), "{}", stage.story());
         let all = stage.memory.all_notifications();
-        let of_it =
-            all.iter().find(|n| n.uuid.as_str().ends_with("host-4")).or(all.last()).unwrap();
+        let of_it = all
+            .iter()
+            .find(|n| n.uuid.as_str().ends_with("host-4"))
+            .or_else(|| all.last())
+            .unwrap();
         assert_eq!(of_it.status, NotificationStatus::Ignored, "{}", stage.story());
     }
 }
