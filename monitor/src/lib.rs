@@ -1,0 +1,21 @@
+//! Watches the node: what fails on it becomes a report that Masakari accepts, ours or Python's.
+//!
+//! This is a room of its own because it runs on every compute host, where nobody's secrets lie but its own: it
+//! cannot reach the database, a fence device or Nova. It decides nothing about recoveries; it says what it saw, as
+//! long as that holds.
+//!
+//! ```text
+//!  a source ───────────────► report ──► sending: queue (decides), spool (keeps), sender (does) ──► POST /v1/notifications
+//!                 ▲                                                        │
+//!                 └──────────── does it still hold? ───────────────────────┘
+//! ```
+//!
+//! * [`mod@sending`]: what every monitor shares. A report is kept on disk until the API has answered it, and is looked
+//!   at again before it is delivered late.
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
+pub mod report;
+pub mod sending;
+
+pub use report::{Care, Claim, Report};
+pub use sending::{Reporter, Sender, SendingConfig};
