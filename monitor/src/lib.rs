@@ -5,15 +5,20 @@
 //! long as that holds.
 //!
 //! ```text
-//!  a source ───────────────► report ──► sending: queue (decides), spool (keeps), sender (does) ──► POST /v1/notifications
+//!  libvirt ──► instances ──► report ──► sending: queue (decides), spool (keeps), sender (does) ──► POST /v1/notifications
 //!                 ▲                                                        │
 //!                 └──────────── does it still hold? ───────────────────────┘
 //! ```
 //!
 //! * [`mod@sending`]: what every monitor shares. A report is kept on disk until the API has answered it, and is looked
 //!   at again before it is delivered late.
+//! * [`mod@instances`]: libvirt's events as Python's instancemonitor names them, and what they cannot tell: a VM that
+//!   died while libvirtd was away.
+//! * [`mod@libvirt`]: libvirt.so, opened at run time.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+pub mod instances;
+pub mod libvirt;
 pub mod report;
 pub mod sending;
 

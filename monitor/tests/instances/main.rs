@@ -1,0 +1,9 @@
+//! Watching VMs: Python's own answers to recorded events of a real libvirt, the roll, and whole lives of a hypervisor in
+//! memory, which passes the same suite as the real one (`libvirt/run`).
+#![cfg(test)]
+
+mod fake;
+mod recorded;
+mod roll;
+mod suite;
+mod watch;

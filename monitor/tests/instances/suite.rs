@@ -1,0 +1,193 @@
+//! What every hypervisor is, the one in memory as well as the real libvirt: each case is told to a [`World`] in which
+//! things are made to happen.
+
+use async_trait::async_trait;
+use monitor::instances::{
+    Connected, Domain, Event, Heard, Hypervisor, HypervisorError, Off, event::What,
+};
+use ports::{Clock, within};
+use recovery::ServerId;
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+/// As long as anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A host on which things happen. VMs are called by their UUIDs.
+#[async_trait]
+pub(crate) trait World: Send + Sync + Debug {
+    fn hypervisor(&self) -> Arc<dyn Hypervisor>;
+    fn clock(&self) -> Arc<dyn Clock>;
+    async fn start(&self, vm: &str, is_persistent: bool);
+    /// Its process is killed.
+    async fn kill(&self, vm: &str);
+    /// It is stopped on purpose.
+    async fn destroy(&self, vm: &str);
+    async fn pause(&self, vm: &str);
+    async fn resume(&self, vm: &str);
+    async fn reset(&self, vm: &str);
+    async fn undefine(&self, vm: &str);
+    async fn daemon_stops(&self);
+    async fn daemon_starts(&self);
+}
+
+pub(crate) const VM1: &str = "11111111-2222-3333-4444-000000000001";
+pub(crate) const VM2: &str = "11111111-2222-3333-4444-000000000002";
+
+const STOPPED: i32 = 5;
+const FAILED: What = What::Lifecycle { kind: STOPPED, detail: 5 };
+const DESTROYED: What = What::Lifecycle { kind: STOPPED, detail: 1 };
+
+/// Every case, each in a world of its own.
+pub(crate) async fn all<W: World>(new: impl AsyncFn() -> W) {
+    lists_what_is_there(&new().await).await;
+    hears_a_vm_die(&new().await).await;
+    hears_a_vm_stopped_on_purpose(&new().await).await;
+    sees_who_stands_still(&new().await).await;
+    hears_a_reset(&new().await).await;
+    knows_when_the_daemon_goes_and_comes_back(&new().await).await;
+    sees_who_died_while_the_daemon_was_away(&new().await).await;
+}
+
+async fn connected(world: &dyn World) -> Connected {
+    world.hypervisor().connect().await.unwrap()
+}
+
+async fn domain(connected: &Connected, vm: &str) -> Option<Domain> {
+    connected.link.domain(&ServerId::new(vm)).await.unwrap()
+}
+
+/// The next event of `vm` that is `what`; others pass by.
+async fn hears(world: &dyn World, connected: &mut Connected, vm: &str, what: What) -> Event {
+    let clock = world.clock();
+    let heard = within(&*clock, PATIENCE, async {
+        loop {
+            match connected.heard.recv().await.expect("the connection is over") {
+                Heard::Event(event) if event.server.as_str() == vm && event.what == what => {
+                    return event;
+                }
+                Heard::Event(_) => {}
+                Heard::Closed(why) => panic!("closed: {why}"),
+            }
+        }
+    });
+    heard.await.unwrap_or_else(|| panic!("{what:?} of {vm} was not heard"))
+}
+
+async fn lists_what_is_there(world: &dyn World) {
+    world.start(VM1, true).await;
+    world.start(VM2, false).await;
+    let connected = connected(world).await;
+    let mut domains = connected.link.domains().await.unwrap();
+    domains.sort_by(|a, b| a.server.cmp(&b.server));
+    let told: Vec<_> = domains
+        .iter()
+        .map(|d| (d.server.as_str(), d.run.is_some(), d.is_persistent, d.off))
+        .collect();
+    assert_eq!(told, [(VM1, true, true, None), (VM2, true, false, None)]);
+    assert_eq!(domain(&connected, VM1).await.as_ref(), Some(&domains[0]));
+    assert_eq!(domain(&connected, "11111111-2222-3333-4444-00000000dead").await, None);
+}
+
+async fn hears_a_vm_die(world: &dyn World) {
+    world.start(VM1, true).await;
+    world.start(VM2, false).await;
+    let mut connected = connected(world).await;
+    world.kill(VM1).await;
+    hears(world, &mut connected, VM1, FAILED).await;
+    let dead = domain(&connected, VM1).await.unwrap();
+    assert_eq!((dead.run, dead.off), (None, Some(Off::Crashed)));
+    world.kill(VM2).await;
+    hears(world, &mut connected, VM2, FAILED).await;
+    assert_eq!(domain(&connected, VM2).await, None);
+}
+
+async fn hears_a_vm_stopped_on_purpose(world: &dyn World) {
+    world.start(VM1, true).await;
+    let mut connected = connected(world).await;
+    world.destroy(VM1).await;
+    hears(world, &mut connected, VM1, DESTROYED).await;
+    let off = domain(&connected, VM1).await.unwrap();
+    assert_eq!((off.run, off.off), (None, Some(Off::Destroyed)));
+    world.undefine(VM1).await;
+    assert_eq!(domain(&connected, VM1).await, None);
+}
+
+async fn sees_who_stands_still(world: &dyn World) {
+    world.start(VM1, true).await;
+    let connected = connected(world).await;
+    assert!(!domain(&connected, VM1).await.unwrap().is_paused);
+    world.pause(VM1).await;
+    assert!(domain(&connected, VM1).await.unwrap().is_paused);
+    world.resume(VM1).await;
+    assert!(!domain(&connected, VM1).await.unwrap().is_paused);
+}
+
+async fn hears_a_reset(world: &dyn World) {
+    world.start(VM1, true).await;
+    let mut connected = connected(world).await;
+    let run = domain(&connected, VM1).await.unwrap().run;
+    world.reset(VM1).await;
+    let event = hears(world, &mut connected, VM1, What::Reboot).await;
+    assert_eq!(event.run, run, "it is the same run");
+    assert_eq!(domain(&connected, VM1).await.unwrap().run, run);
+}
+
+async fn closes(world: &dyn World, connected: &mut Connected) {
+    let clock = world.clock();
+    let closed = within(&*clock, PATIENCE, async {
+        loop {
+            match connected.heard.recv().await {
+                Some(Heard::Event(_)) => {}
+                Some(Heard::Closed(_)) | None => return,
+            }
+        }
+    });
+    closed.await.expect("the end of the connection was not heard");
+}
+
+async fn knows_when_the_daemon_goes_and_comes_back(world: &dyn World) {
+    world.start(VM1, true).await;
+    let mut first = connected(world).await;
+    let run = domain(&first, VM1).await.unwrap().run;
+    world.daemon_stops().await;
+    closes(world, &mut first).await;
+    let asked = first.link.domain(&ServerId::new(VM1)).await;
+    assert!(asked.is_err(), "a connection that is over tells nothing: {asked:?}");
+    let refused = world.hypervisor().connect().await;
+    assert!(matches!(refused, Err(HypervisorError::NoConnection { .. })), "{refused:?}");
+    world.daemon_starts().await;
+    let mut second = connected(world).await;
+    assert_eq!(domain(&second, VM1).await.unwrap().run, run, "it is the same run");
+    world.kill(VM1).await;
+    hears(world, &mut second, VM1, FAILED).await;
+}
+
+async fn sees_who_died_while_the_daemon_was_away(world: &dyn World) {
+    world.start(VM1, true).await;
+    world.start(VM2, false).await;
+    let mut first = connected(world).await;
+    world.daemon_stops().await;
+    closes(world, &mut first).await;
+    world.kill(VM1).await;
+    world.kill(VM2).await;
+    world.daemon_starts().await;
+    let second = connected(world).await;
+    let clock = world.clock();
+    let settled = within(&*clock, PATIENCE, async {
+        // A daemon that has just come back may still look for its VMs.
+        while domain(&second, VM1).await.is_some_and(|d| d.run.is_some())
+            || domain(&second, VM2).await.is_some()
+        {
+            world.clock().sleep(Duration::from_millis(100)).await;
+        }
+    });
+    settled.await.expect("the daemon takes the dead for running");
+    let dead = domain(&second, VM1).await.unwrap();
+    assert_eq!(dead.off, Some(Off::Crashed));
+    drop(second);
+    world.daemon_stops().await;
+    world.daemon_starts().await;
+    let third = connected(world).await;
+    // A daemon forgets why when it is begun anew.
+    assert_eq!(domain(&third, VM1).await.unwrap().off, Some(Off::Unknown));
+}

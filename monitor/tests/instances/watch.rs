@@ -1,0 +1,276 @@
+//! Whole lives of a host's VMs, and what is reported of them.
+
+use crate::{
+    fake::Fake,
+    suite::{VM1, VM2, World},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use monitor::{
+    Sender, SendingConfig,
+    instances::{InstancesConfig, Watch, Watcher, event::What},
+    sending::{Folder, Spool, SystemFolder},
+};
+use openstack::{Session, instance_ha::Client};
+use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
+use serde_json::{Value, json};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use url::Url;
+
+/// An API that takes everything, or is away.
+#[derive(Clone, Default, Debug)]
+struct Api(Arc<Mutex<(bool, Vec<String>)>>);
+
+impl Api {
+    fn taken(&self) -> Vec<String> {
+        self.0.lock().unwrap().1.clone()
+    }
+
+    fn is_away(&self, away: bool) {
+        self.0.lock().unwrap().0 = away;
+    }
+}
+
+#[async_trait]
+impl Transport for Api {
+    async fn send(&self, ask: Ask, _: Duration) -> Result<Answer, TransportError> {
+        let mut state = self.0.lock().unwrap();
+        if state.0 {
+            return Err(TransportError::Unreachable { to: "api".into(), why: "away".into() });
+        }
+        let body: Value = serde_json::from_slice(ask.body()).unwrap();
+        let word = |name: &str| body["notification"]["payload"][name].as_str().unwrap().to_owned();
+        let vm = if word("instance_uuid") == VM1 { "VM1" } else { "VM2" };
+        state.1.push(format!("{vm} {} {}", word("event"), word("vir_domain_event")));
+        let mut taken = body["notification"].clone();
+        for (name, value) in [
+            ("id", json!(1)),
+            ("notification_uuid", json!("n")),
+            ("source_host_uuid", json!("h")),
+            ("status", json!("new")),
+        ] {
+            taken[name] = value;
+        }
+        let body = json!({ "notification": taken }).to_string();
+        Ok(http::Response::builder().status(202).body(Bytes::from(body)).unwrap())
+    }
+}
+
+/// A host and its monitor's folder.
+struct Host {
+    fake: Fake,
+    api: Api,
+    folder: tempfile::TempDir,
+    boot_id: &'static str,
+}
+
+impl Host {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { fake: Fake::new(), api: Api::default(), folder, boot_id: "boot-1" }
+    }
+
+    async fn sleep(&self, seconds: u64) {
+        self.fake.clock().sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Runs a monitor while `story` is told, and kills it.
+    async fn watched(&self, story: impl AsyncFnOnce()) {
+        let clock: Arc<dyn Clock> = Arc::new(self.fake.sim_clock());
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+        let endpoint = Url::parse("http://api/v1").unwrap();
+        let api = Arc::new(self.api.clone());
+        let session = Session::none(endpoint, None, api, Arc::clone(&clock), Arc::clone(&entropy));
+        let folder: Arc<dyn Folder> = Arc::new(SystemFolder::open(self.folder.path()).unwrap());
+        let spool = Spool::new(Arc::clone(&folder), self.boot_id.into());
+        let watcher = Watcher::default();
+        let (reporter, sender) = Sender::new(
+            &SendingConfig::of_python(12, Duration::from_secs(10)),
+            Some(spool),
+            Client::new(session),
+            Arc::new(watcher.clone()),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
+        let config = InstancesConfig { hostname: "cmp1".into(), boot_id: self.boot_id.into() };
+        let hypervisor = self.fake.hypervisor();
+        let folder = Some(folder);
+        let watch = Watch { config, hypervisor, watcher, reporter, folder, clock, entropy };
+        tokio::select! {
+            () = sender.run(std::future::pending()) => {}
+            () = watch.run() => {}
+            () = async { self.sleep(1).await; story().await; self.sleep(5).await } => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_dies_is_reported_and_one_that_lives_is_not() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.fake.start(VM2, true).await;
+    host.watched(async || host.fake.kill(VM1).await).await;
+    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_reboot_is_one_report_and_the_next_one_another() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        for _ in 0..2 {
+            for _ in 0..5 {
+                host.fake.says(VM1, What::Reboot);
+                host.fake.clock().sleep(Duration::from_millis(70)).await;
+            }
+            host.sleep(10).await;
+        }
+    })
+    .await;
+    assert_eq!(host.api.taken(), ["VM1 REBOOT UNKNOWN"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_dies_while_libvirtd_is_away_is_reported_when_it_is_back() {
+    for is_persistent in [true, false] {
+        let host = Host::new();
+        host.fake.start(VM1, is_persistent).await;
+        host.fake.start(VM2, is_persistent).await;
+        host.watched(async || {
+            host.fake.daemon_stops().await;
+            host.fake.kill(VM1).await;
+            host.sleep(300).await;
+            assert_eq!(host.api.taken(), Vec::<String>::new());
+            host.fake.daemon_starts().await;
+            host.sleep(15).await;
+        })
+        .await;
+        assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"], "{is_persistent}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_was_started_while_we_listened_is_known_when_it_dies_unheard() {
+    let host = Host::new();
+    host.watched(async || {
+        host.fake.start(VM1, false).await;
+        host.sleep(1).await;
+        host.fake.daemon_stops().await;
+        host.fake.kill(VM1).await;
+        host.fake.daemon_starts().await;
+        host.sleep(15).await;
+    })
+    .await;
+    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_of_libvirtd_alone_is_no_failure_of_a_vm() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        for _ in 0..5 {
+            host.fake.daemon_stops().await;
+            host.sleep(2).await;
+            host.fake.daemon_starts().await;
+            host.sleep(15).await;
+        }
+    })
+    .await;
+    assert_eq!(host.api.taken(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_dies_while_the_monitor_is_down_is_reported_when_it_is_back() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.fake.start(VM2, true).await;
+    host.watched(async || {}).await;
+    host.fake.kill(VM1).await;
+    host.fake.destroy(VM2).await;
+    host.watched(async || {}).await;
+    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    host.watched(async || {}).await;
+    assert_eq!(host.api.taken().len(), 1, "it is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_host_was_booted_nobody_who_ran_before_is_missed() {
+    let mut host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {}).await;
+    host.fake.kill(VM1).await;
+    host.boot_id = "boot-2";
+    host.watched(async || {}).await;
+    assert_eq!(host.api.taken(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_for_which_there_was_no_room_are_found_by_listing() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.fake.start(VM2, true).await;
+    host.watched(async || {
+        host.fake.loses_what_it_says();
+        host.fake.kill(VM1).await;
+        host.sleep(65).await;
+    })
+    .await;
+    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_is_back_before_the_api_is_withdrawn_and_one_that_left_too() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.fake.start(VM2, true).await;
+    host.watched(async || {
+        host.api.is_away(true);
+        host.fake.kill(VM1).await;
+        host.fake.kill(VM2).await;
+        host.sleep(300).await;
+        host.fake.start(VM1, true).await;
+        host.fake.undefine(VM2).await;
+        host.api.is_away(false);
+        host.sleep(60).await;
+    })
+    .await;
+    assert_eq!(host.api.taken(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_fails_again_as_soon_as_it_is_started_is_reported_again() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        host.fake.kill(VM1).await;
+        host.sleep(1).await;
+        host.fake.start(VM1, true).await;
+        host.sleep(1).await;
+        host.fake.kill(VM1).await;
+    })
+    .await;
+    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_full_is_reported_as_python_does() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        host.fake.says(VM1, What::IoError { action: 1 });
+        host.fake.says(VM1, What::IoErrorReason);
+        host.fake.pause(VM1).await;
+        host.fake.says(VM1, What::Lifecycle { kind: 3, detail: 2 });
+    })
+    .await;
+    let expected = [
+        "VM1 IO_ERROR IO_ERROR_PAUSE",
+        "VM1 IO_ERROR_REASON UNKNOWN",
+        "VM1 LIFECYCLE SUSPENDED_IOERROR",
+    ];
+    assert_eq!(host.api.taken(), expected);
+}
