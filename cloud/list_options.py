@@ -1,5 +1,6 @@
 """The options of Python Masakari and of the libraries whose options it registers, one a line:
-group, name, kind, default, limits, old names. masakari/src/config/options/python.tsv is its output.
+group, name, kind, default, limits, old names. masakari/src/config/options/python.tsv is its output; with the word
+`monitors`, in the environment of monitor/tests/libvirt/python-monitors, that is python-monitors.tsv.
 """
 import json, logging, sys
 logging.disable(logging.CRITICAL)
@@ -11,6 +12,9 @@ oslo.db.concurrency oslo.log oslo.messaging oslo.middleware oslo.policy oslo.ser
 oslo.versionedobjects oslo.concurrency oslo.reports""".split()
 # How the API logs in at Keystone: these depend on auth_type.
 PLUGINS = ["password", "v3password", "v3applicationcredential"]
+MONITORS = sys.argv[1:] == ["monitors"]
+# Both programs have these.
+OF_BOTH = {"monkey_patch", "monkey_patch_modules", "tempdir"}
 # Differ from machine to machine.
 OF_THE_MACHINE = {"host", "hostname", "processname", "pybasedir", "bindir"}
 
@@ -47,7 +51,7 @@ def limits(opt):
         v = getattr(t, name, None)
         if v is not None and not isinstance(t, types.Port): found.append(f"{name} {v:g}")
     if getattr(t, "choices", None):
-        found.append("one of " + "|".join(t.choices) + (" without case" if getattr(t, "ignore_case", False) else ""))
+        found.append("one of " + "|".join(filter(None, t.choices)) + (" without case" if getattr(t, "ignore_case", False) else ""))
     return ", ".join(found) or "-"
 
 
@@ -67,8 +71,18 @@ def options():
             yield "keystone_authtoken", opt
 
 
+def options_of_monitors():
+    for _, listing in generator._list_opts(["masakarimonitors.conf"]):
+        for group, opts in listing:
+            for opt in opts:
+                if opt.dest not in OF_BOTH: yield getattr(group, "name", group), opt
+    for opt in loading.get_session_conf_options() + loading.get_auth_common_conf_options(): yield "api", opt
+    for plugin in PLUGINS + ["none"]:
+        for opt in loading.get_auth_plugin_conf_options(plugin): yield "api", opt
+
+
 seen = {}
-for group, opt in options():
+for group, opt in options_of_monitors() if MONITORS else options():
     old = sorted({f"{d.group or group}/{(d.name or opt.dest).replace('-', '_')}" for d in opt.deprecated_opts} - {f"{group}/{opt.dest}"})
     line = "\t".join([group, opt.dest, kind(opt), default(opt), limits(opt), " ".join(old) or "-"])
     other = seen.setdefault((group, opt.dest), line)

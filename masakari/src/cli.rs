@@ -1,8 +1,8 @@
 //! The command line, and the names by which the program answers.
 
 use crate::{
-    api_role, ask, configure, engine_role, fence_role, guard_role, manage, policy, report_role,
-    status, stop_role, told,
+    api_role, ask, configure, engine_role, fence_role, guard_role, manage, monitor_role, policy,
+    report_role, status, stop_role, told,
 };
 use clap::{Parser, Subcommand};
 
@@ -28,6 +28,8 @@ pub(crate) enum Role {
     Engine(ConfigArgs),
     /// API and engine in one process
     Serve(ConfigArgs),
+    /// Report the VMs of this host that fail (also as `masakari-instancemonitor`)
+    Instancemonitor(ConfigArgs),
     /// The database (also as `masakari-manage`)
     Manage(manage::Manage),
     /// Whether an upgrade can be made (also as `masakari-status`)
@@ -89,6 +91,7 @@ impl Role {
             Self::Api(args) => api_role::run(&args),
             Self::Engine(args) => engine_role::run(&args),
             Self::Serve(args) => engine_role::run_with_api(&args),
+            Self::Instancemonitor(args) => monitor_role::run_instances(&args),
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
             Self::Config(configure) => configure.run(),
@@ -156,6 +159,7 @@ mod tests {
     fn the_program_answers_to_the_names_of_pythons_programs() {
         assert!(matches!(role("/usr/bin/masakari-api --config-file /etc/x.conf"), Role::Api(_)));
         assert!(matches!(role("masakari-engine"), Role::Engine(_)));
+        assert!(matches!(role("masakari-instancemonitor --debug"), Role::Instancemonitor(_)));
         assert!(matches!(role("masakari-manage --config-file a db sync"), Role::Manage(_)));
         assert!(matches!(role("masakari-manage db sync --config-file a"), Role::Manage(_)));
         assert!(matches!(role("masakari-status upgrade check"), Role::Status(_)));

@@ -10,6 +10,7 @@ mod database;
 mod guard;
 mod http;
 mod logs;
+mod monitors;
 mod options;
 mod policy_files;
 mod rooms;
@@ -19,6 +20,7 @@ mod steps;
 mod tests;
 
 pub(crate) use database::{Database, Pool};
+pub(crate) use monitors::Access;
 pub(crate) use policy_files::PolicyFiles;
 
 use anyhow::Context;
@@ -156,8 +158,10 @@ fn search(program: &str, environment: &[(String, String)]) -> Search {
     let variable = |wanted: &str| {
         environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.into())
     };
+    // Python's monitors have a project of their own.
+    let is_monitor = program.ends_with("monitor");
     Search {
-        project: "masakari".into(),
+        project: if is_monitor { "masakarimonitors" } else { "masakari" }.into(),
         program: program.into(),
         home: variable("HOME"),
         etc: "/etc".into(),

@@ -1,5 +1,5 @@
-//! The door: one program that is `masakari`, and `masakari-api`, `masakari-engine`, `masakari-manage`
-//! and `masakari-status` when it is called by one of these names.
+//! The door: one program that is `masakari`, and `masakari-api`, `masakari-engine`, `masakari-manage`,
+//! `masakari-status` and `masakari-instancemonitor` when it is called by one of these names.
 //!
 //! Here is only what a process needs: arguments, configuration, logging, signals, exit codes. One
 //! file per role puts the rooms together.
@@ -16,6 +16,7 @@ mod fence_role;
 mod guard_role;
 mod logging;
 mod manage;
+mod monitor_role;
 mod output;
 mod policy;
 mod ports_of;

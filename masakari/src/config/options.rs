@@ -2,7 +2,8 @@
 //! and the reference in `docs/options.md`.
 //!
 //! One file for each library that Python Masakari takes options from, and one for what it does not
-//! have. `python.tsv` lists what Python has, made by `cloud/list_options.py`; a test compares.
+//! have. `python.tsv` and `python-monitors.tsv` list what Python has, made by `cloud/list_options.py`; a
+//! test compares.
 
 mod database;
 mod keystone;
@@ -10,6 +11,7 @@ mod log;
 mod masakari;
 mod messaging;
 mod middleware;
+mod monitors;
 mod ours;
 mod recovery;
 #[cfg(test)]
@@ -28,4 +30,5 @@ pub(crate) const TABLES: &[&[Opt]] = &[
     messaging::OPTIONS,
     middleware::OPTIONS,
     ours::OPTIONS,
+    monitors::OPTIONS,
 ];

@@ -4,10 +4,11 @@ use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::filter::Targets;
 
 /// Our counterparts of what Python Masakari is made of.
-const COUNTERPARTS: [(&str, &[&str]); 3] = [
+const COUNTERPARTS: [(&str, &[&str]); 4] = [
     ("sqlalchemy", &["sqlx", "sea_orm", "sea_orm_migration"]),
     ("urllib3.connectionpool", &["hyper", "hyper_util", "reqwest", "rustls", "h2"]),
     ("masakari", &["api", "engine", "masakari", "openstack", "oslo", "ports", "recovery", "store"]),
+    ("masakarimonitors", &["monitor", "masakari", "openstack", "oslo", "ports"]),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,163 @@
+//! `[api]`, `[callback]`, `[libvirt]`: what a monitor is, whom it watches, and how it reports.
+
+use super::Configuration;
+use anyhow::anyhow;
+use monitor::SendingConfig;
+use openstack::{AuthConfig, Interface};
+use oslo::Secret;
+use ports::HttpClientConfig;
+use std::{path::PathBuf, time::Duration};
+
+/// How a monitor comes to Masakari.
+#[derive(Debug)]
+pub(crate) enum Access {
+    Keystone(Box<AuthConfig>),
+    /// `auth_type = none`: its URL.
+    Endpoint(String),
+}
+
+impl Configuration {
+    /// This host, as Masakari calls it.
+    pub(crate) fn monitored_host(&self, machine: &str) -> String {
+        // `host` is what `hostname` was called before.
+        let named = self.default_text("hostname").or_else(|| self.default_text("host"));
+        named.unwrap_or_else(|| machine.to_owned())
+    }
+
+    pub(crate) fn libvirt_uri(&self) -> String {
+        self.text("libvirt", "connection_uri").unwrap_or_default()
+    }
+
+    /// How VMs' events are sent.
+    pub(crate) fn callback(&self) -> SendingConfig {
+        let number = |name| self.values.get::<u32>("callback", name);
+        let interval = Duration::from_secs(number("retry_interval").into());
+        SendingConfig::of_python(number("retry_max"), interval)
+    }
+
+    /// Where the monitor called `program` keeps what must outlive it.
+    pub(crate) fn monitor_folder(&self, program: &str) -> PathBuf {
+        PathBuf::from(self.default_text("state_path").unwrap_or_default()).join(program)
+    }
+
+    pub(crate) fn masakari_interface(&self) -> anyhow::Result<Interface> {
+        let word = self.text("api", "api_interface").unwrap_or_default();
+        Interface::from_word(&word).ok_or_else(|| {
+            self.wrong(
+                "api",
+                "api_interface",
+                format!("= {word:?} is not public, internal or admin"),
+            )
+        })
+    }
+
+    pub(crate) fn masakari_http(&self) -> HttpClientConfig {
+        HttpClientConfig {
+            ca_file: self.text("api", "cafile").map(PathBuf::from),
+            insecure: self.values.get("api", "insecure"),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+
+    pub(crate) fn masakari_access(&self) -> anyhow::Result<Access> {
+        let text = |name| self.text("api", name);
+        let secret = |name| self.values.get::<Option<Secret>>("api", name);
+        let auth_type = text("auth_type").unwrap_or_default();
+        if auth_type == "none" {
+            let missing = || {
+                anyhow!(
+                    "[api] endpoint is not set: where is Masakari, if auth_type is none? \
+                         http://127.0.0.1:15868/v1 for example"
+                )
+            };
+            return text("endpoint").map(Access::Endpoint).ok_or_else(missing);
+        }
+        let with_credential = auth_type == "v3applicationcredential";
+        if with_credential && secret("application_credential_secret").is_none() {
+            return Err(anyhow!(
+                "[api] application_credential_secret is not set, and auth_type asks for it"
+            ));
+        }
+        Ok(Access::Keystone(Box::new(AuthConfig {
+            auth_url: text("auth_url").ok_or_else(|| {
+                anyhow!(
+                    "[api] auth_url is not set: where is the Keystone at which monitors log in? \
+                         (for a Masakari without Keystone: [api] auth_type = none and endpoint)"
+                )
+            })?,
+            username: text("username"),
+            user_id: text("user_id"),
+            password: secret("password").unwrap_or_default(),
+            user_domain_name: text("user_domain_name"),
+            user_domain_id: text("user_domain_id"),
+            project_name: text("project_name"),
+            project_id: text("project_id"),
+            project_domain_name: text("project_domain_name"),
+            project_domain_id: text("project_domain_id"),
+            default_domain_name: text("default_domain_name"),
+            default_domain_id: text("default_domain_id"),
+            domain_name: text("domain_name"),
+            domain_id: text("domain_id"),
+            system_scope: text("system_scope"),
+            application_credential_id: text("application_credential_id"),
+            application_credential_name: text("application_credential_name"),
+            application_credential_secret: secret("application_credential_secret")
+                .filter(|_| with_credential),
+            region_name: text("region"),
+            interface: self.masakari_interface()?,
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_pythons_monitors_means_the_same() {
+        // As kolla-ansible writes it.
+        let file = "[DEFAULT]\nhostname = cmp1\n[api]\nregion = R1\nauth_url = http://k:5000\n\
+            user_domain_id = default\nproject_name = service\nproject_domain_id = default\n\
+            username = masakari\npassword = hush\ncafile = /ca.pem\napi_interface = internal\n\
+            [libvirt]\nconnection_uri = qemu+tcp://10.0.0.1/system\n[callback]\nretry_max = 3\n";
+        let configuration = Configuration::of_text(file);
+        assert_eq!(configuration.monitored_host("machine"), "cmp1");
+        assert_eq!(configuration.libvirt_uri(), "qemu+tcp://10.0.0.1/system");
+        assert_eq!(configuration.callback().limits.patience, Duration::from_secs(30));
+        assert_eq!(configuration.masakari_http().ca_file, Some("/ca.pem".into()));
+        let Access::Keystone(auth) = configuration.masakari_access().unwrap() else { panic!() };
+        assert_eq!(
+            (auth.username.as_deref(), auth.region_name.as_deref()),
+            (Some("masakari"), Some("R1"))
+        );
+        assert_eq!((auth.password.expose(), auth.interface), ("hush", Interface::Internal));
+    }
+
+    #[test]
+    fn who_sets_nothing_has_pythons_defaults() {
+        let configuration = Configuration::of_text("[api]\nauth_url = http://k:5000\n");
+        assert_eq!(configuration.monitored_host("machine"), "machine");
+        assert_eq!(configuration.libvirt_uri(), "qemu:///system");
+        assert_eq!(configuration.callback().limits.patience, Duration::from_secs(120));
+        let Access::Keystone(auth) = configuration.masakari_access().unwrap() else { panic!() };
+        assert_eq!(
+            (auth.region_name.as_deref(), auth.interface),
+            (Some("RegionOne"), Interface::Public)
+        );
+    }
+
+    #[test]
+    fn without_keystone_the_endpoint_says_where_masakari_is() {
+        let none = "[api]\nauth_type = none\nendpoint = http://127.0.0.1:15868/v1\n";
+        let access = Configuration::of_text(none).masakari_access().unwrap();
+        assert!(matches!(access, Access::Endpoint(url) if url == "http://127.0.0.1:15868/v1"));
+        for (file, option) in [
+            ("[api]\nauth_type = none\n", "endpoint"),
+            ("", "auth_url"),
+            ("[api]\nauth_type = v3applicationcredential\n", "application_credential_secret"),
+        ] {
+            let error = Configuration::of_text(file).masakari_access().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("[api] {option} is not set")), "{error}");
+        }
+    }
+}

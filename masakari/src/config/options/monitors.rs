@@ -1,0 +1,88 @@
+//! The options of Python's monitors (masakarimonitors.conf).
+
+use oslo::config::{Kind, Opt};
+
+use super::why::{PYTHON, TLS_SAFE};
+
+const HOST: &str = "hosts are not watched by this version: use Python's masakari-hostmonitor";
+const GUESTS: &str =
+    "guests are not watched by this version: use Python's masakari-introspectiveinstancemonitor";
+const PROCESSES: &str =
+    "processes are not watched by this version: use Python's masakari-processmonitor";
+const NO_CERTIFICATE: &str = "no certificate is shown to Keystone or Masakari";
+const PROXY: &str = "it is about Python's HTTP client";
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt::new("DEFAULT", "hostname", Kind::Str).help("This host as Masakari calls it, which is as Nova does; the machine's name without it"),
+    Opt::new("DEFAULT", "hostmonitor_manager", Kind::Str).default("masakarimonitors.hostmonitor.host.HostmonitorManager").ignored(PYTHON),
+    Opt::new("DEFAULT", "instancemonitor_manager", Kind::Str).default("masakarimonitors.instancemonitor.instance.InstancemonitorManager").ignored(PYTHON),
+    Opt::new("DEFAULT", "introspectiveinstancemonitor_manager", Kind::Str).default("masakarimonitors.introspectiveinstancemonitor.instance.IntrospectiveInstanceMonitorManager").ignored(PYTHON),
+    Opt::new("DEFAULT", "processmonitor_manager", Kind::Str).default("masakarimonitors.processmonitor.process.ProcessmonitorManager").ignored(PYTHON),
+    Opt::new("api", "region", Kind::Str).default("RegionOne").help("The region of the Masakari that monitors report to"),
+    Opt::new("api", "api_interface", Kind::Str).default("public").choices(&["public", "internal", "admin"]).help("Which of its endpoints"),
+    Opt::new("api", "api_version", Kind::Str).default("v1").ignored("v1 is the only one that there is"),
+    Opt::new("api", "application_credential_id", Kind::Str).help("Instead of a user"),
+    Opt::new("api", "application_credential_name", Kind::Str).help("Instead of its id; needs the user"),
+    Opt::new("api", "application_credential_secret", Kind::Secret).help("Instead of a password"),
+    Opt::new("api", "auth_type", Kind::Str).default("password").choices(&["password", "v3password", "v3applicationcredential", "none"]).deprecated(&[("api", "auth_plugin")]).help("How monitors log in; none: not at all, and endpoint says where Masakari is"),
+    Opt::new("api", "auth_url", Kind::Str).help("The Keystone at which monitors log in"),
+    Opt::new("api", "cafile", Kind::Str).help("Whom to trust as Keystone and Masakari"),
+    Opt::new("api", "default_domain_id", Kind::Str).help("The id of the domain of user and project, where theirs are not set"),
+    Opt::new("api", "default_domain_name", Kind::Str).help("The domain of user and project, where theirs are not set"),
+    Opt::new("api", "domain_id", Kind::Str).help("Scope to the domain of this id instead of a project"),
+    Opt::new("api", "domain_name", Kind::Str).help("Scope to a domain instead of a project"),
+    Opt::new("api", "endpoint", Kind::Str).help("Masakari's URL, where auth_type is none"),
+    Opt::new("api", "insecure", Kind::Bool).default("false").help("Trust anybody as Keystone and Masakari"),
+    Opt::new("api", "password", Kind::Secret).help("The password of the monitors' user"),
+    Opt::new("api", "project_domain_id", Kind::Str).help("The id of that domain"),
+    Opt::new("api", "project_domain_name", Kind::Str).help("The domain of the project of the monitors' user"),
+    Opt::new("api", "project_id", Kind::Str).deprecated(&[("api", "tenant_id")]).help("The id of the project of the monitors' user, instead of the name"),
+    Opt::new("api", "project_name", Kind::Str).deprecated(&[("api", "tenant_name")]).help("The project of the monitors' user"),
+    Opt::new("api", "system_scope", Kind::Str).help("`all`: scope to the whole cloud"),
+    Opt::new("api", "user_domain_id", Kind::Str).help("The id of the domain of the monitors' user"),
+    Opt::new("api", "user_domain_name", Kind::Str).help("The domain of the monitors' user"),
+    Opt::new("api", "user_id", Kind::Str).help("The id of the monitors' user, instead of the name"),
+    Opt::new("api", "username", Kind::Str).deprecated(&[("api", "user_name")]).help("The monitors' user"),
+    Opt::new("api", "auth_section", Kind::Str).ignored("write these options in [api] itself"),
+    Opt::new("api", "certfile", Kind::Str).ignored(NO_CERTIFICATE),
+    Opt::new("api", "keyfile", Kind::Str).ignored(NO_CERTIFICATE),
+    Opt::new("api", "collect_timing", Kind::Bool).default("false").ignored(PROXY),
+    Opt::new("api", "split_loggers", Kind::Bool).default("false").ignored(PROXY),
+    Opt::new("api", "tls_ciphers", Kind::Str).ignored(TLS_SAFE),
+    Opt::new("api", "tls_min_version", Kind::Str).choices(&["1.2", "1.3"]).ignored(TLS_SAFE),
+    Opt::new("api", "timeout", Kind::FLOAT).ignored("an answer is waited for 30 s"),
+    Opt::new("api", "trust_id", Kind::Str).ignored("trusts are not used: give the monitors' user the role itself"),
+    Opt::new("callback", "retry_max", Kind::at_least(0)).default("12").help("For how many times retry_interval a VM's event that Masakari only notes is tried; what it acts on is tried until it is answered"),
+    Opt::new("callback", "retry_interval", Kind::at_least(0)).default("10").help("The longest pause in seconds between two tries; the first ones are shorter"),
+    Opt::new("libvirt", "connection_uri", Kind::Str).default("qemu:///system").help("The libvirt whose VMs are watched"),
+    Opt::new("consul", "agent_manage", Kind::Str).ignored(HOST),
+    Opt::new("consul", "agent_storage", Kind::Str).ignored(HOST),
+    Opt::new("consul", "agent_tenant", Kind::Str).ignored(HOST),
+    Opt::new("consul", "matrix_config_file", Kind::Str).ignored(HOST),
+    Opt::new("host", "api_retry_interval", Kind::INT).default("10").ignored(HOST),
+    Opt::new("host", "api_retry_max", Kind::INT).default("12").ignored(HOST),
+    Opt::new("host", "corosync_multicast_interfaces", Kind::List).ignored(HOST),
+    Opt::new("host", "corosync_multicast_ports", Kind::List).ignored(HOST),
+    Opt::new("host", "disable_ipmi_check", Kind::Bool).default("false").ignored(HOST),
+    Opt::new("host", "ipmi_retry_interval", Kind::INT).default("10").ignored(HOST),
+    Opt::new("host", "ipmi_retry_max", Kind::INT).default("3").ignored(HOST),
+    Opt::new("host", "ipmi_timeout", Kind::INT).default("5").ignored(HOST),
+    Opt::new("host", "monitoring_driver", Kind::Str).default("default").ignored(HOST),
+    Opt::new("host", "monitoring_interval", Kind::INT).default("60").ignored(HOST),
+    Opt::new("host", "monitoring_samples", Kind::INT).default("1").ignored(HOST),
+    Opt::new("host", "pacemaker_node_type", Kind::Str).default("autodetect").choices(&["autodetect", "cluster", "remote"]).ignored(HOST),
+    Opt::new("host", "restrict_to_remotes", Kind::Bool).default("false").ignored(HOST),
+    Opt::new("host", "stonith_wait", Kind::INT).default("30").ignored(HOST),
+    Opt::new("host", "tcpdump_timeout", Kind::INT).default("5").ignored(HOST),
+    Opt::new("introspectiveinstancemonitor", "guest_monitoring_failure_threshold", Kind::INT).default("3").ignored(GUESTS),
+    Opt::new("introspectiveinstancemonitor", "guest_monitoring_interval", Kind::INT).default("10").ignored(GUESTS),
+    Opt::new("introspectiveinstancemonitor", "guest_monitoring_timeout", Kind::INT).default("2").ignored(GUESTS),
+    Opt::new("introspectiveinstancemonitor", "qemu_guest_agent_sock_path", Kind::Str).default("/var/lib/libvirt/qemu/org\\.qemu\\.guest_agent\\..*\\.instance-.*\\.sock").ignored(GUESTS),
+    Opt::new("kubernetes", "monitoring_node_labels", Kind::Str).default("").ignored(HOST),
+    Opt::new("process", "api_retry_interval", Kind::INT).default("10").ignored(PROCESSES),
+    Opt::new("process", "api_retry_max", Kind::INT).default("12").ignored(PROCESSES),
+    Opt::new("process", "check_interval", Kind::INT).default("5").ignored(PROCESSES),
+    Opt::new("process", "process_list_path", Kind::Str).default("/etc/masakarimonitors/process_list.yaml").ignored(PROCESSES),
+    Opt::new("process", "restart_interval", Kind::INT).default("5").ignored(PROCESSES),
+    Opt::new("process", "restart_retries", Kind::INT).default("3").ignored(PROCESSES),
+];
