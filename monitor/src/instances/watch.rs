@@ -20,7 +20,8 @@ use std::{
 
 /// The first wait before libvirt is asked again; it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
-const PAUSE_MOST: Duration = Duration::from_secs(10);
+/// Who died meanwhile is found no later; and to try costs next to nothing.
+const PAUSE_MOST: Duration = Duration::from_secs(2);
 /// How often what runs is listed, though events tell it.
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// The roll on disk.
@@ -231,7 +232,8 @@ impl Watch {
     async fn missing(&self, Missing { server, name, is_persistent, end }: Missing, away: Away) {
         match (end, away) {
             (End::Died(off), _) => {
-                tracing::warn!("VM {server} ({name}) died unheard (libvirt says {off:?})");
+                let told = off.map_or("it is gone".into(), |off| format!("libvirt says {off:?}"));
+                tracing::warn!("VM {server} ({name}) died unheard ({told})");
                 self.report(&Event::died(server), is_persistent).await;
             }
             // Its event is on the way.
