@@ -232,7 +232,8 @@ impl Watch {
     async fn missing(&self, Missing { server, name, is_persistent, end }: Missing, away: Away) {
         match (end, away) {
             (End::Died(off), _) => {
-                let told = off.map_or("it is gone".into(), |off| format!("libvirt says {off:?}"));
+                let told =
+                    off.map_or_else(|| "it is gone".into(), |off| format!("libvirt says {off:?}"));
                 tracing::warn!("VM {server} ({name}) died unheard ({told})");
                 self.report(&Event::died(server), is_persistent).await;
             }

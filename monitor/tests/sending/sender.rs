@@ -151,7 +151,7 @@ async fn a_monitor_that_is_killed_again_and_again_loses_nothing_that_holds() {
                 }
             };
             host.run_for(1 + chance.bits() % 60, story).await;
-            if chance.bits() % 3 == 0 {
+            if chance.bits().is_multiple_of(3) {
                 host.vms.runs(&format!("vm{life}0"));
             }
         }
