@@ -181,42 +181,47 @@ fn its_silence_is_reported_and_nobody_recovers_it() {
     }
 }
 
-#[test]
-fn an_engine_that_dies_at_any_point_of_a_test_leaves_a_host_that_gets_its_power_back() {
+/// Every so many of the crossings from the first look of the test to its last.
+fn crossings(every: usize) -> Vec<usize> {
     let clean = told(tested(Bmc::Honest, vec![undisturbed()]));
     let places = clean.lives.lock().unwrap()[0].places();
-    let idle = ["listing open recoveries", "listing requests"];
+    let is_look = |place: &&str| *place == "listing planned stops";
+    let first = places.iter().position(|place| is_look(&place)).unwrap();
+    let last = places.iter().rposition(|place| is_look(&place)).unwrap();
+    (first + 1..last + 20).step_by(every).collect()
+}
+
+fn is_answered(stage: &Stage, point: &str) -> bool {
+    let (_, said) = answer(stage);
+    assert!(said.starts_with(PASSED) || said.starts_with(FAILED), "{point}: {said}");
+    said.contains("went on with it")
+}
+
+#[test]
+fn an_engine_that_dies_at_any_point_of_a_test_leaves_a_host_that_gets_its_power_back() {
     let (mut tried, mut in_the_middle) = (0, 0);
-    for (i, place) in places.iter().enumerate().filter(|(_, place)| !idle.contains(place)) {
+    for crossing in crossings(5) {
         for when in [When::Before, When::After] {
-            let script = EngineScript { deaths: vec![(i + 1, when)], ..undisturbed() };
+            let script = EngineScript { deaths: vec![(crossing, when)], ..undisturbed() };
             let stage = told(tested(Bmc::Honest, vec![script]));
             is_well(&stage, 0..=1);
-            let (_, said) = answer(&stage);
-            in_the_middle += usize::from(said.contains("went on with it"));
-            assert!(
-                said.starts_with(PASSED) || said.starts_with(FAILED),
-                "{place} {when:?}: {said}"
-            );
+            in_the_middle += usize::from(is_answered(&stage, &format!("{when:?} {crossing}")));
             tried += 1;
         }
     }
     println!("{tried} points, {in_the_middle} in the middle");
-    assert!(tried > 60 && in_the_middle > 20, "{tried} points, {in_the_middle} in the middle");
+    assert!(tried >= 20 && in_the_middle >= 10, "{tried} points, {in_the_middle} in the middle");
 }
 
 #[test]
 fn an_engine_that_stands_still_at_any_point_of_a_test_switches_nothing_off_after_that() {
-    let clean = told(tested(Bmc::Honest, vec![undisturbed()]));
-    let places = clean.lives.lock().unwrap()[0].places();
-    let mut tried = 0;
-    for crossing in (1..=places.len()).step_by(3) {
-        let script = EngineScript { pause: Some((crossing, PAUSE_MS)), ..undisturbed() };
+    let points = crossings(9);
+    for crossing in &points {
+        let script = EngineScript { pause: Some((*crossing, PAUSE_MS)), ..undisturbed() };
         let stage = told(tested(Bmc::Honest, vec![script, undisturbed()]));
         is_well(&stage, 0..=1);
-        let (_, said) = answer(&stage);
-        assert!(said.starts_with(PASSED) || said.starts_with(FAILED), "{crossing}: {said}");
-        tried += 1;
+        is_answered(&stage, &format!("pause at {crossing}"));
     }
-    assert!(tried > 20, "{tried} points");
+    println!("{} points", points.len());
+    assert!(points.len() >= 10);
 }
