@@ -31,10 +31,9 @@ const HEARD_MOST: usize = 1024;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// `VIR_ERR_AUTH_FAILED`, `VIR_ERR_AUTH_CANCELLED`
 const AUTH: [i32; 2] = [45, 79];
-/// `VIR_DOMAIN_PAUSED`, `VIR_DOMAIN_SHUTOFF`, `VIR_DOMAIN_CRASHED`
+/// `VIR_DOMAIN_PAUSED`, `VIR_DOMAIN_SHUTOFF`
 const PAUSED: i32 = 3;
 const SHUTOFF: i32 = 5;
-const CRASHED: i32 = 6;
 
 /// The libvirt of this host.
 #[derive(Clone, Debug)]
@@ -142,14 +141,14 @@ fn failed(failure: Failure) -> HypervisorError {
 }
 
 fn domain(listed: Listed) -> Domain {
-    let is_off = listed.state == SHUTOFF || listed.state == CRASHED;
+    // One that crashed and is kept (`on_crash` = preserve) has a QEMU still, and is a person's to look at.
+    let is_off = listed.state == SHUTOFF;
     Domain {
         server: ServerId::new(listed.uuid),
         name: listed.name,
         run: listed.run.filter(|_| !is_off),
         is_paused: listed.state == PAUSED,
-        off: is_off
-            .then(|| if listed.state == CRASHED { Off::Crashed } else { off(listed.reason) }),
+        off: is_off.then(|| off(listed.reason)),
         is_persistent: listed.is_persistent,
     }
 }
