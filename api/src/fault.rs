@@ -242,7 +242,7 @@ impl From<StoreError> for Fault {
             StoreError::Away { .. } => {
                 Self::unavailable(format!("{said}; try again later")).because(error)
             }
-            StoreError::Schema { .. } => Self::unavailable(said),
+            StoreError::Schema { .. } | StoreError::Foreign { .. } => Self::unavailable(said),
             StoreError::Unreadable { .. } => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, said.clone())
             }

@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// `None`: no segment has this host any more.
-    async fn foresee(&self, host: &HostName) -> Result<Option<Forecast>, LookFailed> {
+    pub(crate) async fn foresee(&self, host: &HostName) -> Result<Option<Forecast>, LookFailed> {
         let store = &self.ports.store;
         let Some(of) = store.host_named(host).await? else { return Ok(None) };
         let Some(segment) = store.segment(&of.segment).await? else { return Ok(None) };

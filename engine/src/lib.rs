@@ -20,6 +20,7 @@
 //!   servers that wait for it.
 //! * `returns`: brings lost hosts back to service. * `readiness`, `drill`: whether hosts could be fenced, asked and tried.
 //! * `power`: gives a host its power back.
+//! * `shadow`: judges and plans, and does nothing.
 //! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
@@ -47,6 +48,7 @@ mod reserve;
 mod restart;
 mod returns;
 mod room;
+mod shadow;
 mod steps;
 mod subject;
 mod tell;
@@ -57,10 +59,11 @@ mod wake;
 
 pub use config::Config;
 pub use fencing::Fencing;
+pub use shadow::{Shadow, Sight};
 pub use steps::{Declared, Does, Steps, Webhook};
 pub use wake::Wake;
 
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, future::Shared, stream::FuturesUnordered};
 use openstack::Nova;
 use ports::{Clock, Entropy, Exec, Probe, Transport};
 use recovery::{
@@ -191,19 +194,34 @@ impl Engine {
     ///
     /// Errors of the world are waited out and never end it.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let beside = async {
+            futures::join!(
+                self.undo_left_locks(),
+                self.bring_hosts_back(),
+                self.look_at_fences()
+            );
+        };
+        self.serve(shutdown, |claimed, stopping| self.recover(claimed, stopping), beside).await;
+    }
+
+    /// Claims recoveries and gives each to `work`; `beside` goes on meanwhile.
+    async fn serve<S: Future<Output = ()>, W: Future<Output = ()>>(
+        &self,
+        shutdown: S,
+        work: impl Fn(claim::Claimed, Shared<S>) -> W,
+        beside: impl Future<Output = ()>,
+    ) {
         tracing::info!(owner = %self.owner, "engine started");
-        let stopping = futures::FutureExt::shared(shutdown);
+        let stopping = shutdown.shared();
         let (found, recoveries) = futures::channel::mpsc::unbounded();
-        let mut running = std::pin::pin!(self.recover_all(recoveries, stopping.clone()));
+        let mut running = std::pin::pin!(all(recoveries, work, stopping.clone()));
         let mut rest = std::pin::pin!(async {
             futures::join!(
                 self.claim(found, stopping.clone()),
                 self.answer_requests(),
                 self.keep_tenures(),
                 self.greet_nova(),
-                self.undo_left_locks(),
-                self.bring_hosts_back(),
-                self.look_at_fences(),
+                beside,
             )
         });
         // The recoveries end after the shutdown, because the claims that feed them have; the
@@ -229,43 +247,43 @@ impl Engine {
         }
     }
 
-    async fn recover_all(
-        &self,
-        mut found: futures::channel::mpsc::UnboundedReceiver<claim::Claimed>,
-        stopping: impl Future<Output = ()> + Clone,
-    ) {
-        let mut running = FuturesUnordered::new();
-        loop {
-            let next = async {
-                match found.next().await {
-                    Some(claimed) => claimed,
-                    None => futures::future::pending().await,
-                }
-            };
-            let ended = async {
-                if running.next().await.is_none() {
-                    futures::future::pending::<()>().await;
-                }
-            };
-            let stop = std::pin::pin!(stopping.clone());
-            match first_of(stop, next, ended).await {
-                First::Stop => break,
-                First::Claimed(claimed) => {
-                    let span = tell::span(&claimed.notification);
-                    running.push(self.recover(claimed, stopping.clone()).instrument(span));
-                }
-                First::Ended => {}
-            }
-        }
-        while running.next().await.is_some() {}
-    }
-
     /// The time for log lines and limits: it starts at the wall clock and runs with the boot clock,
     /// so that a wall clock that jumps does not end a wait early or never.
     fn now(&self) -> Millis {
         let ms = self.ports.clock.boot().since(self.anchor.1).as_millis();
         self.anchor.0.plus(i64::try_from(ms).unwrap_or(i64::MAX))
     }
+}
+
+/// Has `work` done on each recovery that was claimed, side by side, until `stopping` and their end.
+async fn all<S: Future<Output = ()>, W: Future<Output = ()>>(
+    mut found: futures::channel::mpsc::UnboundedReceiver<claim::Claimed>,
+    work: impl Fn(claim::Claimed, Shared<S>) -> W,
+    stopping: Shared<S>,
+) {
+    let mut running = FuturesUnordered::new();
+    loop {
+        let next = async {
+            match found.next().await {
+                Some(claimed) => claimed,
+                None => futures::future::pending().await,
+            }
+        };
+        let ended = async {
+            if running.next().await.is_none() {
+                futures::future::pending::<()>().await;
+            }
+        };
+        match first_of(stopping.clone(), next, ended).await {
+            First::Stop => break,
+            First::Claimed(claimed) => {
+                let span = tell::span(&claimed.notification);
+                running.push(work(claimed, stopping.clone()).instrument(span));
+            }
+            First::Ended => {}
+        }
+    }
+    while running.next().await.is_some() {}
 }
 
 enum First {

@@ -68,6 +68,7 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
             Entry::Claimed { .. }
             | Entry::Held { .. }
             | Entry::Guard(_)
+            | Entry::Shadow(_)
             | Entry::Waiting { .. }
             | Entry::ForceDownIntended
             | Entry::ForcedDown

@@ -12,6 +12,7 @@ mod judged;
 mod patience;
 mod quiet;
 mod record;
+mod shadow;
 mod single;
 mod starts;
 
@@ -124,12 +125,16 @@ impl Engine {
         claimed: claim::Claimed,
         stopping: impl Future<Output = ()>,
     ) {
-        let id = claimed.notification.clone();
-        self.fair.borrow_mut().join(id.clone());
+        self.fair.borrow_mut().join(claimed.notification.clone());
         let result = self.recover_claimed(&claimed, stopping).await;
-        self.fair.borrow_mut().leave(&id);
-        self.looks.borrow_mut().leave(&id);
-        self.waits_no_more(&id);
+        self.leave(claimed, result).await;
+    }
+
+    /// Gives back what was claimed.
+    async fn leave(&self, claimed: claim::Claimed, result: Result<(), Stop>) {
+        self.fair.borrow_mut().leave(&claimed.notification);
+        self.looks.borrow_mut().leave(&claimed.notification);
+        self.waits_no_more(&claimed.notification);
         match result {
             // Its end was told when it was written.
             Ok(()) => {}

@@ -2,7 +2,7 @@
 
 use crate::{
     api_role, ask, configure, engine_role, fence_role, guard_role, manage, monitor_role, policy,
-    report_role, status, stop_role, told,
+    report_role, shadow_role, status, stop_role, told,
 };
 use clap::{Parser, Subcommand};
 
@@ -46,6 +46,8 @@ pub(crate) enum Role {
     Recover(Box<ask::Recover>),
     /// Bring a host back to service that a recovery took out of it; --list: who is away, and why
     Return(Box<ask::Return>),
+    /// A try beside Python Masakari: what it is told is judged and planned, nothing is done, and the two are compared
+    Shadow(shadow_role::Shadow),
     /// Planned stops: a host that will be away is no failure until its time is over
     Host(Box<stop_role::Host>),
     /// Try again what failed in the recovery of a notification, and nothing else
@@ -99,6 +101,7 @@ impl Role {
             Self::Fence(fence) => fence.run(),
             Self::ConfirmDead(confirm) => confirm.run(),
             Self::Recover(recover) => recover.run(),
+            Self::Shadow(shadow) => shadow.run(),
             Self::Host(host) => host.run(),
             Self::Return(back) => back.run(),
             Self::Retry(retry) => retry.run(),
@@ -142,6 +145,18 @@ mod tests {
         assert!(matches!(role("masakari return --list"), Role::Return(_)));
         assert!(matches!(role("masakari fence status"), Role::Fence(_)));
         assert!(matches!(role("masakari fence test compute01 --reason drill"), Role::Fence(_)));
+    }
+
+    #[test]
+    fn a_shadow_runs_and_reports() {
+        assert!(matches!(
+            role("masakari shadow run --database /tmp/s --no-mirror"),
+            Role::Shadow(_)
+        ));
+        assert!(matches!(role("masakari shadow report --limit 5"), Role::Shadow(_)));
+        let refused =
+            parse(["masakari", "shadow", "report", "--limit", "0"].map(OsString::from).into());
+        assert!(refused.unwrap_err().to_string().contains("1.."));
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     // One thread is enough for an engine: it waits for Nova and for the database.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store: Arc<dyn Store> = Arc::new(machine.open(&configuration.database()?).await?);
+        let store: Arc<dyn Store> =
+            Arc::new(machine.open_to_act(&configuration.database()?).await?);
         let engine = new(&configuration, &machine, store, Wake::default())?;
         let reload = Reload::new(args, PROGRAM, levels)?;
         tokio::select! {
@@ -36,7 +37,7 @@ pub(crate) fn run_with_api(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let sql = machine.open(&configuration.database()?).await?;
+        let sql = machine.open_to_act(&configuration.database()?).await?;
         sql.sync().await?;
         let store: Arc<dyn Store> = Arc::new(sql);
         let wake = Wake::default();
@@ -78,7 +79,7 @@ fn reconfigure(
     Ok(())
 }
 
-fn settings(
+pub(crate) fn settings(
     configuration: &Configuration,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<engine::Config> {
@@ -103,7 +104,7 @@ fn settings(
     Ok(config)
 }
 
-async fn stop() {
+pub(crate) async fn stop() {
     if let Err(error) = signals::stop_asked().await {
         tracing::error!(%error, "signals cannot be heard; stop this process with SIGKILL");
         std::future::pending::<()>().await;

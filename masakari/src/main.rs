@@ -22,6 +22,7 @@ mod policy;
 mod ports_of;
 mod reload;
 mod report_role;
+mod shadow_role;
 mod signals;
 mod status;
 mod stop_role;

@@ -84,6 +84,18 @@ impl Client {
         .await
     }
 
+    /// The newest notifications, newest first, at most `limit`: those before the one with the number `marker`.
+    pub async fn newest_notifications(
+        &self,
+        marker: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Notification>, AskError> {
+        let (limit, marker) = (limit.to_string(), marker.map(|marker| marker.to_string()));
+        let mut query = vec![("sort_key", "id"), ("sort_dir", "desc"), ("limit", limit.as_str())];
+        query.extend(marker.as_deref().map(|marker| ("marker", marker)));
+        self.get(&["notifications"], &query, "notifications", "1.0").await
+    }
+
     /// One notification, with the progress of its recovery.
     pub async fn notification(&self, id: &NotificationId) -> Result<Notification, AskError> {
         self.get(&["notifications", id.as_str()], &[], "notification", DETAILS).await

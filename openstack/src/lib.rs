@@ -28,6 +28,7 @@ mod error;
 mod flight;
 mod login;
 mod moment;
+mod read_only;
 mod session;
 
 pub use auth::{AuthConfig, Interface};
@@ -35,4 +36,5 @@ pub use catalog::{Service, Under};
 pub use error::{AskError, Asked, Disposition};
 pub use nova::{Cursor, Failure, HostAggregate, Inventory, MayRun, Nova, NovaConfig, ServerGroup};
 pub use oslo::Secret;
+pub use read_only::NovaToRead;
 pub use session::{Repeat, Reply, Request, Session};

@@ -12,12 +12,16 @@ mod clock;
 mod entropy;
 mod exec;
 mod http_client;
+mod nothing;
 mod probe;
+mod read_only;
 mod transport;
 
 pub use clock::{Boot, Clock, SystemClock, within};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use exec::{Environment, Exec, ExecError, Finished, Program, SystemExec};
 pub use http_client::{HttpClient, HttpClientConfig, HttpClientError};
+pub use nothing::Nothing;
 pub use probe::{NetworkProbe, Probe, ProbeError};
+pub use read_only::ReadOnly;
 pub use transport::{Answer, Ask, Transport, TransportError};

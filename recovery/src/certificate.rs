@@ -195,6 +195,7 @@ impl Reader {
             | Entry::Gone { .. }
             | Entry::Way(_)
             | Entry::Capacity(_)
+            | Entry::Shadow(_)
             | Entry::Confirmed { .. }
             | Entry::Step(_)
             | Entry::Restart(_)

@@ -102,6 +102,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         }
         Entry::Held { why, .. } => task.say(at, task.progress, format!("Held: {why}")),
         Entry::Guard(entry) => entry.tell(task, at),
+        Entry::Shadow(entry) => entry.tell(task, at),
         Entry::Fence(entry) => entry.tell(task, at, host),
         Entry::Waiting { why } => task.say(at, task.progress, format!("Waiting: {why}")),
         Entry::ForcedDown => {

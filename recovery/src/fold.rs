@@ -54,6 +54,7 @@ impl Entry {
             Self::Proven { .. }
             | Self::Held { .. }
             | Self::Guard(_)
+            | Self::Shadow(_)
             | Self::Fence(_)
             | Self::ForceDownIntended
             | Self::ForcedDown

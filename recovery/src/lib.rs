@@ -54,6 +54,7 @@ pub mod restart;
 pub mod returns;
 pub mod rules;
 pub mod seen;
+pub mod shadow;
 pub mod shortage;
 pub mod state;
 pub mod steps;

@@ -55,6 +55,8 @@ pub enum Entry {
     },
     /// Whether it may begin to act, when many hosts are lost at once.
     Guard(crate::guard::GuardEntry),
+    /// In shadow mode: what would be done.
+    Shadow(crate::shadow::ShadowEntry),
     /// In the fencing of the host.
     Fence(crate::fencing::FenceEntry),
     /// We are about to tell Nova that the host is down.
@@ -165,6 +167,7 @@ impl Entry {
             | Self::Proven { .. }
             | Self::Held { .. }
             | Self::Guard(_)
+            | Self::Shadow(_)
             | Self::Fence(_)
             | Self::Waiting { .. }
             | Self::ForceDownIntended

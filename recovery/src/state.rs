@@ -21,11 +21,13 @@ mod subject;
 use crate::capacity::Wait;
 use crate::evidence::Kind;
 use crate::fencing::{self, Fencing};
+use crate::forecast::Forecast;
 use crate::guard;
 use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::NotificationStatus;
 use crate::seen::VmState;
+use crate::shadow::ShadowEntry;
 use crate::steps::Steps;
 use crate::tiers::Starts;
 use crate::way::Ways;
@@ -128,6 +130,8 @@ pub struct State {
     pub proven: Option<Kind>,
     /// Why there is no permit now.
     pub held: Option<String>,
+    /// In shadow mode: what would be done.
+    pub shadow: Option<Box<Forecast>>,
     /// What the guard says.
     pub guard: guard::Standing,
     pub fencing: Fencing,
@@ -207,6 +211,9 @@ impl State {
             }
             Entry::Held { why, .. } => (self.held, self.guard.held) = (Some(why.clone()), None),
             Entry::Guard(entry) => self.held = self.guard.apply(entry, at),
+            Entry::Shadow(ShadowEntry::Would { forecast }) => {
+                (self.shadow, self.waiting) = (Some(forecast.clone()), None);
+            }
             Entry::Fence(entry) => self.fencing.apply(entry, at)?,
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
             Entry::ForceDownIntended => self.forced_down = Once::Intended,
@@ -326,7 +333,8 @@ impl State {
     #[must_use]
     pub fn summaries(&self, before: &Self, lines: &[Line], of: &Subject) -> Vec<Summary> {
         let mut summaries = Vec::new();
-        if self.proven.is_some() && before.proven.is_none() {
+        let real = self.shadow.is_none();
+        if real && self.proven.is_some() && before.proven.is_none() {
             summaries.push(Summary::OnMaintenance(of.host_id.clone()));
         }
         summaries.extend(guard::summaries(before, lines));
@@ -354,7 +362,7 @@ impl State {
             let message = self.ended.as_ref().and_then(|(_, message)| message.clone());
             summaries.push(Summary::Status { status: self.status(), message });
         }
-        summaries.extend(crate::returns::left(self, before, of));
+        summaries.extend(crate::returns::left(self, before, of).filter(|_| real));
         summaries
     }
 }

@@ -26,6 +26,8 @@ mod faults;
 mod fences;
 #[path = "histories/forecast.rs"]
 mod forecast;
+#[path = "histories/gates.rs"]
+mod gates;
 #[path = "histories/guard.rs"]
 mod guard;
 #[path = "histories/own_steps.rs"]
@@ -46,6 +48,8 @@ mod reserves;
 mod returns;
 #[path = "histories/scene.rs"]
 mod scene;
+#[path = "histories/shadow.rs"]
+mod shadow;
 #[path = "histories/small.rs"]
 mod small;
 #[path = "histories/soak.rs"]

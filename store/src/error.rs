@@ -26,6 +26,9 @@ pub enum StoreError {
     /// A row holds what no version wrote that we know.
     #[error("the database holds something that cannot be read: {what}")]
     Unreadable { what: String },
+    /// It is not a shadow's, who would write there.
+    #[error("this database is not a shadow's: {what}; name a file that does not exist yet")]
+    Foreign { what: String },
     /// The schema is older or newer than this program.
     #[error(
         "the database's schema does not fit this program: {what}; run `masakari-manage db sync`"

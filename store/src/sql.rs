@@ -25,6 +25,7 @@ mod requests;
 mod returns;
 mod rows;
 mod schema;
+mod shadow;
 mod small;
 mod stops;
 mod taskflow;

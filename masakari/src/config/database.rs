@@ -44,8 +44,8 @@ impl Configuration {
     pub(crate) fn database(&self) -> anyhow::Result<Database> {
         let pool = self.pool();
         let Some((url, findings)) = self.database_url()? else {
-            let path = PathBuf::from(self.default_text("state_path").unwrap_or_default());
-            let url = format!("sqlite://{}?mode=rwc", path.join("masakari.sqlite").display());
+            let path = self.state_path().join("masakari.sqlite");
+            let url = format!("sqlite://{}?mode=rwc", path.display());
             return Ok(Database { url: Secret::new(url), progress: None, pool });
         };
         for finding in findings {
@@ -58,6 +58,11 @@ impl Configuration {
             progress.map(|other| as_sqlx(&other, "[taskflow] connection")).transpose()?;
         let progress = progress.filter(|other| other.expose() != own.expose());
         Ok(Database { url: own, progress, pool })
+    }
+
+    /// The folder of what is written.
+    pub(crate) fn state_path(&self) -> PathBuf {
+        PathBuf::from(self.default_text("state_path").unwrap_or_default())
     }
 
     /// As oslo.service reads it: less than nothing is never, nothing is a minute.

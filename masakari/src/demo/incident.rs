@@ -225,6 +225,7 @@ impl Incident {
             | Entry::Step(_)
             | Entry::Restart(_)
             | Entry::Guard(_)
+            | Entry::Shadow(_)
             | Entry::Hand(_)
             | Entry::Process(_)
             | Entry::Return(_)

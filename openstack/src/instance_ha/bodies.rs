@@ -1,7 +1,8 @@
 //! Bodies of `/v1` and `/ha/v1`. Times are text as the server wrote it; words that a newer server may
 //! add to are text too.
 
-use recovery::report::Report;
+use crate::moment;
+use recovery::{Millis, report::Report};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -80,6 +81,14 @@ pub struct Notification {
     /// The recovery's steps; only where one notification is shown, since 1.1.
     #[serde(default)]
     pub recovery_workflow_details: Vec<Details>,
+}
+
+impl Notification {
+    /// When the API took it.
+    #[must_use]
+    pub fn reported_at(&self) -> Option<Millis> {
+        moment::read(self.created_at.as_deref().unwrap_or(&self.generated_time))
+    }
 }
 
 /// One step of a recovery.

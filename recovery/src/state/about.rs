@@ -11,6 +11,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Proven { .. }
         | Entry::Held { .. }
         | Entry::Guard(_)
+        | Entry::Shadow(_)
         | Entry::Fence(_)
         | Entry::Waiting { .. }
         | Entry::ForceDownIntended
@@ -60,6 +61,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Proven { .. }
         | Entry::Held { .. }
         | Entry::Guard(_)
+        | Entry::Shadow(_)
         | Entry::Fence(_)
         | Entry::Waiting { .. }
         | Entry::ForceDownIntended

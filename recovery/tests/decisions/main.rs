@@ -26,6 +26,7 @@ mod report;
 mod restart;
 mod returns;
 mod rules;
+mod shadow;
 mod stops;
 mod tier_rules;
 mod tier_words;

@@ -33,6 +33,10 @@ pub(crate) struct Storm {
     pub(crate) approval: Policy,
     /// When a person turns the switch, and to what.
     pub(crate) switch: Vec<(u64, bool)>,
+    /// A shadow runs beside the engines, on a database of its own.
+    pub(crate) shadow: bool,
+    /// At which crossing of its ports each of its lives ends.
+    pub(crate) shadow_dies: Vec<usize>,
     /// When a stop of the first host is planned, and for how long; `None`: when a person ends it.
     pub(crate) planned: Vec<(u64, Option<u64>)>,
 }

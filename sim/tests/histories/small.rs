@@ -93,7 +93,9 @@ async fn report(stage: &Stage, small: &Small, n: u64) {
         evidence: None,
         now,
     };
-    stage.memory.accept(new).await.unwrap();
+    for memory in stage.databases() {
+        memory.accept(new.clone()).await.unwrap();
+    }
 }
 
 fn small_ones(stage: &Stage) -> Vec<Notification> {

@@ -1,17 +1,18 @@
 //! Tells one history: runs the engines against the world, and lets the scene happen.
 
 use crate::{
-    by_hand, checks, fences, guard,
+    by_hand, checks, fences,
+    gates::{StoreGate, Way},
+    guard,
     own_steps::{Hook, Ran},
     returns,
     scene::{EngineScript, Scene},
     soak,
 };
-use async_trait::async_trait;
 use engine::{Config, Engine, Ports, Wake};
 use futures::future::{join_all, select};
 use openstack::{AuthConfig, Nova, NovaConfig, Secret, Session};
-use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
+use ports::{Clock, Entropy, SeededEntropy, Transport};
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, approval,
     due::Limits,
@@ -30,7 +31,7 @@ use std::{
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
-use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store, StoreError};
+use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store};
 
 /// The request for a plan.
 pub(crate) const PLAN: &str = "plan";
@@ -68,6 +69,10 @@ pub(crate) struct Stage {
     pub(crate) lives: Arc<Mutex<Vec<Process>>>,
     /// The path of every question to the cloud, in the order in which they were sent.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// What a shadow has sent to the cloud besides questions and logins.
+    pub(crate) changed: Arc<Mutex<Vec<String>>>,
+    /// The database of a shadow that runs beside the engines.
+    pub(crate) beside: Memory,
     /// The operator's steps, in the order in which they were run.
     pub(crate) ran: Arc<Mutex<Vec<Ran>>>,
     /// The hosts' BMCs.
@@ -85,10 +90,29 @@ pub(crate) struct Told {
 ///
 /// In a thread of its own: an engine that spins keeps the virtual time from going on, for ever.
 pub(crate) fn tell(scene: Scene) -> Told {
+    in_time(|| tell_here(scene))
+}
+
+/// The same for so long, whatever becomes of it.
+pub(crate) fn tell_for(scene: Scene, ms: u64) -> Stage {
+    in_time(move || {
+        in_virtual_time(async move {
+            let stage = Stage::new(scene);
+            let enough = async {
+                stage.at(ms).await;
+                Ok(())
+            };
+            assert_eq!(stage.happen(enough).await, Ok(()));
+            stage
+        })
+    })
+}
+
+fn in_time<T: Send + 'static>(tells: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, told) = mpsc::channel();
     let telling = std::thread::spawn(move || {
         // Nobody listens any more when it took too long.
-        let _ = done.send(tell_here(scene));
+        let _ = done.send(tells());
     });
     match told.recv_timeout(SPINS_AFTER) {
         Ok(told) => told,
@@ -100,13 +124,17 @@ pub(crate) fn tell(scene: Scene) -> Told {
 }
 
 pub(crate) fn tell_here(scene: Scene) -> Told {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(async move {
+    in_virtual_time(async move {
         let stage = Stage::new(scene);
-        let outcome = stage.happen().await;
+        let outcome = stage.happen(stage.watch()).await;
         Told { stage, outcome }
     })
+}
+
+fn in_virtual_time<T>(tells: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(tells)
 }
 
 impl Stage {
@@ -124,6 +152,8 @@ impl Stage {
             memory: Memory::new(),
             lives: Arc::default(),
             asked: Arc::default(),
+            changed: Arc::default(),
+            beside: Memory::new(),
             ran: Arc::default(),
         }
     }
@@ -137,7 +167,7 @@ impl Stage {
         self.world.hosts()[n].clone()
     }
 
-    async fn happen(&self) -> Result<(), String> {
+    async fn happen(&self, watch: impl Future<Output = Result<(), String>>) -> Result<(), String> {
         self.build_segment().await;
         if self.scene.foretold {
             self.ask_for_a_plan().await;
@@ -147,11 +177,11 @@ impl Stage {
         }
         let engines = self.scene.engines.iter().enumerate().map(|(n, s)| self.engine(n, s));
         let events = pin!(async {
-            futures::join!(self.events(), join_all(engines));
+            futures::join!(self.events(), join_all(engines), crate::shadow::happens(self));
         });
         let world = pin!(self.world.run());
         let acting = select(events, world);
-        let watching = pin!(self.watch());
+        let watching = pin!(watch);
         match select(watching, acting).await {
             futures::future::Either::Left((outcome, _)) => outcome,
             futures::future::Either::Right(_) => Err("the engines ended".into()),
@@ -225,7 +255,9 @@ impl Stage {
             enabled: true,
             now: self.clock.wall(),
         };
-        self.memory.create_segment(segment).await.unwrap();
+        for memory in self.databases() {
+            memory.create_segment(segment.clone()).await.unwrap();
+        }
         for (n, name) in self.world.hosts().into_iter().enumerate() {
             let host = NewHost {
                 uuid: HostId::new(format!("id-{name}")),
@@ -237,7 +269,9 @@ impl Stage {
                 on_maintenance: false,
                 now: self.clock.wall(),
             };
-            self.memory.create_host(host).await.unwrap();
+            for memory in self.databases() {
+                memory.create_host(host.clone()).await.unwrap();
+            }
         }
     }
 
@@ -356,7 +390,15 @@ impl Stage {
             evidence: Some(evidence),
             now,
         };
-        self.memory.accept(report).await.unwrap();
+        for memory in self.databases() {
+            memory.accept(report.clone()).await.unwrap();
+        }
+    }
+
+    /// Those that are told of failures.
+    pub(crate) fn databases(&self) -> impl Iterator<Item = &Memory> {
+        let beside = self.scene.storm.shadow.then_some(&self.beside);
+        std::iter::once(&self.memory).chain(beside)
     }
 
     /// A person looks first: a host that has come back is not confirmed dead.
@@ -378,7 +420,9 @@ impl Stage {
             state: RequestState::Open,
             answer: None,
         };
-        self.memory.file_request(&request).await.unwrap();
+        for memory in self.databases() {
+            memory.file_request(&request).await.unwrap();
+        }
     }
 
     /// One engine, all its lives.
@@ -404,7 +448,30 @@ impl Stage {
     async fn one_life(&self, n: usize, life: usize, process: &Process) {
         let seed = self.scene.seed.wrapping_mul(1_000) + 10 * n as u64 + life as u64;
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
-        let auth = AuthConfig {
+        let transport = self.way(process, false);
+        let session = Session::new(self.user(), transport, self.clock.clone(), entropy.clone());
+        let hook = Arc::new(Hook { process: process.clone(), stage: self.clone() });
+        let ports = Ports {
+            exec: hook.clone(),
+            web: hook,
+            store: Arc::new(self.memory.handle(self.gate(process, seed))),
+            nova: Nova::new(session, NovaConfig::default()),
+            clock: self.clock.clone(),
+            entropy,
+            probe: self.world.probe(),
+        };
+        let config = self.config(process);
+        let engine = Engine::new(ports, config.clone(), Wake::default());
+        // The process's death drops the engine wherever it is.
+        let running = futures::future::join(
+            engine.run(std::future::pending()),
+            self.other_settings(&engine, config),
+        );
+        select(pin!(running), pin!(process.died())).await;
+    }
+
+    pub(crate) fn user(&self) -> AuthConfig {
+        AuthConfig {
             auth_url: format!("{}/identity/v3", self.scene.shape.endpoints.base),
             username: Some("masakari".into()),
             password: Secret::new(sim::PASSWORD),
@@ -412,29 +479,26 @@ impl Stage {
             user_domain_name: Some("Default".into()),
             project_domain_name: Some("Default".into()),
             ..AuthConfig::default()
-        };
-        let way = Way { to: self.world.transport(), stage: self.clone() };
-        let transport = process.transport(Arc::new(way));
-        let session = Session::new(auth, transport, self.clock.clone(), entropy.clone());
-        let gate = StoreGate {
-            process: process.clone(),
-            stage: self.clone(),
-            dice: SeededEntropy::new(seed + 5),
-        };
-        let hook = Arc::new(Hook { process: process.clone(), stage: self.clone() });
-        let ports = Ports {
-            exec: hook.clone(),
-            web: hook,
-            store: Arc::new(self.memory.handle(Arc::new(gate))),
-            nova: Nova::new(session, NovaConfig::default()),
-            clock: self.clock.clone(),
-            entropy,
-            probe: self.world.probe(),
-        };
+        }
+    }
+
+    /// The database's of one life.
+    pub(crate) fn gate(&self, process: &Process, seed: u64) -> Arc<dyn Gate> {
+        let (process, stage) = (process.clone(), self.clone());
+        Arc::new(StoreGate { process, stage, dice: SeededEntropy::new(seed + 5) })
+    }
+
+    /// The way to the cloud of one life.
+    pub(crate) fn way(&self, process: &Process, shadow: bool) -> Arc<dyn Transport> {
+        let way = Way { to: self.world.transport(), stage: self.clone(), shadow };
+        process.transport(Arc::new(way))
+    }
+
+    pub(crate) fn config(&self, process: &Process) -> Config {
         let limits = Limits { expiry_ms: EXPIRY_MS, tiers: TIERS, ..Limits::default() };
         let restart_limits = restart::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
         let process_limits = process::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
-        let config = Config {
+        Config {
             name: process.id().into(),
             reserved_into_aggregates: true,
             within_segment: self.scene.within_segment,
@@ -461,14 +525,7 @@ impl Stage {
                 .recoveries_most
                 .unwrap_or_else(|| Config::default().recoveries_most),
             ..Config::default()
-        };
-        let engine = Engine::new(ports, config.clone(), Wake::default());
-        // The process's death drops the engine wherever it is.
-        let running = futures::future::join(
-            engine.run(std::future::pending()),
-            self.other_settings(&engine, config),
-        );
-        select(pin!(running), pin!(process.died())).await;
+        }
     }
 
     /// SIGHUP.
@@ -498,73 +555,6 @@ impl Stage {
         let began = self.began.0;
         let shown = lines.iter().map(|(at, what)| format!("  {:>8} {what}", at - began));
         format!("{:?}\n{}", self.scene, shown.collect::<Vec<_>>().join("\n"))
-    }
-}
-
-/// The way to the cloud, on which is written down what was asked.
-struct Way {
-    to: Arc<dyn Transport>,
-    stage: Stage,
-}
-
-impl std::fmt::Debug for Way {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Way")
-    }
-}
-
-#[async_trait]
-impl Transport for Way {
-    async fn send(&self, ask: Ask, deadline: Duration) -> Result<Answer, TransportError> {
-        self.stage.asked.lock().unwrap().push(ask.uri().path().to_owned());
-        if ask.body().starts_with(b"{\"lock\"") {
-            self.stage.clock.sleep(Duration::from_millis(self.stage.scene.slow_locks_ms)).await;
-        }
-        self.to.send(ask, deadline).await
-    }
-}
-
-/// The database's gate: the process's life, and the database's bad days.
-struct StoreGate {
-    process: Process,
-    stage: Stage,
-    dice: SeededEntropy,
-}
-
-impl std::fmt::Debug for StoreGate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StoreGate")
-    }
-}
-
-impl StoreGate {
-    fn unlucky(&self, doing: &'static str) -> Result<(), StoreError> {
-        let scene = &self.stage.scene;
-        let now_ms = self.stage.clock.wall().since(self.stage.began).unsigned_abs();
-        let away = scene.hit.as_ref().is_some_and(|hit| hit.takes_the_database_at(now_ms));
-        let faults = scene.faults.as_ref().filter(|f| (f.from_ms..f.until_ms).contains(&now_ms));
-        if away || faults.is_some_and(|f| self.dice.bits() % 1000 < f.store_permille) {
-            return Err(StoreError::Away {
-                doing,
-                source: "the simulated database is away".into(),
-            });
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Gate for StoreGate {
-    async fn before(&self, doing: &'static str) -> Result<(), StoreError> {
-        self.process.cross(doing, async {}).await;
-        // A transaction takes time, in which others act.
-        self.stage.clock.sleep(Duration::from_millis(1 + self.dice.bits() % 5)).await;
-        self.unlucky(doing)
-    }
-
-    async fn after(&self, doing: &'static str) -> Result<(), StoreError> {
-        self.process.cross(doing, async {}).await;
-        self.unlucky(doing)
     }
 }
 

@@ -20,6 +20,7 @@ mod readiness;
 mod reports;
 mod requests;
 mod returns;
+mod shadows;
 mod small;
 mod stops;
 mod tables;

@@ -1,0 +1,84 @@
+//! What lies between an engine and the world: the way to the cloud, and the database's gate.
+
+use crate::tale::Stage;
+use async_trait::async_trait;
+use ports::{Answer, Ask, Entropy, SeededEntropy, Transport, TransportError};
+use sim::Process;
+use std::{sync::Arc, time::Duration};
+use store::{Gate, StoreError};
+
+/// The way to the cloud, on which is written down what was asked.
+pub(crate) struct Way {
+    pub(crate) to: Arc<dyn Transport>,
+    pub(crate) stage: Stage,
+    /// It is that of a shadow.
+    pub(crate) shadow: bool,
+}
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Way")
+    }
+}
+
+#[async_trait]
+impl Transport for Way {
+    async fn send(&self, ask: Ask, deadline: Duration) -> Result<Answer, TransportError> {
+        self.stage.asked.lock().unwrap().push(ask.uri().path().to_owned());
+        if self.shadow
+            && *ask.method() != http::Method::GET
+            && !ask.uri().path().ends_with("/auth/tokens")
+        {
+            let sent = format!("{} {}", ask.method(), ask.uri().path());
+            self.stage.changed.lock().unwrap().push(sent);
+        }
+        if ask.body().starts_with(b"{\"lock\"") {
+            self.stage.clock.sleep(Duration::from_millis(self.stage.scene.slow_locks_ms)).await;
+        }
+        self.to.send(ask, deadline).await
+    }
+}
+
+/// The database's gate: the process's life, and the database's bad days.
+pub(crate) struct StoreGate {
+    pub(crate) process: Process,
+    pub(crate) stage: Stage,
+    pub(crate) dice: SeededEntropy,
+}
+
+impl std::fmt::Debug for StoreGate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoreGate")
+    }
+}
+
+impl StoreGate {
+    fn unlucky(&self, doing: &'static str) -> Result<(), StoreError> {
+        let scene = &self.stage.scene;
+        let now_ms = self.stage.clock.wall().since(self.stage.began).unsigned_abs();
+        let away = scene.hit.as_ref().is_some_and(|hit| hit.takes_the_database_at(now_ms));
+        let faults = scene.faults.as_ref().filter(|f| (f.from_ms..f.until_ms).contains(&now_ms));
+        if away || faults.is_some_and(|f| self.dice.bits() % 1000 < f.store_permille) {
+            return Err(StoreError::Away {
+                doing,
+                source: "the simulated database is away".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Gate for StoreGate {
+    async fn before(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.process.cross(doing, async {}).await;
+        // A transaction takes time, in which others act.
+        self.stage.clock.sleep(Duration::from_millis(1 + self.dice.bits() % 5)).await;
+        self.unlucky(doing)
+    }
+
+    async fn after(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.process.cross(doing, async {}).await;
+        self.unlucky(doing)
+    }
+}
