@@ -106,9 +106,15 @@ pub(crate) async fn recover(
     let name = host.name.clone();
     // A person's word goes before what is planned; what a report of the host waits with for that, begins.
     let planned = stops::end(&ask, &name).await?;
+    let ended = match &planned {
+        Some(stop) => Some(stops::view(&ask, stop).await?),
+        None => None,
+    };
+    let also = ended.as_ref().map_or("", |_| " The planned stop of the host is ended.");
     if let Some(open) = ask.api.store.open_host_recovery(&name).await? {
-        if planned.is_some() {
-            return Ok(accepted(&find(&ask, &open).await?)?.into_response());
+        if ended.is_some() {
+            let waited = find(&ask, &open).await?;
+            return Ok(accepted(&waited, ended.as_ref())?.into_response());
         }
         let message = format!("Host {name} is being recovered already, by notification {open}.");
         return Err(Fault::conflict(message));
@@ -116,12 +122,12 @@ pub(crate) async fn recover(
     match ask.api.store.accept(report(&ask, host, reason)).await? {
         Accepted::New(notification) => {
             (ask.api.wake)();
-            Ok(accepted(&notification)?.into_response())
+            Ok(accepted(&notification, ended.as_ref())?.into_response())
         }
         Accepted::Duplicate(first) => {
             let message = format!(
                 "Host {name} was reported by hand just now: see notification {first}, and `retry` if it \
-                 failed."
+                 failed.{also}"
             );
             Err(Fault::conflict(message))
         }
@@ -167,10 +173,12 @@ pub(crate) fn reason(ask: &Ask) -> Result<Option<String>, Fault> {
     if ask.body.is_empty() {
         return Ok(None);
     }
-    Ok(reason_in(&ask.body(&WORD)?))
+    let body = ask.body(&WORD)?;
+    Ok(reason_of(&body))
 }
 
-pub(crate) fn reason_in(body: &Json) -> Option<String> {
+/// The `reason` of a body, as a database takes it.
+pub(crate) fn reason_of(body: &Json) -> Option<String> {
     let reason = body.text("reason").map(str::trim).filter(|reason| !reason.is_empty());
     // PostgreSQL has no NUL.
     reason.map(|reason| reason.replace('\0', "\u{fffd}"))

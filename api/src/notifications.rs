@@ -20,7 +20,7 @@ use recovery::{
     process, restart,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, fmt::Write};
 use store::{
@@ -109,7 +109,8 @@ async fn show(ask: &Ask, id: &NotificationId) -> Result<Reply, Fault> {
             Some(progress(ask, &notification).await?)
         }
     };
-    Reply::ok(&One { notification: View::of(&Listed::of(&notification), details) })
+    let notification = View::of(&Listed::of(&notification), details);
+    Reply::ok(&One { notification, ended_stop: None })
 }
 
 async fn create(ask: &Ask) -> Result<Reply, Fault> {
@@ -149,7 +150,7 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
     match ask.api.store.accept(new).await? {
         Accepted::New(notification) => {
             (ask.api.wake)();
-            accepted(&notification)
+            accepted(&notification, None)
         }
         Accepted::Duplicate(first) => {
             let message =
@@ -159,10 +160,10 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
     }
 }
 
-/// The answer to a report that was accepted.
-pub(crate) fn accepted(notification: &Notification) -> Result<Reply, Fault> {
-    let view = View::of(&Listed::of(notification), None);
-    Reply::with(StatusCode::ACCEPTED, &One { notification: view })
+/// The answer to a report that was accepted. `ended`: the planned stop of its host that has ended with it.
+pub(crate) fn accepted(notification: &Notification, ended: Option<&Value>) -> Result<Reply, Fault> {
+    let notification = View::of(&Listed::of(notification), None);
+    Reply::with(StatusCode::ACCEPTED, &One { notification, ended_stop: ended })
 }
 
 /// Whether a report is accepted of a host on maintenance: that of its own death, when it is there only
@@ -251,6 +252,8 @@ async fn progress(ask: &Ask, notification: &Notification) -> Result<Vec<TaskView
 #[derive(Serialize)]
 struct One<'a> {
     notification: View<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_stop: Option<&'a Value>,
 }
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use crate::{
     ask::{Ask, Reply},
     fault::Fault,
     ha::{enter, file_about, find_host},
-    hand::reason_in,
+    hand::reason_of,
     schema::{Need, Rule, Schema},
     timestamp::iso,
 };
@@ -55,7 +55,7 @@ fn wish(ask: &Ask) -> Result<(Option<String>, bool), Fault> {
         return Ok((None, false));
     }
     let body = ask.body(&WISH)?;
-    Ok((reason_in(&body), body.flag("power_on").unwrap_or(false)))
+    Ok((reason_of(&body), body.flag("power_on").unwrap_or(false)))
 }
 
 /// Where one host stands.

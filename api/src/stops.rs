@@ -8,7 +8,7 @@ use crate::{
     ask::{Ask, Reply, given},
     fault::Fault,
     ha::{enter, find_host},
-    hand::reason,
+    hand::{reason, reason_of},
     schema::{Brackets, Need, Rule, Schema},
 };
 use axum::{
@@ -51,7 +51,7 @@ pub(crate) async fn plan(
             .map_err(|wrong| Fault::bad(format!("'for' says how long it is: {wrong}")))?,
         None => kind.usual_ms(),
     };
-    let why = body.text("reason").map(str::trim).filter(|reason| !reason.is_empty());
+    let why = reason_of(&body);
     let host = find_host(&ask, &host).await?;
     let now = ask.now();
     let stop = Stop {
@@ -59,8 +59,7 @@ pub(crate) async fn plan(
         host: host.name,
         kind,
         by: ask.who(),
-        // PostgreSQL has no NUL.
-        why: why.map(|why| why.replace('\0', "\u{fffd}")),
+        why,
         at: now,
         until: now.plus(span_ms),
     };
@@ -97,7 +96,8 @@ pub(crate) async fn end(ask: &Ask, host: &HostName) -> Result<Option<Stop>, Faul
     let ended = ask.api.store.end_stop(host, &by, ask.now()).await?;
     if let Some(stop) = &ended {
         (ask.api.wake)();
-        tracing::info!(%host, kind = stop.kind.as_str(), by, "a planned stop is ended");
+        let (kind, until) = (stop.kind.as_str(), stop.until.utc());
+        tracing::warn!(%host, kind, by, until, "a planned stop is ended before its time");
     }
     Ok(ended)
 }
@@ -139,7 +139,8 @@ pub(crate) async fn refusal(
     }))
 }
 
-async fn view(ask: &Ask, stop: &Stop) -> Result<Value, Fault> {
+/// A stop, with the report of its host that waits for its end.
+pub(crate) async fn view(ask: &Ask, stop: &Stop) -> Result<Value, Fault> {
     let recovery = ask.api.store.open_host_recovery(&stop.host).await?;
     let found = match &recovery {
         Some(id) => ask.api.store.notification(id).await?,

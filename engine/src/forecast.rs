@@ -8,13 +8,13 @@ use crate::{Config, Engine, look::LookFailed, turn::chain};
 use futures::StreamExt;
 use openstack::{AskError, HostAggregate, ServerGroup};
 use recovery::{
-    HostName, NotificationId, ServerId, VMoveId,
+    HostName, NotificationId, SegmentId, ServerId, VMoveId,
     forecast::{Asked, Forecast, Group, Place, Surroundings},
     log::{Planned, Skipped},
     nouns::{Host, RecoveryMethod},
     plan,
     quarantine::Death,
-    request::{self, Request, RequestState},
+    request::RequestState,
     rules::Facts,
     seen::{Evacuation, Server},
     shortage::{Free, Needs},
@@ -38,30 +38,48 @@ pub(crate) const LEAST: Needs = Needs { vcpus: 1, ram_mb: 1, disk_gb: 0 };
 /// By server.
 pub(crate) type Deaths = BTreeMap<ServerId, Vec<Death>>;
 
+/// What is asked about the future: it takes many questions to Nova.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// Of the request.
+    pub(crate) id: String,
+    pub(crate) about: About,
+}
+
+#[derive(Debug)]
+pub(crate) enum About {
+    /// A plan.
+    Host(HostName),
+    /// A report: of this segment, or of the segments after the one of this number.
+    Segments { segment: Option<SegmentId>, after: Option<i64> },
+}
+
+impl Question {
+    pub(crate) fn is_report(&self) -> bool {
+        match self.about {
+            About::Host(_) => false,
+            About::Segments { .. } => true,
+        }
+    }
+}
+
 impl Engine {
-    /// Answers a question for a plan or a report; gives back its id.
-    pub(crate) async fn foretell(&self, request: Request) -> String {
-        let answered = match &request.asked {
-            request::Asked::Plan { host } => self.answer_plan(&request, host).await,
-            request::Asked::Report { segment, after } => {
-                self.answer_report(&request, segment.as_ref(), *after).await
+    /// Answers it; gives back its id.
+    pub(crate) async fn foretell(&self, question: Question) -> String {
+        let Question { id, about } = question;
+        let answered = match &about {
+            About::Host(host) => self.answer_plan(&id, host).await,
+            About::Segments { segment, after } => {
+                self.answer_report(&id, segment.as_ref(), *after).await
             }
-            request::Asked::ConfirmDead { .. }
-            | request::Asked::Attest { .. }
-            | request::Asked::Retry { .. }
-            | request::Asked::Return { .. }
-            | request::Asked::FenceTest { .. }
-            | request::Asked::Cancel { .. }
-            | request::Asked::Approve { .. }
-            | request::Asked::Reject { .. } => Ok(()),
         };
         if let Err(error) = answered {
-            tracing::debug!(request = %request.id, error = chain(&error), "not answered yet");
+            tracing::debug!(request = %id, error = chain(&error), "not answered yet");
         }
-        request.id
+        id
     }
 
-    async fn answer_plan(&self, request: &Request, host: &HostName) -> Result<(), StoreError> {
+    async fn answer_plan(&self, id: &str, host: &HostName) -> Result<(), StoreError> {
         let foreseen = ports::within(&*self.ports.clock, WITHIN, self.foresee(host)).await;
         let (state, answer) = match foreseen {
             Some(Ok(Some(forecast))) => (RequestState::Done, written(forecast)),
@@ -78,7 +96,7 @@ impl Engine {
                 (RequestState::Refused, why)
             }
         };
-        self.ports.store.answer_request(&request.id, state, &answer, None).await.map(|_| ())
+        self.ports.store.answer_request(id, state, &answer, None).await.map(|_| ())
     }
 
     /// `None`: no segment has this host any more.

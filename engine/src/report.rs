@@ -18,7 +18,7 @@ use recovery::{
     lease::LeaseKey,
     nouns::{Host, Segment},
     report::{Load, Measure, Named, Report, SegmentReport},
-    request::{Request, RequestState},
+    request::RequestState,
 };
 use std::time::Duration;
 use store::{HostFilter, Order, Page, SegmentFilter, Sort, StoreError};
@@ -40,7 +40,7 @@ impl Engine {
     /// Answers a question for a report, unless another engine is at one.
     pub(crate) async fn answer_report(
         &self,
-        request: &Request,
+        id: &str,
         segment: Option<&SegmentId>,
         after: Option<i64>,
     ) -> Result<(), StoreError> {
@@ -48,7 +48,7 @@ impl Engine {
             self.ports.clock.sleep(self.config().poll).await;
             return Ok(());
         };
-        let answered = self.report_if_open(request, segment, after).await;
+        let answered = self.report_if_open(id, segment, after).await;
         let leases = [lease];
         self.tenures.forget(&leases);
         self.ports.store.release(&leases).await?;
@@ -57,13 +57,13 @@ impl Engine {
 
     async fn report_if_open(
         &self,
-        request: &Request,
+        id: &str,
         segment: Option<&SegmentId>,
         after: Option<i64>,
     ) -> Result<(), StoreError> {
         let store = &self.ports.store;
         // Whoever had the lease before may have answered it.
-        if store.request(&request.id).await?.is_none_or(|r| r.state != RequestState::Open) {
+        if store.request(id).await?.is_none_or(|r| r.state != RequestState::Open) {
             return Ok(());
         }
         let report = ports::within(&*self.ports.clock, WITHIN, self.report(segment, after)).await;
@@ -80,7 +80,7 @@ impl Engine {
                 (RequestState::Refused, why)
             }
         };
-        store.answer_request(&request.id, state, &answer, None).await.map(|_| ())
+        store.answer_request(id, state, &answer, None).await.map(|_| ())
     }
 
     async fn report(

@@ -1,6 +1,10 @@
 //! What persons ask for by way of our API: each request is a row, answered once by any engine.
 
-use crate::{Engine, returns::Wish};
+use crate::{
+    Engine,
+    forecast::{About, Question},
+    returns::Wish,
+};
 use futures::{StreamExt, stream::FuturesUnordered};
 use recovery::{
     HostName, attest,
@@ -17,6 +21,12 @@ const TESTED_MOST: usize = 2;
 /// How many plans are made at once; the others wait. A report takes the place of one, and never of all.
 const FORETOLD_MOST: usize = 2;
 
+/// What takes longer than an answer may: it is done beside the others.
+enum Long {
+    Foretell(Question),
+    Test { request: Request, host: HostName },
+}
+
 impl Engine {
     /// Answers requests, for ever.
     pub(crate) async fn answer_requests(&self) {
@@ -29,20 +39,22 @@ impl Engine {
                 tracing::debug!(error = %e, "requests cannot be read");
                 Vec::new()
             });
-            for request in long {
-                if let Asked::FenceTest { host, .. } = &request.asked {
-                    if in_test.len() < TESTED_MOST && in_test.insert(request.id.clone()) {
-                        let host = host.clone();
-                        tests.push(self.test_fence(request, host));
+            for one in long {
+                match one {
+                    Long::Foretell(question) => {
+                        let is_report = question.is_report();
+                        let waits = is_report && at_it.values().any(|is_report| *is_report);
+                        let has_begun = at_it.contains_key(&question.id);
+                        if at_it.len() < FORETOLD_MOST && !waits && !has_begun {
+                            at_it.insert(question.id.clone(), is_report);
+                            foretold.push(self.foretell(question));
+                        }
                     }
-                    continue;
-                }
-                let is_report = matches!(request.asked, Asked::Report { .. });
-                let waits = is_report && at_it.values().any(|is_report| *is_report);
-                let has_begun = at_it.contains_key(&request.id);
-                if at_it.len() < FORETOLD_MOST && !waits && !has_begun {
-                    at_it.insert(request.id.clone(), is_report);
-                    foretold.push(self.foretell(request));
+                    Long::Test { request, host } => {
+                        if in_test.len() < TESTED_MOST && in_test.insert(request.id.clone()) {
+                            tests.push(self.test_fence(request, host));
+                        }
+                    }
                 }
             }
             let poll = self.config().poll;
@@ -55,8 +67,8 @@ impl Engine {
         }
     }
 
-    /// Answers what can be answered at once; gives back what takes longer: plans, reports and tests.
-    async fn answer_open_requests(&self) -> Result<Vec<Request>, StoreError> {
+    /// Answers what can be answered at once; gives back what takes longer.
+    async fn answer_open_requests(&self) -> Result<Vec<Long>, StoreError> {
         let now = self.ports.clock.wall();
         let Words { switch, requests, stops } = self.ports.store.words(REQUESTS_MOST, now).await?;
         // Before the switch: who has read that has read these.
@@ -66,47 +78,50 @@ impl Engine {
         self.note_tests(&requests);
         let mut long = Vec::new();
         for request in requests {
-            match &request.asked {
-                Asked::Plan { .. } | Asked::Report { .. } if request.deadline >= now => {
-                    long.push(request);
-                }
-                // Who has begun a test goes on with it, however late.
-                Asked::FenceTest { .. } => long.push(request),
-                Asked::Plan { .. }
-                | Asked::Report { .. }
-                | Asked::ConfirmDead { .. }
-                | Asked::Attest { .. }
-                | Asked::Retry { .. }
-                | Asked::Cancel { .. }
-                | Asked::Approve { .. }
-                | Asked::Reject { .. }
-                | Asked::Return { .. } => self.answer(&request).await?,
-            }
+            long.extend(self.answer(request).await?);
         }
         Ok(long)
     }
 
-    async fn answer(&self, request: &Request) -> Result<(), StoreError> {
+    async fn answer(&self, request: Request) -> Result<Option<Long>, StoreError> {
+        // Who has begun a test goes on with it, however late.
+        if let Asked::FenceTest { host, .. } = &request.asked {
+            let host = host.clone();
+            return Ok(Some(Long::Test { request, host }));
+        }
         if request.deadline < self.ports.clock.wall() {
             let why = "no engine answered in time; ask again";
-            return self.answered(request, RequestState::Refused, why, None).await;
+            self.answered(&request, RequestState::Refused, why, None).await?;
+            return Ok(None);
         }
         match &request.asked {
-            Asked::ConfirmDead { host, reason } => self.confirm_dead(request, host, reason).await,
-            Asked::Attest { evidence } => self.attest(request, evidence).await,
+            Asked::ConfirmDead { host, reason } => {
+                self.confirm_dead(&request, host, reason).await?
+            }
+            Asked::Attest { evidence } => self.attest(&request, evidence).await?,
             Asked::Return { host, reason, power_on } => {
                 let wish = Wish { reason: reason.as_deref(), power_on: *power_on };
-                self.answer_return(request, host, wish).await
+                self.answer_return(&request, host, wish).await?;
             }
             Asked::Retry { notification, .. }
             | Asked::Cancel { notification, .. }
             | Asked::Approve { notification, .. }
             | Asked::Reject { notification, .. } => {
-                self.answer_by_hand(request, notification).await
+                self.answer_by_hand(&request, notification).await?;
             }
-            // Beside the others.
-            Asked::Plan { .. } | Asked::Report { .. } | Asked::FenceTest { .. } => Ok(()),
+            Asked::Plan { host } => {
+                let host = host.clone();
+                let question = Question { id: request.id, about: About::Host(host) };
+                return Ok(Some(Long::Foretell(question)));
+            }
+            Asked::Report { segment, after } => {
+                let (segment, after) = (segment.clone(), *after);
+                let about = About::Segments { segment, after };
+                return Ok(Some(Long::Foretell(Question { id: request.id, about })));
+            }
+            Asked::FenceTest { .. } => {}
         }
+        Ok(None)
     }
 
     async fn confirm_dead(

@@ -5,7 +5,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use openstack::{
     AuthConfig, Interface, Session,
-    instance_ha::{Client, RequestAnswer, RequestState},
+    instance_ha::{Client, PlannedStop, Recovered, RequestAnswer, RequestState},
 };
 use oslo::Secret;
 use ports::{HttpClient, HttpClientConfig};
@@ -109,13 +109,21 @@ impl Recover {
         let host = HostName::new(&self.host);
         let reason = self.word.reason.as_deref();
         let accepted = self.word.cloud.ask(async |client| client.recover(&host, reason).await)?;
-        let notification = accepted.with_context(|| format!("host {host} is not recovered"))?;
-        let id = notification.notification_uuid;
-        output::say(&format!(
-            "the failure of host {host} is reported; notification {id} tells how far its recovery is"
-        ));
+        let accepted = accepted.with_context(|| format!("host {host} is not recovered"))?;
+        reported(&host, &accepted).iter().for_each(|line| output::say(line));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn reported(host: &HostName, accepted: &Recovered) -> Vec<String> {
+    let id = &accepted.notification.notification_uuid;
+    let ended = accepted.ended_stop.as_ref().map(|PlannedStop { kind, by, until, .. }| {
+        format!("the planned stop of host {host} ({kind} by {by} until {until}) is ended by that")
+    });
+    let told = format!(
+        "the failure of host {host} is reported; notification {id} tells how far its recovery is"
+    );
+    [told].into_iter().chain(ended).collect()
 }
 
 #[derive(Args, Debug)]
@@ -221,5 +229,37 @@ pub(crate) fn told(request: RequestAnswer) -> ExitCode {
             ));
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn who_reports_a_host_is_told_what_else_that_has_ended() {
+        let notification = json!({
+            "id": 1, "notification_uuid": "n1", "generated_time": "", "source_host_uuid": "h",
+            "type": "COMPUTE_HOST", "payload": {}, "status": "new", "created_at": null,
+            "updated_at": null,
+        });
+        let host = HostName::new("compute01");
+        let said = |body| reported(&host, &serde_json::from_value(body).unwrap());
+        let plain = said(json!({ "notification": notification }));
+        assert_eq!(
+            plain,
+            ["the failure of host compute01 is reported; notification n1 tells how far its recovery is"]
+        );
+        let stop = json!({
+            "host": "compute01", "kind": "maintenance", "by": "ann (a1)", "reason": null,
+            "at": "2026-11-22T10:00:00Z", "until": "2026-11-22T12:00:00Z", "notification": null,
+            "notification_status": null,
+        });
+        let ended = said(json!({ "notification": notification, "ended_stop": stop }));
+        assert_eq!(
+            ended[1],
+            "the planned stop of host compute01 (maintenance by ann (a1) until 2026-11-22T12:00:00Z) is ended by that"
+        );
     }
 }

@@ -5,7 +5,7 @@ mod bodies;
 
 pub use bodies::{
     Details, Fencing, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment,
-    Notification, PlannedStop, Progress, Reported, RequestAnswer, RequestState, Return, Segment,
+    Notification, PlannedStop, Progress, Recovered, Reported, RequestAnswer, RequestState, Return, Segment,
     Told, Turn, VMove,
 };
 
@@ -131,8 +131,12 @@ impl Client {
         &self,
         host: &HostName,
         reason: Option<&str>,
-    ) -> Result<Notification, AskError> {
-        self.ask_ours(["hosts", host.as_str(), "recover"], reason, "notification").await
+    ) -> Result<Recovered, AskError> {
+        let path = ["ha", "v1", "hosts", host.as_str(), "recover"];
+        let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+        let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read("a report that was accepted")
     }
 
     /// Wants `host` back in service. A [`AskError::Conflict`] says why that cannot be.

@@ -109,6 +109,8 @@ async fn a_persons_report_goes_before_what_is_planned() {
     let answer = recover().await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     assert_eq!(answer.json()["notification"]["notification_uuid"], waits);
+    let ended = answer.json()["ended_stop"].clone();
+    assert_eq!((&ended["host"], &ended["kind"]), (&json!("compute01"), &json!("maintenance")));
     assert_eq!(stops(&world).await, json!([]));
     let id = NotificationId::new(waits.as_str().unwrap());
     assert!(world.store.notification(&id).await.unwrap().is_some());
@@ -117,11 +119,12 @@ async fn a_persons_report_goes_before_what_is_planned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_persons_report_ends_a_stop_for_which_nothing_waits() {
+async fn a_persons_report_ends_a_stop_for_which_nothing_waits_and_says_so() {
     let world = world().await;
-    plan(&world, json!({"kind": "maintenance"})).await;
+    let planned = plan(&world, json!({"kind": "maintenance"})).await;
     let answer = world.ask("POST", "/ha/v1/hosts/compute01/recover", None).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    assert_eq!(answer.json()["ended_stop"]["id"], planned["id"]);
     assert_eq!(stops(&world).await, json!([]));
 }
 

@@ -231,6 +231,15 @@ pub struct PlannedStop {
     pub notification_status: Option<String>,
 }
 
+/// `/ha/v1`: what became of a person's report of a host.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Recovered {
+    pub notification: Notification,
+    /// The planned stop that has ended with it.
+    #[serde(default)]
+    pub ended_stop: Option<PlannedStop>,
+}
+
 /// A turn of the guard's switch.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Turn {

@@ -42,7 +42,7 @@ impl fmt::Display for SegmentReport {
             Some(spare) => {
                 writeln!(f, "segment {name} ({method}{off}): {}; {count}", figure(spare))?;
                 match &spare.short {
-                    Some(short) => writeln!(f, "  {short}")?,
+                    Some(short) => writeln!(f, "  {}{short}", may_be_lost(spare.k))?,
                     None if spare.or_more => {}
                     None => writeln!(f, "  all of its hosts may be lost")?,
                 }
@@ -64,6 +64,15 @@ impl fmt::Display for Short {
         let lost: Vec<&str> = self.lost.iter().map(|host| host.as_str()).collect();
         let verb = if self.servers == 1 { "finds" } else { "find" };
         write!(f, "without {}, {} {verb} no room", lost.join(" and "), counted(self.servers, "VM"))
+    }
+}
+
+/// Of the hosts that are named next, so many may be lost and one not.
+fn may_be_lost(k: usize) -> String {
+    match k {
+        0 => String::new(),
+        1 => "any one host may be lost; ".into(),
+        _ => format!("{k} hosts may be lost; "),
     }
 }
 

@@ -155,7 +155,7 @@ fn a_report_reads_as_a_person_wants_it_at_night() {
     assert_eq!(
         whole().to_string(),
         "segment all (auto): N+1; 2 hosts, 4 VMs\n\
-         \x20 without compute02 and compute01, 1 VM finds no room\n\
+         \x20 any one host may be lost; without compute02 and compute01, 1 VM finds no room\n\
          \x20   compute02  2 would move (1 in doubt)\n\
          \x20   compute01  1 would move; 1 would stay (1 vtpm); on maintenance\n\
          segment ssd\u{fffd} (auto, disabled: nothing of it is recovered): N+0; 1 host, 2 VMs\n\
@@ -166,6 +166,16 @@ fn a_report_reads_as_a_person_wants_it_at_night() {
          not known: shares: no\n\
          NOT N+1: ssd\u{fffd}, huge (2 of 4 segments)\n"
     );
+}
+
+/// Three hosts are named: with which of them the last is lost, and that two may be.
+#[test]
+fn the_sentence_that_names_those_that_are_too_many_says_how_many_are_not() {
+    let loads = vec![load("a", &[1]), load("b", &[2, 2]), load("c", &[2])];
+    let wide = around(&[("a", 4), ("b", 4), ("c", 4), ("d", 4)]);
+    let text = measured("s", loads, &wide).to_string();
+    let [_, sentence, ..] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+    assert_eq!(sentence, "  2 hosts may be lost; without b and c and a, 2 VMs find no room");
 }
 
 #[test]

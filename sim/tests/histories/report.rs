@@ -6,7 +6,7 @@ use futures::future::{join, select};
 use openstack::{AuthConfig, Nova, NovaConfig, Secret, Session};
 use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, SystemExec, Transport, TransportError};
 use recovery::{
-    HostId, SegmentId,
+    HostId, HostName, SegmentId,
     nouns::RecoveryMethod,
     report::Report,
     request::{Asked, Request, RequestState},
@@ -52,6 +52,11 @@ impl Cloud {
     }
 
     async fn segment(&self, n: usize, hosts: bool) {
+        let hosts = if hosts { self.world.hosts() } else { Vec::new() };
+        self.segment_of(n, hosts).await;
+    }
+
+    async fn segment_of(&self, n: usize, hosts: Vec<HostName>) {
         let segment = NewSegment {
             uuid: SegmentId::new(format!("segment{n}")),
             name: format!("s{n}"),
@@ -62,7 +67,7 @@ impl Cloud {
             now: self.clock.wall(),
         };
         self.memory.create_segment(segment).await.unwrap();
-        for name in self.world.hosts().into_iter().filter(|_| hosts) {
+        for name in hosts {
             let host = NewHost {
                 uuid: HostId::new(format!("id-{name}")),
                 name,
@@ -199,4 +204,56 @@ async fn many_segments_come_page_by_page() {
     let names: Vec<String> = whole.segments.iter().map(|s| s.name.clone()).collect();
     assert_eq!(names, (0..70).map(|n| format!("s{n}")).collect::<Vec<_>>());
     assert_eq!((whole.next, whole.segments[69].hosts), (None, 3));
+}
+
+fn looked_at(report: &Report) -> Vec<(&str, usize, bool)> {
+    report.segments.iter().map(|s| (s.name.as_str(), s.hosts, s.spare.is_some())).collect()
+}
+
+/// A page ends before the segment that brings it over 500 hosts.
+#[tokio::test(start_paused = true)]
+async fn a_page_has_five_hundred_hosts_at_most() {
+    let cloud = Cloud::new(Shape { hosts: 600, vms_per_host: 0, ..Shape::default() });
+    let hosts = cloud.world.hosts();
+    for (n, of) in [&hosts[..300], &hosts[300..500], &hosts[500..]].into_iter().enumerate() {
+        cloud.segment_of(n, of.to_vec()).await;
+    }
+    let pages = async {
+        let first = cloud.ask("r1", None, None).await;
+        let second = cloud.ask("r2", None, first.next).await;
+        (first, second)
+    };
+    let (first, second) = cloud.with_engines(pages).await;
+    assert_eq!(looked_at(&first), [("s0", 300, true), ("s1", 200, true)], "five hundred fit");
+    assert!(first.next.is_some());
+    assert_eq!((looked_at(&second), second.next), (vec![("s2", 100, true)], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_of_more_than_five_hundred_hosts_is_told_and_not_looked_at() {
+    let cloud = Cloud::new(Shape { hosts: 501, vms_per_host: 0, ..Shape::default() });
+    cloud.segment(0, true).await;
+    let report = cloud.with_engines(cloud.ask("r", None, None)).await;
+    assert_eq!(looked_at(&report), [("s0", 501, false)]);
+    assert!(report.to_string().contains("not looked at: too large, 501 hosts"), "{report}");
+    assert!(!report.is_spare());
+}
+
+/// Of two segments that are too much together each has a page; one that is too much alone has none.
+#[tokio::test(start_paused = true)]
+async fn a_page_has_twenty_thousand_servers_at_most() {
+    let shape =
+        Shape { hosts: 3, vms_per_host: 10_000, vms_per_host_max: 30_000, ..Shape::default() };
+    let cloud = Cloud::new(Shape { populated: Some(3), ..shape });
+    let hosts = cloud.world.hosts();
+    cloud.segment_of(0, hosts[..1].to_vec()).await;
+    cloud.segment_of(1, hosts[1..].to_vec()).await;
+    let pages = async {
+        let first = cloud.ask("r1", None, None).await;
+        let second = cloud.ask("r2", None, first.next).await;
+        (first, second)
+    };
+    let (first, second) = cloud.with_engines(pages).await;
+    assert_eq!(looked_at(&first), [("s0", 1, true)], "thirty thousand are too many");
+    assert_eq!(looked_at(&second), [("s1", 2, true)], "twenty thousand fit");
 }
