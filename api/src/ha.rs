@@ -56,6 +56,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
         ("/hosts/{host}/stop", post(stops::plan)),
         ("/hosts/{host}/resume", post(stops::resume)),
         ("/stops", get(stops::index)),
+        ("/drains/{id}", get(stops::drain)),
         ("/returns", get(returns::index)),
         ("/notifications/{id}/retry", post(hand::retry)),
         ("/notifications/{id}/cancel", post(hand::cancel)),

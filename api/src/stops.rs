@@ -9,7 +9,8 @@ use crate::{
     fault::Fault,
     ha::{enter, find_host},
     hand::{reason, reason_of},
-    schema::{Brackets, Need, Rule, Schema},
+    schema::{Brackets, Need, Rule, Schema, is_uuid},
+    told::said,
 };
 use axum::{
     extract::{Path, Request, State},
@@ -17,6 +18,8 @@ use axum::{
 };
 use recovery::{
     HostName, Millis,
+    drain::{self, Told},
+    fold::Fold,
     nouns::NotificationType,
     stops::{self, Kind, Stop},
 };
@@ -29,7 +32,8 @@ const SHOWN_MOST: u32 = 500;
 const PLAN: Schema = Schema {
     key: None,
     fields: &[
-        ("kind", Rule::Word(&["maintenance", "stop-announced"], Brackets::Round)),
+        ("kind", Rule::Word(&["maintenance", "stop-announced", "drain"], Brackets::Round)),
+        ("cold", Rule::Boolean),
         ("for", Rule::Text(20)),
         ("reason", Rule::Text(1000)),
     ],
@@ -46,6 +50,13 @@ pub(crate) async fn plan(
     let body = ask.body(&PLAN)?;
     ask.can("ha:stops:create")?;
     let kind = given(body.text("kind").and_then(Kind::from_word), "kind")?;
+    let kind = match (kind, body.flag("cold")) {
+        (Kind::Drain { .. }, Some(cold)) => Kind::Drain { cold },
+        (kind, None) => kind,
+        (Kind::Maintenance | Kind::StopAnnounced, Some(_)) => {
+            return Err(Fault::bad("'cold' is said of a drain: what is off is migrated, too"));
+        }
+    };
     let span_ms = match body.text("for") {
         Some(text) => stops::span_ms(text)
             .map_err(|wrong| Fault::bad(format!("'for' says how long it is: {wrong}")))?,
@@ -114,6 +125,31 @@ pub(crate) async fn index(
         shown.push(view(&ask, &stop).await?);
     }
     Ok(Reply::ok(&json!({ "stops": shown }))?.into_response())
+}
+
+/// How far a drain is, while it goes on and after it.
+pub(crate) async fn drain(
+    State(api): State<Arc<ApiState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    ask.can("ha:stops:index")?;
+    let missing = || Fault::not_found(format!("No drain with id {id} could be found."));
+    if !is_uuid(&id) {
+        return Err(missing());
+    }
+    let now = ask.now();
+    let standing = ask.api.store.stops(now, u32::MAX).await?;
+    let stop = standing.into_iter().find(|stop| stop.id == id && !stop.kind.mutes());
+    let log = ask.api.store.log(&drain::log_of(&id)).await?;
+    let state = drain::State::fold(&log).map_err(|_| missing())?;
+    let told = match (Told::of(&state, stop.is_some()), &stop) {
+        (Some(told), _) => told,
+        (None, Some(stop)) => Told::new(&stop.host),
+        (None, None) => return Err(missing()),
+    };
+    said("drain", &told)
 }
 
 /// Why a report of that kind is refused while a stop stands: who is shut down takes its VMs and its processes along, and

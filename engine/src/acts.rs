@@ -14,6 +14,8 @@
 //! | `unlock` | stays unlocked | its owner's own lock of the last seconds is undone |
 //! | `force down` | stays down | the permit was good when it was sent; the way back unsets it |
 //! | `disable` | stays disabled | the host stays out of service until it is brought back |
+//! | a drained host's `live migrate`, `migrate` | refused while it moves (409); else the server moves once more, and none runs twice | refused, or the server moves away after all: its host lives |
+//! | `confirm` of a migration | refused | it stays where it is |
 //! | a host that is back: `force up`, `enable` | stays so | it is back; or it was lost again meanwhile, by other signs than these: Nova finds by itself that it is down, and places nothing on it |
 //! | a host that is tested, or away: power on | stays on | sent under the host's own lease. A recovery that has begun since finds it off, and it boots: its heartbeats void the permit |
 //! | a reserved host: `add to aggregate`, `enable` | stays so | it was taken, and is made ready again; after it was handed back it serves although it is reserved, until a person disables it |
@@ -35,7 +37,7 @@ use crate::{Engine, error::ActFailed};
 use openstack::AskError;
 use ports::Boot;
 use recovery::{
-    Evacuate, ForceDown, NotificationId, ServerId, ServiceId, lease::Lease, log::Reset,
+    Evacuate, ForceDown, NotificationId, ServerId, ServiceId, drain, lease::Lease, log::Reset,
     pace::Answered, returns,
 };
 use std::time::Duration;
@@ -224,6 +226,32 @@ impl Engine {
             returns::Act::Reserve => nova.disable_service(service, reason).await,
         };
         done.map_err(ActFailed::Itself)
+    }
+
+    /// Has Nova move a server away from a host that lives.
+    pub(crate) async fn send_away(
+        &self,
+        lease: &Lease,
+        server: &ServerId,
+        way: drain::Way,
+    ) -> Result<(), ActFailed> {
+        self.allowed(lease)?;
+        tracing::info!(%server, ?way, drain = lease.key.notification(), "migrate");
+        let nova = &self.ports.nova;
+        let asked = match way {
+            drain::Way::Live => nova.live_migrate(server).await,
+            drain::Way::Cold => nova.migrate(server).await,
+        };
+        asked.map_err(ActFailed::Itself)
+    }
+
+    pub(crate) async fn confirm_move(
+        &self,
+        lease: &Lease,
+        server: &ServerId,
+    ) -> Result<(), ActFailed> {
+        self.allowed(lease)?;
+        self.ports.nova.confirm_move(server).await.map_err(ActFailed::Itself)
     }
 
     /// Runs one act on a server and teaches the pace by how long Nova took.

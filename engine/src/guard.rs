@@ -10,7 +10,7 @@ use recovery::{
     HostName,
     guard::{Hold, Record, Switch},
     seen::ComputeService,
-    stops::{self, Stop},
+    stops::{self, Kind, Stop},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -117,6 +117,17 @@ impl Engine {
     /// The planned stop of this host that stands now.
     pub(crate) fn planned_stop(&self, host: &HostName) -> Option<Stop> {
         stops::of(&self.guard.stops.borrow(), host, self.ports.clock.wall()).cloned()
+    }
+
+    /// The drains that stand, and whether servers that are off are moved, too.
+    pub(crate) fn drains(&self) -> Vec<(Stop, bool)> {
+        let now = self.ports.clock.wall();
+        let stops = self.guard.stops.borrow();
+        let drain = |stop: &Stop| match stop.kind {
+            Kind::Drain { cold } if stop.stands(now) => Some((stop.clone(), cold)),
+            Kind::Drain { .. } | Kind::Maintenance | Kind::StopAnnounced => None,
+        };
+        stops.iter().filter_map(drain).collect()
     }
 
     pub(crate) fn armed(&self) -> Armed {

@@ -18,6 +18,7 @@
 //! * `priorities`: who goes first. * `locks`: those that an engine has left. * `reasons`: why Nova did not do
 //!   it. * `requests`, `hand`: what persons ask for. * `reserve`: reserved hosts. * `room`: who has room for
 //!   servers that wait for it.
+//! * `drains`: empties hosts that live.
 //! * `returns`: brings lost hosts back to service. * `readiness`, `drill`: whether hosts could be fenced, asked and tried.
 //! * `power`: gives a host its power back.
 //! * `shadow`: judges and plans, and does nothing.
@@ -26,6 +27,7 @@
 mod acts;
 mod claim;
 mod config;
+mod drains;
 mod drill;
 mod error;
 mod fencing;
@@ -198,7 +200,8 @@ impl Engine {
             futures::join!(
                 self.undo_left_locks(),
                 self.bring_hosts_back(),
-                self.look_at_fences()
+                self.look_at_fences(),
+                self.drain_hosts()
             );
         };
         self.serve(shutdown, |claimed, stopping| self.recover(claimed, stopping), beside).await;

@@ -90,6 +90,7 @@ pub(crate) fn written<'l>(entries: impl Iterator<Item = &'l Entry>, state: &Stat
             | Entry::Process(_)
             | Entry::Return(_)
             | Entry::Drill(_)
+            | Entry::Drain(_)
             | Entry::Tier(_) => {}
         }
     }

@@ -249,10 +249,12 @@ mod tests {
         let plain = said(json!({ "notification": notification }));
         assert_eq!(
             plain,
-            ["the failure of host compute01 is reported; notification n1 tells how far its recovery is"]
+            [
+                "the failure of host compute01 is reported; notification n1 tells how far its recovery is"
+            ]
         );
         let stop = json!({
-            "host": "compute01", "kind": "maintenance", "by": "ann (a1)", "reason": null,
+            "id": "s1", "host": "compute01", "kind": "maintenance", "by": "ann (a1)", "reason": null,
             "at": "2026-11-22T10:00:00Z", "until": "2026-11-22T12:00:00Z", "notification": null,
             "notification_status": null,
         });

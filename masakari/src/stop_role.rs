@@ -3,9 +3,10 @@
 use crate::{ask::Cloud, output};
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use openstack::instance_ha::PlannedStop;
+use openstack::instance_ha::{Client, PlannedStop};
+use ports::{Clock, SystemClock};
 use recovery::HostName;
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 #[derive(Args, Debug)]
 pub(crate) struct Host {
@@ -19,6 +20,8 @@ enum What {
     Maintenance(Plan),
     /// The host is being shut down or rebooted: for a while that is no failure (30m)
     StopAnnounced(Plan),
+    /// Have Nova move its servers away first; when none is left, it is no failure that the host is away (2h)
+    Drain(Drain),
     /// Which hosts are away as planned, how long, and what waits for them
     Status(Status),
     /// End what is planned of a host: from now on its failure is one
@@ -37,6 +40,18 @@ struct Plan {
     reason: Option<String>,
     #[command(flatten)]
     cloud: Cloud,
+}
+
+#[derive(Args, Debug)]
+struct Drain {
+    #[command(flatten)]
+    plan: Plan,
+    /// Migrate servers that are off, too
+    #[arg(long)]
+    cold: bool,
+    /// Do not wait for its end
+    #[arg(long)]
+    no_wait: bool,
 }
 
 #[derive(Args, Debug)]
@@ -60,6 +75,7 @@ impl Host {
         match &self.what {
             What::Maintenance(plan) => plan.run("maintenance"),
             What::StopAnnounced(plan) => plan.run("stop-announced"),
+            What::Drain(drain) => drain.run(),
             What::Status(status) => status.run(),
             What::Resume(resume) => resume.run(),
         }
@@ -86,6 +102,46 @@ impl Plan {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// How often it is asked how far it is.
+const FOLLOW_EVERY: Duration = Duration::from_secs(3);
+
+impl Drain {
+    /// Exit code 1: servers are left on it.
+    fn run(&self) -> anyhow::Result<ExitCode> {
+        self.plan.cloud.ask(async |client| self.follow(&client).await)?
+    }
+
+    async fn follow(&self, client: &Client) -> anyhow::Result<ExitCode> {
+        let host = HostName::new(&self.plan.host);
+        let (span, reason) = (self.plan.span.as_deref(), self.plan.reason.as_deref());
+        let planned = client.drain(&host, self.cold, span, reason).await;
+        let stop = planned.with_context(|| format!("host {host} is not drained"))?;
+        output::say(&begun(&stop));
+        let mut before = String::new();
+        while !self.no_wait {
+            let told = client.drained(&stop.id).await.context("nobody tells how far it is")?;
+            if told.text != before {
+                output::say(told.text.trim_end());
+            }
+            if told.facts.get("over").and_then(serde_json::Value::as_bool) == Some(true) {
+                let empty = told.facts.get("end").and_then(|end| end.as_str()) == Some("empty");
+                return Ok(if empty { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
+            before = told.text;
+            SystemClock.sleep(FOLLOW_EVERY).await;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn begun(stop: &PlannedStop) -> String {
+    let PlannedStop { host, id, until, .. } = stop;
+    format!(
+        "host {host} is drained, until {until} at most (drain {id}); this may be left: it goes on, and `masakari host \
+         resume {host}` ends it"
+    )
 }
 
 impl Status {
@@ -137,6 +193,7 @@ mod tests {
     #[test]
     fn a_stop_is_told_in_one_line() {
         let stop = PlannedStop {
+            id: "s1".into(),
             host: "compute01".into(),
             kind: "maintenance".into(),
             by: "ann (a1)".into(),
@@ -150,6 +207,11 @@ mod tests {
             line(&stop),
             "compute01: maintenance by ann (a1) since 2026-11-22T10:00:00Z until 2026-11-22T12:00:00Z: new RAM; reported \
              away, notification n1 (new)"
+        );
+        assert_eq!(
+            begun(&stop),
+            "host compute01 is drained, until 2026-11-22T12:00:00Z at most (drain s1); this may be left: it goes on, and \
+             `masakari host resume compute01` ends it"
         );
         let quiet = PlannedStop { reason: None, notification: None, ..stop };
         assert!(line(&quiet).ends_with("until 2026-11-22T12:00:00Z"));

@@ -5,8 +5,8 @@ mod bodies;
 
 pub use bodies::{
     Details, Fencing, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment,
-    Notification, PlannedStop, Progress, Recovered, Reported, RequestAnswer, RequestState, Return, Segment,
-    Told, Turn, VMove,
+    Notification, PlannedStop, Progress, Recovered, Reported, RequestAnswer, RequestState, Return,
+    Segment, Told, Turn, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -172,13 +172,42 @@ impl Client {
         span: Option<&str>,
         reason: Option<&str>,
     ) -> Result<PlannedStop, AskError> {
-        let mut body = json!({ "kind": kind });
+        self.post_stop(host, json!({ "kind": kind }), span, reason).await
+    }
+
+    async fn post_stop(
+        &self,
+        host: &HostName,
+        mut body: Value,
+        span: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<PlannedStop, AskError> {
         for (name, value) in [("for", span), ("reason", reason)] {
             if let Some(value) = value {
                 body[name] = json!(value);
             }
         }
         self.post_ours(["hosts", host.as_str(), "stop"], body, "stop").await
+    }
+
+    /// Has the servers of `host` moved away; a planned stop begins when none is left. `cold`: those that are off, too.
+    pub async fn drain(
+        &self,
+        host: &HostName,
+        cold: bool,
+        span: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<PlannedStop, AskError> {
+        let body = json!({ "kind": "drain", "cold": cold });
+        self.post_stop(host, body, span, reason).await
+    }
+
+    /// How far it is.
+    pub async fn drained(&self, id: &str) -> Result<Told, AskError> {
+        let path = ["ha", "v1", "drains", id];
+        let request = Request::get(&self.service, &path, DEADLINE);
+        let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
+        reply.read_under("drain")
     }
 
     /// Ends what is planned of `host`. A [`AskError::Conflict`]: nothing is.

@@ -202,6 +202,7 @@ impl Reader {
             | Entry::Process(_)
             | Entry::Return(_)
             | Entry::Drill(_)
+            | Entry::Drain(_)
             | Entry::Tier(_)
             | Entry::Ended { .. } => {}
         }

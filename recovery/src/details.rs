@@ -150,7 +150,8 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, so_far: &[Line], host: &HostName) {
         | Entry::Restart(_)
         | Entry::Process(_)
         | Entry::Return(_)
-        | Entry::Drill(_) => {}
+        | Entry::Drill(_)
+        | Entry::Drain(_) => {}
     }
 }
 

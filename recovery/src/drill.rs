@@ -257,7 +257,12 @@ impl Fold for State {
     fn own(of: Of<'_>) -> Option<&Event> {
         match of {
             Of::Drill(event) => Some(event),
-            Of::Every(_) | Of::Host | Of::Restart(_) | Of::Process(_) | Of::Return(_) => None,
+            Of::Every(_)
+            | Of::Host
+            | Of::Restart(_)
+            | Of::Process(_)
+            | Of::Return(_)
+            | Of::Drain(_) => None,
         }
     }
 

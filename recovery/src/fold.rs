@@ -7,7 +7,7 @@ use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::state::{Illegal, Subject};
 use crate::steps::{StepEntry, Steps};
-use crate::{drill, process, restart, returns};
+use crate::{drain, drill, process, restart, returns};
 use alloc::{string::String, vec::Vec};
 
 /// To whose log a line belongs.
@@ -21,6 +21,7 @@ pub enum Of<'e> {
     Process(&'e process::Event),
     Return(&'e returns::Event),
     Drill(&'e drill::Event),
+    Drain(&'e drain::Event),
 }
 
 /// What happens in every recovery.
@@ -51,6 +52,7 @@ impl Entry {
             Self::Process(event) => Of::Process(event),
             Self::Return(event) => Of::Return(event),
             Self::Drill(event) => Of::Drill(event),
+            Self::Drain(event) => Of::Drain(event),
             Self::Proven { .. }
             | Self::Held { .. }
             | Self::Guard(_)
@@ -177,7 +179,7 @@ impl Common {
                 self.happen(&entry, line.at).map_err(illegal)?;
                 true
             }
-            Of::Restart(_) | Of::Process(_) | Of::Return(_) | Of::Drill(_) => {
+            Of::Restart(_) | Of::Process(_) | Of::Return(_) | Of::Drill(_) | Of::Drain(_) => {
                 self.waiting = None;
                 false
             }

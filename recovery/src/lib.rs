@@ -25,6 +25,7 @@ pub mod attest;
 pub mod capacity;
 pub mod certificate;
 pub mod details;
+pub mod drain;
 pub mod drill;
 pub mod due;
 pub mod evidence;

@@ -137,6 +137,8 @@ pub enum Entry {
     Return(crate::returns::Event),
     /// In a test of a host's fence devices; its log is the request's own.
     Drill(crate::drill::Event),
+    /// In the drain of a host that lives; its log is the drain's own.
+    Drain(crate::drain::Event),
     /// In the ordered start of servers that have arrived.
     Tier(crate::tiers::TierEntry),
     /// The end.
@@ -162,7 +164,7 @@ impl Entry {
             | Self::Restart(_)
             | Self::Process(_)
             | Self::Return(_)
-            | Self::Drill(_)
+            | Self::Drill(_) | Self::Drain(_)
             | Self::Claimed { .. }
             | Self::Proven { .. }
             | Self::Held { .. }

@@ -282,7 +282,12 @@ impl Fold for State {
     fn own(of: Of<'_>) -> Option<&Event> {
         match of {
             Of::Process(event) => Some(event),
-            Of::Every(_) | Of::Host | Of::Restart(_) | Of::Return(_) | Of::Drill(_) => None,
+            Of::Every(_)
+            | Of::Host
+            | Of::Restart(_)
+            | Of::Return(_)
+            | Of::Drill(_)
+            | Of::Drain(_) => None,
         }
     }
 

@@ -256,7 +256,12 @@ impl Fold for State {
     fn own(of: Of<'_>) -> Option<&Event> {
         match of {
             Of::Restart(event) => Some(event),
-            Of::Every(_) | Of::Host | Of::Process(_) | Of::Return(_) | Of::Drill(_) => None,
+            Of::Every(_)
+            | Of::Host
+            | Of::Process(_)
+            | Of::Return(_)
+            | Of::Drill(_)
+            | Of::Drain(_) => None,
         }
     }
 

@@ -251,7 +251,12 @@ impl Fold for State {
     fn own(of: Of<'_>) -> Option<&Event> {
         match of {
             Of::Return(event) => Some(event),
-            Of::Every(_) | Of::Host | Of::Restart(_) | Of::Process(_) | Of::Drill(_) => None,
+            Of::Every(_)
+            | Of::Host
+            | Of::Restart(_)
+            | Of::Process(_)
+            | Of::Drill(_)
+            | Of::Drain(_) => None,
         }
     }
 
@@ -333,7 +338,8 @@ impl Fold for State {
                 | Of::Host
                 | Of::Restart(_)
                 | Of::Process(_)
-                | Of::Drill(_) => {}
+                | Of::Drill(_)
+                | Of::Drain(_) => {}
             }
         }
         summaries

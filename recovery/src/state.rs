@@ -261,7 +261,11 @@ impl State {
             Entry::Tier(entry) => self.starts.apply(entry, at)?,
             Entry::Step(entry) => self.steps.apply(entry, at)?,
             Entry::Confirmed { .. } => self.confirmed = true,
-            Entry::Restart(_) | Entry::Process(_) | Entry::Return(_) | Entry::Drill(_) => {
+            Entry::Restart(_)
+            | Entry::Process(_)
+            | Entry::Return(_)
+            | Entry::Drill(_)
+            | Entry::Drain(_) => {
                 return Err("it belongs to another kind of recovery");
             }
             Entry::Ended { status, message } => self.ended = Some((*status, message.clone())),

@@ -27,16 +27,25 @@ pub enum Kind {
     Maintenance,
     /// The host is being shut down or rebooted.
     StopAnnounced,
+    /// Its servers are moved away first ([`crate::drain`]): the stop begins when none is left.
+    Drain { cold: bool },
 }
 
 impl Kind {
-    pub const ALL: [Self; 2] = [Self::Maintenance, Self::StopAnnounced];
+    pub const ALL: [Self; 4] = [
+        Self::Maintenance,
+        Self::StopAnnounced,
+        Self::Drain { cold: false },
+        Self::Drain { cold: true },
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Maintenance => "maintenance",
             Self::StopAnnounced => "stop-announced",
+            Self::Drain { cold: false } => "drain",
+            Self::Drain { cold: true } => "drain-cold",
         }
     }
 
@@ -45,11 +54,20 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
+    /// Whether it is no failure that the host is away. It is one while servers are still on it.
+    #[must_use]
+    pub fn mutes(self) -> bool {
+        match self {
+            Self::Maintenance | Self::StopAnnounced => true,
+            Self::Drain { .. } => false,
+        }
+    }
+
     /// How long it is, when nobody says.
     #[must_use]
     pub fn usual_ms(self) -> i64 {
         match self {
-            Self::Maintenance => 2 * 3_600_000,
+            Self::Maintenance | Self::Drain { .. } => 2 * 3_600_000,
             Self::StopAnnounced => 30 * 60_000,
         }
     }
@@ -90,10 +108,10 @@ impl Stop {
     }
 }
 
-/// The one that stands of this host.
+/// The one that stands of this host, and makes it no failure that it is away.
 #[must_use]
 pub fn of<'s>(stops: &'s [Stop], host: &HostName, now: Millis) -> Option<&'s Stop> {
-    stops.iter().find(|stop| stop.host == *host && stop.stands(now))
+    stops.iter().find(|stop| stop.host == *host && stop.kind.mutes() && stop.stands(now))
 }
 
 /// What a planned stop means for a recovery.

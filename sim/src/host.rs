@@ -148,6 +148,8 @@ pub(crate) struct Records {
     /// Questions for the service of one host.
     pub(crate) host_looks: u64,
     pub(crate) story: VecDeque<(Millis, String)>,
+    /// The most servers that migrated alive at one moment.
+    pub(crate) most_moving: usize,
     /// The first time that a server ran twice.
     pub(crate) broken: Option<Broken>,
 }

@@ -29,6 +29,11 @@ pub(crate) enum Event {
         action: PowerAction,
     },
     SyncPower(HostName),
+    /// A server's live migration has come to its end.
+    LiveMigrated {
+        request: Request,
+        dest: HostName,
+    },
 }
 
 /// What will become of a request.
@@ -86,6 +91,7 @@ impl State {
             Event::Build(job) => self.build(job),
             Event::Power { server, action } => self.finish_power(&server, action),
             Event::SyncPower(host) => self.sync_power(&host),
+            Event::LiveMigrated { request, dest } => self.live_migrated(&request, &dest),
         }
     }
 

@@ -182,6 +182,17 @@ impl World {
         actions.unwrap_or_default()
     }
 
+    /// The most servers that were on their way alive at one moment.
+    #[must_use]
+    pub fn most_moving(&self) -> usize {
+        self.state().records.most_moving
+    }
+
+    /// A person, or another program, takes the host out of service.
+    pub fn disable_service(&self, host: &HostName, reason: &str) {
+        self.change(|state| drop(state.change_service(host, Some(Some(Some(reason))), None)));
+    }
+
     /// The server's owner deletes it.
     pub fn delete(&self, server: &ServerId) {
         self.change(|state| state.delete(server));

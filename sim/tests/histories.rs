@@ -18,6 +18,8 @@ mod capacity;
 mod checks;
 #[path = "histories/crash_points.rs"]
 mod crash_points;
+#[path = "histories/drains.rs"]
+mod drains;
 #[path = "histories/drill.rs"]
 mod drill;
 #[path = "histories/faults.rs"]

@@ -5,9 +5,14 @@ use crate::{
     world::{Client, World},
 };
 use http::StatusCode;
-use recovery::{Millis, NotificationId};
+use recovery::{
+    HostName, Millis, NotificationId, ServerId,
+    drain::{self, Event},
+    lease::{LeaseKey, Owner},
+    log::{Entry, Line},
+};
 use serde_json::{Value, json};
-use store::Store;
+use store::{Claim, Store};
 
 const STOP: &str = "/ha/v1/hosts/compute01/stop";
 const RESUME: &str = "/ha/v1/hosts/compute01/resume";
@@ -133,7 +138,9 @@ async fn what_makes_no_sense_is_a_400_that_says_why() {
     let world = world().await;
     for (body, why) in [
         (json!({}), "'kind' is a required property"),
-        (json!({"kind": "drain"}), "'drain' is not one of"),
+        (json!({"kind": "drain-cold"}), "'drain-cold' is not one of"),
+        (json!({"kind": "maintenance", "cold": true}), "'cold' is said of a drain"),
+        (json!({"kind": "drain", "cold": "perhaps"}), "cold"),
         (json!({"kind": "maintenance", "for": "2 weeks"}), "as in 90s, 30m, 2h or 1d"),
         (json!({"kind": "maintenance", "for": "8d"}), "seven days at most"),
         (json!({"kind": "maintenance", "for": 7}), "is not of type 'string'"),
@@ -164,4 +171,59 @@ async fn only_those_whom_the_policy_trusts_may_plan_end_or_see_stops() {
         assert_eq!(answer.json()["forbidden"]["message"], message);
     }
     assert_eq!(stops(&world).await, json!([]));
+}
+
+/// A drain mutes nothing, and tells how far it is also when it is over.
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_planned_and_told_by_its_log() {
+    let world = world().await;
+    let drain = plan(&world, json!({"kind": "drain", "cold": true, "for": "4h"})).await;
+    assert_eq!(drain["kind"], "drain-cold");
+    let path = format!("/ha/v1/drains/{}", drain["id"].as_str().unwrap());
+    let told = world.ask("GET", &path, None).await;
+    assert_eq!(told.status, StatusCode::OK, "{told:?}");
+    let new = told.json()["drain"].clone();
+    assert_eq!((&new["host"], &new["over"]), (&json!("compute01"), &json!(false)));
+    assert_eq!(new["text"], "drain of host compute01: going on; 0 moved, 0 on their way, 0 stay\n");
+    let answer = world
+        .ask(
+            "POST",
+            "/v1/notifications",
+            Some(report("PROCESS", &json!({"event": "STOPPED", "process_name": "nova-compute"}))),
+        )
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "servers are on it: {answer:?}");
+    // An engine takes it up and leaves one.
+    let log = drain::log_of(drain["id"].as_str().unwrap());
+    let claim = Claim { key: LeaseKey::recovery(&log), seen: None };
+    let lease = world.store.take(&[claim], &Owner("e".into())).await.unwrap().unwrap().remove(0);
+    let events = [
+        Event::Began { host: HostName::new("compute01") },
+        Event::Left { server: ServerId::new("s1"), name: "db".into(), why: "it is off".into() },
+    ];
+    let lines: Vec<Line> = (1..)
+        .zip(events)
+        .map(|(seq, event)| Line { seq, at: world.clock.wall(), entry: Entry::Drain(event) })
+        .collect();
+    world.store.append(&lease, &log, &lines, &[]).await.unwrap();
+    assert_eq!(world.ask("POST", RESUME, None).await.status, StatusCode::OK);
+    let over = world.ask("GET", &path, None).await.json()["drain"].clone();
+    assert_eq!((&over["over"], &over["end"]), (&json!(true), &json!(null)));
+    assert_eq!(over["left"], json!([{"id": "s1", "name": "db", "why": "it is off"}]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_drain_is_not_found() {
+    let world = world().await;
+    let stop = plan(&world, json!({"kind": "maintenance"})).await;
+    let waits = world.ask("POST", "/v1/notifications", Some(died())).await;
+    let report = waits.json()["notification"]["notification_uuid"].clone();
+    for id in [&stop["id"], &report, &json!("x"), &json!("3c9a1c1e-5f77-4d2e-9d6a-8e5f6a7b8c9d")] {
+        let path = format!("/ha/v1/drains/{}", id.as_str().unwrap());
+        let answer = world.ask("GET", &path, None).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {answer:?}");
+    }
+    let path = format!("/ha/v1/drains/{}", stop["id"].as_str().unwrap());
+    let refused = world.ask_as(Client::Demo, "GET", &path, None).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }

@@ -230,6 +230,7 @@ impl Incident {
             | Entry::Process(_)
             | Entry::Return(_)
             | Entry::Drill(_)
+            | Entry::Drain(_)
             | Entry::Tier(_)
             | Entry::Fence(_)
             | Entry::Stopped { .. } => None,

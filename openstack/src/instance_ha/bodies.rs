@@ -220,6 +220,8 @@ pub struct Lost {
 /// `/ha/v1`: a host that is away as planned.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct PlannedStop {
+    #[serde(default)]
+    pub id: String,
     pub host: String,
     pub kind: String,
     pub by: String,

@@ -152,6 +152,17 @@ impl Nova {
         Ok(events.into_iter().find_map(Event::failure))
     }
 
+    /// What Nova noted of the last time that it was asked to move this server. `None`: nothing.
+    pub async fn move_failure(&self, id: &ServerId) -> Result<Option<String>, AskError> {
+        let actions = self.actions(id, |name| matches!(name, "live-migration" | "migrate")).await?;
+        let Some(last) = actions.into_iter().next() else { return Ok(None) };
+        let failure = self.events(id, &last).await?.into_iter().find_map(Event::failure);
+        match failure {
+            Some(failure) => Ok(Some(failure.why)),
+            None => Ok(self.needs(id).await?.1),
+        }
+    }
+
     /// How much room this server needs, and the fault that Nova shows of it.
     pub async fn needs(&self, id: &ServerId) -> Result<(Needs, Option<String>), AskError> {
         let reply = self.get(&["servers", id.as_str()], &[]).await?;

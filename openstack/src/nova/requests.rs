@@ -171,10 +171,19 @@ impl Nova {
 
     /// The evacuations of this server that Nova took, the newest first.
     pub(super) async fn evacuate_actions(&self, id: &ServerId) -> Result<Vec<Action>, AskError> {
+        self.actions(id, |name| name == "evacuate").await
+    }
+
+    /// Those of these names, the newest first.
+    pub(super) async fn actions(
+        &self,
+        id: &ServerId,
+        named: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Action>, AskError> {
         let path = ["servers", id.as_str(), "os-instance-actions"];
         let reply = self.get_at(&path, &[], Microversion::ACTION_DETAILS).await?;
         let actions: Vec<Action> = reply.read_under("instanceActions")?;
-        Ok(actions.into_iter().filter(|action| action.action == "evacuate").collect())
+        Ok(actions.into_iter().filter(|action| named(&action.action)).collect())
     }
 
     pub(super) async fn events(

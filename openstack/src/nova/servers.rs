@@ -290,6 +290,22 @@ impl Nova {
         self.simple_act(id, json!({ "os-start": null })).await
     }
 
+    /// Moves a server to another host while it runs; Nova answers before it has begun (since 2.34).
+    pub async fn live_migrate(&self, id: &ServerId) -> Result<(), AskError> {
+        let migrate = json!({ "host": null, "block_migration": "auto" });
+        self.simple_act(id, json!({ "os-migrateLive": migrate })).await
+    }
+
+    /// Moves a server that is off. It waits on its new host until that is confirmed.
+    pub async fn migrate(&self, id: &ServerId) -> Result<(), AskError> {
+        self.simple_act(id, json!({ "migrate": null })).await
+    }
+
+    /// Keeps a server that was moved where it is.
+    pub async fn confirm_move(&self, id: &ServerId) -> Result<(), AskError> {
+        self.simple_act(id, json!({ "confirmResize": null })).await
+    }
+
     async fn simple_act(&self, id: &ServerId, body: Value) -> Result<(), AskError> {
         self.act(id, body, Microversion::SERVICES_BY_UUID).await
     }

@@ -210,6 +210,26 @@ async fn an_evacuation_names_its_target_only_when_there_is_one() {
     assert_eq!(cloud.asked()[1].line, "POST /compute/v2.1/servers/s1/action");
 }
 
+/// Nova's API reference: `os-migrateLive` since 2.34, `migrate` and `confirmResize`.
+#[tokio::test(start_paused = true)]
+async fn a_server_is_moved_while_its_host_lives() {
+    let cloud = one_host();
+    let (nova, server) = (cloud.nova(), ServerId::new("s1"));
+    let sent = || {
+        let asked = cloud.asked();
+        let last = asked.last().unwrap();
+        assert_eq!(last.line, "POST /compute/v2.1/servers/s1/action");
+        last.body.clone()
+    };
+    nova.live_migrate(&server).await.unwrap();
+    assert_eq!(sent(), json!({"os-migrateLive": {"host": null, "block_migration": "auto"}}));
+    assert_eq!(microversion(&cloud), "compute 2.53");
+    nova.migrate(&server).await.unwrap();
+    assert_eq!(sent(), json!({"migrate": null}));
+    nova.confirm_move(&server).await.unwrap();
+    assert_eq!(sent(), json!({"confirmResize": null}));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_shall_arrive_stopped_is_asked_for_at_the_version_that_does_so() {
     let cloud = one_host();

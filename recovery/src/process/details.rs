@@ -23,7 +23,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, host: &HostName) {
     match line.entry.of() {
         Of::Process(event) => happened(tasks, line.at, event, host),
         Of::Every(entry) => tell_every(tasks, line.at, &entry),
-        Of::Host | Of::Restart(_) | Of::Return(_) | Of::Drill(_) => {}
+        Of::Host | Of::Restart(_) | Of::Return(_) | Of::Drill(_) | Of::Drain(_) => {}
     }
 }
 

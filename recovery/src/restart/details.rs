@@ -54,7 +54,7 @@ fn tell(tasks: &mut Vec<Task>, line: &Line, server: &ServerId) {
             }
             tell_every(tasks, line.at, &entry);
         }
-        Of::Host | Of::Process(_) | Of::Return(_) | Of::Drill(_) => {}
+        Of::Host | Of::Process(_) | Of::Return(_) | Of::Drill(_) | Of::Drain(_) => {}
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn servers_of(entry: &Entry) -> Vec<&ServerId> {
         | Entry::Process(_)
         | Entry::Return(_)
         | Entry::Drill(_)
+        | Entry::Drain(_)
         | Entry::Tier(_)
         | Entry::Ended { .. } => Vec::new(),
         Entry::Planned { moves, .. } => moves.iter().map(|m| &m.server).collect(),
@@ -76,6 +77,7 @@ pub(super) fn matters_to_nova(entry: &Entry) -> bool {
         | Entry::Process(_)
         | Entry::Return(_)
         | Entry::Drill(_)
+        | Entry::Drain(_)
         | Entry::Ended { .. } => false,
     }
 }

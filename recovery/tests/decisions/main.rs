@@ -6,6 +6,7 @@ mod approval;
 mod capacity;
 mod certificate;
 mod details;
+mod drain;
 mod drill;
 mod due;
 mod explain;

@@ -56,6 +56,7 @@ impl State {
                 self.lock(call, &id, "lock", Some(reason))
             }
             "unlock" => self.lock(call, &id, "unlock", None),
+            "os-migrateLive" => self.live_migrate(call, &id),
             "os-resetState" => self.reset_state(call, &id, value),
             "os-stop" => self.power(call, &id, PowerAction::Stop, TaskState::PoweringOff),
             "os-start" => self.power(call, &id, PowerAction::Start, TaskState::PoweringOn),

@@ -205,7 +205,7 @@ impl State {
     }
 
     /// The scheduler: enabled, up, with room, not the old host; the emptiest of those.
-    fn choose(&self, id: &ServerId, target: Option<&HostName>) -> Option<HostName> {
+    pub(super) fn choose(&self, id: &ServerId, target: Option<&HostName>) -> Option<HostName> {
         let server = self.servers.get(id).filter(|server| !server.is_deleted())?;
         if !self.shape.devices && server.wants.is_some() {
             return None;
@@ -225,7 +225,10 @@ impl State {
 
     /// How many servers are on the host, or on their way to it.
     pub(crate) fn load(&self, host: &Host) -> usize {
-        self.count_on(&host.name) + host.waiting.len() + host.building.len()
+        self.count_on(&host.name)
+            + host.waiting.len()
+            + host.building.len()
+            + self.moving_to(&host.name)
     }
 
     /// How many servers fit on the host.

@@ -26,6 +26,7 @@ pub(crate) enum TaskState {
     PoweringOn,
     Rebooting,
     RebootingHard,
+    Migrating,
 }
 
 impl VmState {
@@ -50,13 +51,18 @@ impl TaskState {
             Self::PoweringOn => "powering-on",
             Self::Rebooting => "rebooting",
             Self::RebootingHard => "rebooting_hard",
+            Self::Migrating => "migrating",
         }
     }
 
     pub(crate) fn is_rebuilding(self) -> bool {
         match self {
             Self::Rebuilding | Self::RebuildBlockDeviceMapping | Self::RebuildSpawning => true,
-            Self::PoweringOff | Self::PoweringOn | Self::Rebooting | Self::RebootingHard => false,
+            Self::PoweringOff
+            | Self::PoweringOn
+            | Self::Rebooting
+            | Self::RebootingHard
+            | Self::Migrating => false,
         }
     }
 }

@@ -8,6 +8,7 @@ mod events;
 mod flavors;
 mod hypervisors;
 mod instance;
+mod live;
 mod migrations;
 mod servers;
 mod services;

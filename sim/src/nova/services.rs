@@ -163,7 +163,7 @@ impl State {
     /// `disable`: `Some(None)` enables, `Some(Some(reason))` disables. Returns how long Nova keeps its
     /// answer back: it tells the compute service of the change and waits for it, unless the
     /// service is down.
-    fn change_service(
+    pub(crate) fn change_service(
         &mut self,
         name: &HostName,
         disable: Option<Option<Option<&str>>>,

@@ -33,8 +33,12 @@ pub(crate) struct Storm {
     pub(crate) approval: Policy,
     /// When a person turns the switch, and to what.
     pub(crate) switch: Vec<(u64, bool)>,
+    /// What is planned is a drain: the host's servers are moved away first.
+    pub(crate) drained: bool,
     /// A shadow runs beside the engines, on a database of its own.
     pub(crate) shadow: bool,
+    /// Python Masakari takes the host out of service when it is reported.
+    pub(crate) python: bool,
     /// At which crossing of its ports each of its lives ends.
     pub(crate) shadow_dies: Vec<usize>,
     /// When a stop of the first host is planned, and for how long; `None`: when a person ends it.

@@ -26,7 +26,10 @@ pub(crate) async fn happens(stage: &Stage) {
                 let stop = Stop {
                     id: format!("stop-{n}"),
                     host: host.clone(),
-                    kind: Kind::StopAnnounced,
+                    kind: match stage.scene.storm.drained {
+                        true => Kind::Drain { cold: false },
+                        false => Kind::StopAnnounced,
+                    },
                     by: "operator".into(),
                     why: None,
                     at,
