@@ -60,7 +60,7 @@ impl Shadow {
 fn out_of_reach(fencing: Fencing, clock: Arc<dyn Clock>) -> Fencing {
     let secrets = fencing.tools.secrets;
     let tools = Tools { clock, exec: Arc::new(Nothing), network: Arc::new(Nowhere), secrets };
-    Fencing { tools, ..fencing }
+    Fencing { tools, check_every: None, ..fencing }
 }
 
 #[derive(Debug)]
@@ -101,6 +101,7 @@ mod tests {
                 secrets: Arc::new(Secrets { environment: BTreeMap::new(), credentials: None }),
             },
             report_interval: Duration::from_secs(10),
+            check_every: Some(Duration::from_secs(60)),
         };
         let tools = out_of_reach(given, Arc::new(SystemClock)).tools;
         let soon = Duration::from_secs(5);

@@ -119,8 +119,11 @@ impl Drain {
         let planned = client.drain(&host, self.cold, span, reason).await;
         let stop = planned.with_context(|| format!("host {host} is not drained"))?;
         output::say(&begun(&stop));
+        if self.no_wait {
+            return Ok(ExitCode::SUCCESS);
+        }
         let mut before = String::new();
-        while !self.no_wait {
+        loop {
             let told = client.drained(&stop.id).await.context("nobody tells how far it is")?;
             if told.text != before {
                 output::say(told.text.trim_end());
@@ -132,7 +135,6 @@ impl Drain {
             before = told.text;
             SystemClock.sleep(FOLLOW_EVERY).await;
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

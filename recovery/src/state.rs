@@ -242,11 +242,7 @@ impl State {
             Entry::NotRestored { server, why } => {
                 self.each([server], |m| m.not_restored(why, at))?
             }
-            Entry::Gone { server } => {
-                let outcome = Outcome::Ignored { why: "it was deleted meanwhile".into() };
-                self.each([server], |m| m.end(outcome.clone(), at))?;
-                self.starts.gone(server);
-            }
+            Entry::Gone { server } => self.gone(server, at)?,
             Entry::Way(entry) => self.ways.apply(entry)?,
             Entry::Hand(word) => {
                 self.hand.apply(word, at)?;
@@ -274,6 +270,13 @@ impl State {
             self.progress_at = Some(at);
             self.waiting = None;
         }
+        Ok(())
+    }
+
+    fn gone(&mut self, server: &ServerId, at: Millis) -> Result<(), &'static str> {
+        let outcome = Outcome::Ignored { why: "it was deleted meanwhile".into() };
+        self.each([server], |m| m.end(outcome.clone(), at))?;
+        self.starts.gone(server);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use recovery::{
     HostName, Millis, NotificationId, ServerId,
     capacity::{self, CapacityEntry},
     evidence::Kind,
-    log::{Act, Entry, Line},
+    log::{Act, Entry, Line, Planned},
     nouns::NotificationStatus,
     seen::{Server, Task, VmState},
     way::WayEntry,
@@ -180,12 +180,7 @@ impl Incident {
             Entry::Planned { moves, .. } if moves.is_empty() => {
                 plain("plan: no VM is to move".into())
             }
-            Entry::Planned { moves, skipped, .. } => {
-                let ha = moves.iter().filter(|planned| planned.ha_enabled).count();
-                let (vms, stay) = (moves.len(), skipped.len());
-                let stay = if stay == 0 { String::new() } else { format!("; {stay} stay") };
-                plain(format!("plan: {vms} VMs move, the {ha} that are HA_Enabled first{stay}"))
-            }
+            Entry::Planned { moves, skipped, .. } => plain(planned(moves, skipped.len())),
             Entry::Intended { act: Act::Evacuate, servers } => {
                 plain(format!("evacuates {}", self.names(servers)))
             }
@@ -245,6 +240,12 @@ impl Incident {
     fn names(&self, ids: &[ServerId]) -> String {
         ids.iter().map(|id| self.name(id)).collect::<Vec<_>>().join(", ")
     }
+}
+
+fn planned(moves: &[Planned], stay: usize) -> String {
+    let ha = moves.iter().filter(|planned| planned.ha_enabled).count();
+    let stay = if stay == 0 { String::new() } else { format!("; {stay} stay") };
+    format!("plan: {} VMs move, the {ha} that are HA_Enabled first{stay}", moves.len())
 }
 
 /// What became of a reserved host, or of a method.
