@@ -198,10 +198,10 @@ impl Engine {
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let beside = async {
             futures::join!(
-                self.undo_left_locks(),
-                self.bring_hosts_back(),
-                self.look_at_fences(),
-                self.drain_hosts()
+                self.undo_left_locks().boxed_local(),
+                self.bring_hosts_back().boxed_local(),
+                self.look_at_fences().boxed_local(),
+                self.drain_hosts().boxed_local(),
             );
         };
         self.serve(shutdown, |claimed, stopping| self.recover(claimed, stopping), beside).await;
@@ -220,10 +220,11 @@ impl Engine {
         let mut running = std::pin::pin!(all(recoveries, work, stopping.clone()));
         let mut rest = std::pin::pin!(async {
             futures::join!(
-                self.claim(found, stopping.clone()),
-                self.answer_requests(),
-                self.keep_tenures(),
-                self.greet_nova(),
+                // Boxed: all of them in one would be more than the stack of a thread has room for.
+                self.claim(found, stopping.clone()).boxed_local(),
+                self.answer_requests().boxed_local(),
+                self.keep_tenures().boxed_local(),
+                self.greet_nova().boxed_local(),
                 beside,
             )
         });

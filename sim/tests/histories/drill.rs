@@ -186,8 +186,8 @@ fn crossings(every: usize) -> Vec<usize> {
     let clean = told(tested(Bmc::Honest, vec![undisturbed()]));
     let places = clean.lives.lock().unwrap()[0].places();
     let is_look = |place: &&str| *place == "listing planned stops";
-    let first = places.iter().position(|place| is_look(place)).unwrap();
-    let last = places.iter().rposition(|place| is_look(place)).unwrap();
+    let first = places.iter().position(&is_look).unwrap();
+    let last = places.iter().rposition(is_look).unwrap();
     (first + 1..last + 20).step_by(every).collect()
 }
 
