@@ -11,7 +11,7 @@ use futures::FutureExt;
 use recovery::{
     HostName,
     drill::{FAILED, PASSED},
-    nouns::NotificationStatus,
+    nouns::{NotificationStatus, RecoveryMethod},
     request::{Asked, Request, RequestState},
 };
 use sim::{Bmc, Condition, Shape, When};
@@ -179,6 +179,25 @@ fn its_silence_is_reported_and_nobody_recovers_it() {
             .unwrap();
         assert_eq!(of_it.status, NotificationStatus::Ignored, "{}", stage.story());
     }
+}
+
+/// A host dies, and would be evacuated to the one that is tested.
+#[test]
+fn a_recovery_that_comes_meanwhile_sends_no_servers_to_it() {
+    let mut scene = tested(Bmc::Honest, vec![undisturbed(), undisturbed()]);
+    (scene.false_alarm, scene.method) = (false, RecoveryMethod::ReservedHost);
+    // The recovery looks for a reserved host when the test has begun and nothing is off yet.
+    let fence = scene.fence.as_mut().unwrap();
+    fence.drill = fence.drill.map(|drill| Drilled { at_ms: 14_000, ..drill });
+    scene.shape.service_down_time_ms = 20_000;
+    let Told { stage, .. } = tale::tell(scene);
+    let (_, said) = answer(&stage);
+    assert!(said.starts_with(PASSED), "{said}\n{}", stage.story());
+    let host = host(&stage).unwrap();
+    let off_at = stage.bmcs.orders().iter().find(|order| order.host == host).unwrap().at;
+    let to_it = stage.world.evacuate_calls();
+    let to_it = to_it.iter().filter(|call| call.target.as_ref() == Some(&host));
+    assert!(to_it.clone().all(|call| call.at > off_at), "{}", stage.story());
 }
 
 /// Every so many of the crossings from the first look of the test to its last.
