@@ -217,9 +217,7 @@ impl State {
             Entry::Fence(entry) => self.fencing.apply(entry, at)?,
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
             Entry::ForceDownIntended => self.forced_down = Once::Intended,
-            Entry::ForcedDown => {
-                (self.forced_down, self.forced_down_at) = (Once::Done, Some(at));
-            }
+            Entry::ForcedDown => (self.forced_down, self.forced_down_at) = (Once::Done, Some(at)),
             Entry::DisableIntended => self.disabled = Once::Intended,
             Entry::Disabled => self.disabled = Once::Done,
             Entry::Planned { moves, skipped, .. } => self.plan(moves, skipped, at)?,
@@ -261,9 +259,7 @@ impl State {
             | Entry::Process(_)
             | Entry::Return(_)
             | Entry::Drill(_)
-            | Entry::Drain(_) => {
-                return Err("it belongs to another kind of recovery");
-            }
+            | Entry::Drain(_) => return Err("it belongs to another kind of recovery"),
             Entry::Ended { status, message } => self.ended = Some((*status, message.clone())),
         }
         if matters_to_nova(entry) {
