@@ -239,13 +239,13 @@ type Tell = Box<dyn Fn(Heard) + Send + Sync>;
 
 /// What a callback gets: whom to tell.
 struct Listener {
-    library: &'static Library,
+    libvirt: &'static Library,
     tell: std::sync::Arc<Tell>,
 }
 
 /// A connection with its callbacks.
 pub(super) struct Connection {
-    library: &'static Library,
+    libvirt: &'static Library,
     conn: Conn,
     callbacks: Vec<c_int>,
     is_close_heard: bool,
@@ -273,18 +273,23 @@ impl Connection {
         if conn.is_null() {
             return Err(library.failure());
         }
-        let mut connection = Self { library, conn, callbacks: Vec::new(), is_close_heard: false };
+        let mut connection =
+            Self { libvirt: library, conn, callbacks: Vec::new(), is_close_heard: false };
         connection.listen(tell)?;
         Ok(connection)
     }
 
     fn listen(&mut self, tell: Tell) -> Result<(), Failure> {
-        let (library, tell) = (self.library, std::sync::Arc::new(tell));
+        let (library, tell) = (self.libvirt, std::sync::Arc::new(tell));
         // A driver without pings, as for tests, has none to lose.
         // SAFETY: the connection is ours.
         unsafe { (library.virConnectSetKeepAlive)(self.conn, KEEPALIVE.0, KEEPALIVE.1) };
         let opaque = || -> Opaque {
-            Box::into_raw(Box::new(Listener { library, tell: std::sync::Arc::clone(&tell) })).cast()
+            Box::into_raw(Box::new(Listener {
+                libvirt: library,
+                tell: std::sync::Arc::clone(&tell),
+            }))
+            .cast()
         };
         let boxed = opaque();
         // SAFETY: the callback has the type of libvirt's; the box is freed by it, or here when it refuses.
@@ -324,15 +329,15 @@ impl Connection {
     pub(super) fn list(&self) -> Result<Vec<Listed>, Failure> {
         let mut list: *mut Dom = ptr::null_mut();
         // SAFETY: libvirt fills the list, which is ours then, with its domains.
-        let count = unsafe { (self.library.virConnectListAllDomains)(self.conn, &raw mut list, 0) };
-        let Ok(count) = usize::try_from(count) else { return Err(self.library.failure()) };
+        let count = unsafe { (self.libvirt.virConnectListAllDomains)(self.conn, &raw mut list, 0) };
+        let Ok(count) = usize::try_from(count) else { return Err(self.libvirt.failure()) };
         let mut domains = Vec::with_capacity(count);
         for nth in 0..count {
             // SAFETY: the list has `count` domains; each is given back once, after its last use.
             unsafe {
                 let domain = *list.add(nth);
-                domains.push(self.library.listed(domain));
-                (self.library.virDomainFree)(domain);
+                domains.push(self.libvirt.listed(domain));
+                (self.libvirt.virDomainFree)(domain);
             }
         }
         // SAFETY: it was made by the C library's malloc, as libvirt documents.
@@ -350,12 +355,12 @@ impl Connection {
         let uuid = CString::new(uuid).map_err(no_uuid)?;
         // SAFETY: the text outlives the call; the domain is given back after its last use.
         unsafe {
-            let domain = (self.library.virDomainLookupByUUIDString)(self.conn, uuid.as_ptr());
+            let domain = (self.libvirt.virDomainLookupByUUIDString)(self.conn, uuid.as_ptr());
             if domain.is_null() {
-                return Err(self.library.failure());
+                return Err(self.libvirt.failure());
             }
-            let listed = self.library.listed(domain);
-            (self.library.virDomainFree)(domain);
+            let listed = self.libvirt.listed(domain);
+            (self.libvirt.virDomainFree)(domain);
             listed
         }
     }
@@ -366,12 +371,12 @@ impl Drop for Connection {
         // SAFETY: the connection and the numbers are ours; after this nobody uses them.
         unsafe {
             for number in &self.callbacks {
-                (self.library.virConnectDomainEventDeregisterAny)(self.conn, *number);
+                (self.libvirt.virConnectDomainEventDeregisterAny)(self.conn, *number);
             }
             if self.is_close_heard {
-                (self.library.virConnectUnregisterCloseCallback)(self.conn, closed);
+                (self.libvirt.virConnectUnregisterCloseCallback)(self.conn, closed);
             }
-            (self.library.virConnectClose)(self.conn);
+            (self.libvirt.virConnectClose)(self.conn);
         }
     }
 }
@@ -412,8 +417,8 @@ unsafe fn heard(domain: Dom, what: What, opaque: Opaque) -> c_int {
     // SAFETY: the box lives as long as callbacks may come; the domain as long as this one.
     unsafe {
         let listener = &*opaque.cast::<Listener>();
-        let server = ServerId::new(listener.library.uuid(domain));
-        let run = listener.library.run(domain);
+        let server = ServerId::new(listener.libvirt.uuid(domain));
+        let run = listener.libvirt.run(domain);
         (listener.tell)(Heard::Event(Event { server, run, what }));
     }
     0
