@@ -6,6 +6,7 @@
 mod capacity;
 mod digest;
 mod fencing;
+mod glance;
 mod guard;
 mod intents;
 mod judged;
@@ -35,13 +36,14 @@ use crate::{
 };
 use capacity::Lookout;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
-use openstack::Cursor;
+use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
     Millis, ServerId,
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
     log::{Act, Entry, Reset},
+    seen::Evacuation,
     state::{Move, Stage, State},
     way::WayEntry,
 };
@@ -71,6 +73,10 @@ enum Came<'e> {
     Guarded(Result<GuardView, LookFailed>),
     Listed(Result<HostList, LookFailed>),
     Looked(Result<ServersView, LookFailed>),
+    Glanced {
+        began: Millis,
+        records: Result<Vec<Evacuation>, AskError>,
+    },
     Found(Result<Found<'e>, LookFailed>),
     Room(Result<RoomView, LookFailed>),
     Fenced(FenceEnded),
@@ -115,6 +121,7 @@ struct Turns<'e> {
     lookout: Lookout,
     fence: fencing::Desk,
     quiet: quiet::Desk,
+    glance: glance::Desk,
     patience: patience::Desk,
 }
 
@@ -223,6 +230,7 @@ impl<'e> Turns<'e> {
             lookout: Lookout::default(),
             fence: fencing::Desk::default(),
             quiet: quiet::Desk::default(),
+            glance: glance::Desk::default(),
             patience: patience::Desk::default(),
         }
     }
@@ -397,10 +405,12 @@ impl<'e> Turns<'e> {
             Step::LookAtServers => {
                 let (quiet, busy) = (self.quiet(), self.busy.clone());
                 let (from, watched) = (self.look_from(&quiet), self.state.on_their_way());
-                async move {
-                    Came::Looked(engine.look_at_servers(&host, from, busy, watched, quiet).await)
-                }
-                .boxed_local()
+                self.glance(&from).unwrap_or_else(|| {
+                    async move {
+                        Came::Looked(engine.look_at_servers(&host, from, busy, watched, quiet).await)
+                    }
+                    .boxed_local()
+                })
             }
             Step::ForceDown(order) => async move {
                 Came::Switched(Entry::ForcedDown, engine.force_down(&lease, &order).await)

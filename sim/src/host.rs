@@ -147,6 +147,8 @@ pub(crate) struct Records {
     pub(crate) forced_downs: Vec<ForcedDown>,
     /// Questions for the service of one host.
     pub(crate) host_looks: u64,
+    /// Lines of all lists of servers.
+    pub(crate) servers_shown: u64,
     pub(crate) story: VecDeque<(Millis, String)>,
     /// The most servers that migrated alive at one moment.
     pub(crate) most_moving: usize,

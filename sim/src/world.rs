@@ -230,6 +230,12 @@ impl World {
         self.state().records.host_looks
     }
 
+    /// How many servers all of Nova's lists have shown: what lists cost it.
+    #[must_use]
+    pub fn servers_shown(&self) -> u64 {
+        self.state().records.servers_shown
+    }
+
     /// Every change of `forced_down`, with the truth at that moment.
     #[must_use]
     pub fn forced_downs(&self) -> Vec<ForcedDown> {

@@ -43,6 +43,7 @@ impl<'e> Turns<'e> {
             Came::Fenced(ended) => self.fenced(ended),
             Came::Listed(result) => self.heard(Single::List, result, |this, list| this.plan(&list)),
             Came::Looked(result) => self.heard(Single::Servers, result, Self::looked),
+            Came::Glanced { began, records } => self.glanced(began, records),
             Came::Found(result) => self.heard(Single::Reserve, result, Self::found),
             Came::Room(result) => self.heard(Single::Room, result, |this, view| this.room(&view)),
             Came::Switched(done, result) => {
@@ -112,11 +113,11 @@ impl<'e> Turns<'e> {
             }
             (Act::Evacuate, Disposition::Transient) => {
                 entries.extend(self.waiting(&why));
-                self.look_after = Boot(0);
+                self.list_now();
             }
             (Act::Evacuate, Disposition::Refused) => {
                 entries.push(Entry::Refused { act, server, why });
-                self.look_after = Boot(0);
+                self.list_now();
             }
             (Act::Stop | Act::Settle, Disposition::Refused)
                 if matches!(error, openstack::AskError::NotFound { .. }) =>
@@ -124,7 +125,7 @@ impl<'e> Turns<'e> {
                 // Something between us and Nova may have said that: a list tells.
                 entries.push(Entry::Refused { act, server, why });
                 entries.push(Entry::Postponed { act, servers, until: self.later() });
-                self.look_after = Boot(0);
+                self.list_now();
             }
             // Refused because Nova is just stopping it, or for a passing reason: stop_ms bounds it.
             (Act::Stop, Disposition::Refused) => {}
@@ -191,6 +192,7 @@ impl<'e> Turns<'e> {
         if first {
             self.cursor = Some(list.cursor);
             self.look_after = self.boot().plus(FIRST_LOOK);
+            self.glance.listed(self.boot(), engine.now());
             let within = list.within.clone().map(|hosts| WayEntry::Within { hosts });
             entries.extend(within.map(Entry::Way));
         }
@@ -280,6 +282,7 @@ impl<'e> Turns<'e> {
         };
         let mut entries = due::judge(&self.state, &engine.config().limits, &look, engine.now());
         self.look_after = self.next_look(view.began);
+        self.glance.listed(self.boot(), view.began);
         self.cursor = Some(view.cursor);
         entries.extend(self.asked(view.asked));
         entries
@@ -295,7 +298,7 @@ impl<'e> Turns<'e> {
     }
 
     /// What an answer means, or the line that says that there was none.
-    fn heard<T>(
+    pub(super) fn heard<T>(
         &mut self,
         single: Single,
         result: Result<T, LookFailed>,

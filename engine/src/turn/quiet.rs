@@ -27,7 +27,8 @@ impl Turns<'_> {
     pub(super) fn quiet(&mut self) -> Quiet {
         let now = self.engine.now();
         let limits = &self.engine.config().limits;
-        let still = self.state.progress_at.is_some_and(|p| now.since(p) >= STILL_MS);
+        let still = self.state.progress_at.is_some_and(|p| now.since(p) >= STILL_MS)
+            && !self.glance.has_news();
         if !still || self.quiet.next.is_some_and(|next| next > self.boot()) {
             return Quiet::default();
         }

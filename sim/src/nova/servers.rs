@@ -37,7 +37,7 @@ impl State {
         found.ok_or_else(|| refuse(404, &format!("Instance {id} could not be found.")))
     }
 
-    pub(super) fn list_servers(&self, call: &Call<'_>, view: View) -> Answered {
+    pub(super) fn list_servers(&mut self, call: &Call<'_>, view: View) -> Answered {
         let mut found = self.wanted_servers(call)?;
         // The newest first, as Nova sorts when nobody asks for another order.
         found.sort_by_key(|server| std::cmp::Reverse((server.created, server.number)));
@@ -62,6 +62,7 @@ impl State {
                 View::Detail => self.server_json(call, server),
             })
             .collect();
+        let rows = u64::try_from(shown.len()).unwrap_or(u64::MAX);
         let mut body = json!({ "servers": shown });
         if let Some(last) = page.last().filter(|_| page.len() == limit) {
             let query = call.q.query_with_marker(last.id.as_str());
@@ -69,6 +70,7 @@ impl State {
             let href = format!("{base}/compute/v2.1/{}?{query}", view.path());
             body["servers_links"] = json!([{ "rel": "next", "href": href }]);
         }
+        self.records.servers_shown += rows;
         Ok(Reply::json(200, body))
     }
 

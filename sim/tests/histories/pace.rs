@@ -69,6 +69,18 @@ fn two_hosts_that_die_together_with_a_slow_nova_are_recovered_at_one_pace() {
     }
 }
 
+/// A list costs Nova by the server, and all of them change all the time: its records say when one is worth it.
+#[test]
+fn servers_on_their_way_are_listed_when_the_records_say_that_it_is_worth_it() {
+    let mut scene = scene(Word::Person, vec![undisturbed()]);
+    scene.shape.vms_per_host = EACH;
+    scene.shape.vms_per_host_max = 10 * EACH;
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
+    let shown = told.stage.world.servers_shown();
+    assert!(shown <= 8 * EACH as u64, "{shown} lines for {EACH} servers");
+}
+
 /// A permit is a matter of seconds; a busy Nova answers in seconds too.
 #[test]
 fn a_nova_that_takes_seconds_for_each_answer_is_waited_for() {

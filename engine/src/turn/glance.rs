@@ -1,0 +1,129 @@
+//! When a list of the servers is worth what it costs Nova.
+//!
+//! A list shows each server that has changed, at some 8 ms of Nova's time a server, and while a host is evacuated all of
+//! them change all the time. Nova's records of evacuations are cheap, and name those that are over. So, where many are on
+//! their way, the records are read first, and the servers are listed when half of those are over, when one has failed, or
+//! when the last list is old. What became of a server is told by the list alone.
+
+use super::{Came, Single, Turns};
+use crate::look::{From, LookFailed};
+use futures::{FutureExt, future::LocalBoxFuture};
+use openstack::AskError;
+use ports::Boot;
+use recovery::{
+    Millis, ServerId,
+    log::Entry,
+    seen::{Evacuation, EvacuationStatus},
+};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Fewer than these are listed at once.
+const WORTH_IT: usize = 16;
+/// The servers are listed this often all the same: not everything that happens to one is in the records.
+const LIST_EVERY: Duration = Duration::from_secs(20);
+/// The least time between two readings of the records.
+const READ_EVERY: Duration = Duration::from_secs(2);
+/// Nova's times are whole seconds, and a record may be written a moment after the time that it bears.
+const OVERLAP_MS: i64 = 5_000;
+
+#[derive(Default, Debug)]
+pub(super) struct Desk {
+    /// When the servers were listed last.
+    listed: Option<(Boot, Millis)>,
+    /// The records are known from here on.
+    read_from: Option<Millis>,
+    /// Those whose evacuation is over, by the records since that list.
+    over: BTreeSet<ServerId>,
+    /// The servers are listed now, whatever the records say.
+    list: bool,
+    /// This Nova cannot tell which records changed (before 2.59).
+    unable: bool,
+}
+
+impl Desk {
+    /// The servers were listed, in a look that began then.
+    pub(super) fn listed(&mut self, at: Boot, began: Millis) {
+        *self = Self { listed: Some((at, began)), unable: self.unable, ..Self::default() };
+    }
+
+    /// Whether something has come to its end since the last list.
+    pub(super) fn has_news(&self) -> bool {
+        !self.over.is_empty()
+    }
+}
+
+impl<'e> Turns<'e> {
+    /// Something happened of which only a list tells more.
+    pub(super) fn list_now(&mut self) {
+        self.glance.list = true;
+        self.look_after = Boot(0);
+    }
+
+    /// Reads the records in place of a list of servers, where that is enough.
+    pub(super) fn glance(&self, from: &From) -> Option<LocalBoxFuture<'e, Came<'e>>> {
+        let desk = &self.glance;
+        let (listed_at, listed) = desk.listed?;
+        // Who waits for others to come to their end is told of it soon.
+        let nobody_waits = self.engine.config().limits.on_their_way.is_none();
+        let enough = matches!(from, From::Last(_))
+            && nobody_waits
+            && !desk.list
+            && !desk.unable
+            && !self.state.starts.are_ordered()
+            && self.boot().since(listed_at) < LIST_EVERY
+            && self.state.on_their_way().len() >= WORTH_IT;
+        if !enough {
+            return None;
+        }
+        let engine = self.engine;
+        let began = engine.now();
+        let since = desk.read_from.unwrap_or(listed).plus(-OVERLAP_MS);
+        let records = async move { engine.ports.nova.evacuations_since(since).await };
+        Some(records.map(move |records| Came::Glanced { began, records }).boxed_local())
+    }
+
+    /// What the records say of when to list the servers; of the servers it says nothing.
+    pub(super) fn glanced(
+        &mut self,
+        began: Millis,
+        records: Result<Vec<Evacuation>, AskError>,
+    ) -> Vec<Entry> {
+        let told = match records {
+            Err(AskError::TooOld { .. }) => Ok(None),
+            records => records.map(Some).map_err(LookFailed::from),
+        };
+        self.heard(Single::Servers, told, |this, told| match told {
+            Some(records) => this.weigh(began, &records),
+            None => {
+                this.glance.unable = true;
+                this.list_now();
+                Vec::new()
+            }
+        })
+    }
+
+    fn weigh(&mut self, began: Millis, records: &[Evacuation]) -> Vec<Entry> {
+        let on_their_way = self.state.on_their_way();
+        let host = &self.mission.subject.host;
+        let ours = |r: &&Evacuation| {
+            r.source == *host && on_their_way.get(&r.server).is_some_and(|before| r.id > *before)
+        };
+        let mut failed = false;
+        for record in records.iter().filter(ours) {
+            match record.status {
+                EvacuationStatus::Failed => failed = true,
+                EvacuationStatus::Done | EvacuationStatus::Completed => {
+                    self.glance.over.insert(record.server.clone());
+                }
+                EvacuationStatus::Accepted | EvacuationStatus::Void | EvacuationStatus::Running => {}
+            }
+        }
+        self.glance.read_from = Some(began);
+        if failed || self.glance.over.len() * 2 >= on_their_way.len() {
+            self.list_now();
+        } else {
+            self.look_after = self.next_look(began).max(self.boot().plus(READ_EVERY));
+        }
+        Vec::new()
+    }
+}
