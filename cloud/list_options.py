@@ -51,7 +51,7 @@ def limits(opt):
         v = getattr(t, name, None)
         if v is not None and not isinstance(t, types.Port): found.append(f"{name} {v:g}")
     if getattr(t, "choices", None):
-        found.append("one of " + "|".join(filter(None, t.choices)) + (" without case" if getattr(t, "ignore_case", False) else ""))
+        found.append("one of " + "|".join(c for c in t.choices if c is not None) + (" without case" if getattr(t, "ignore_case", False) else ""))
     return ", ".join(found) or "-"
 
 

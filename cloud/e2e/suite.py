@@ -17,6 +17,11 @@ class Told(unittest.TestResult):
     # What fails between the cases, such as the cleaning up of a class, has no beginning.
     began = time.time()
 
+    def __init__(self):
+        super().__init__()
+        # A long run's log is cut from the front: what failed is named again at its end.
+        self.again = []
+
     def startTest(self, test):
         super().startTest(test)
         self.began = time.time()
@@ -27,17 +32,21 @@ class Told(unittest.TestResult):
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        self._trouble(err)
+        self._trouble(test, err)
 
     def addError(self, test, err):
         super().addError(test, err)
-        self._trouble(err)
+        self._trouble(test, err)
 
     def _end(self, how):
         print("%s (%.0f s)" % (how, time.time() - self.began), flush=True)
 
-    def _trouble(self, err):
+    def _trouble(self, test, err):
         self._end("FAILED")
+        why = " ".join("".join(traceback.format_exception_only(*err[:2])).split())
+        where = traceback.extract_tb(err[2])[-1]
+        self.again.append("%s\n  %s:%s: %s" % (
+            scene.title(test), os.path.basename(where.filename), where.lineno, why[:900]))
         print("".join(traceback.format_exception(*err)), flush=True)
         for name in scene.UNDER_TEST.logs():
             print("--- the end of %s" % name)
@@ -65,6 +74,8 @@ def main(wanted):
         unittest.TestSuite(found).run(result)
     finally:
         scene.UNDER_TEST.down()
+    for told in result.again:
+        print("FAILED %s" % told)
     failed = len(result.failures) + len(result.errors)
     print("%d passed, %d failed" % (max(result.testsRun - failed, 0), failed))
     return 1 if failed else 0

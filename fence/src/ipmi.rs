@@ -43,6 +43,15 @@ const NO_ANSWER: [&str; 5] = [
     "Device not present (No Response)",
 ];
 
+/// How often a packet without an answer is sent (`-R`), a second apart. How long in all is for the caller to say.
+#[derive(Clone, Copy)]
+struct Tries(&'static str);
+
+/// A BMC that is dead is told of soon.
+const QUESTION: Tries = Tries("2");
+/// It has just answered, and to switch the power may take it seconds.
+const ORDER: Tries = Tries("4");
+
 /// One BMC.
 #[derive(Debug)]
 pub struct Ipmi {
@@ -70,14 +79,20 @@ impl Ipmi {
         let mut arguments = vec!["-v", "-I", "lanplus", "-C", &cipher, "-L", reach.privilege];
         arguments.extend(["-H", reach.address, "-p", reach.port.unwrap_or("623")]);
         arguments.extend(["-U", reach.username, "-f", "/dev/stdin"]);
-        // A lost packet is sent again after a second. How long in all is for the caller to say.
-        arguments.extend(["-N", "1", "-R", "2"]);
+        // A lost packet is sent again after a second.
+        arguments.extend(["-N", "1"]);
         let arguments = arguments.into_iter().map(str::to_owned).collect();
         Self { exec, arguments, password, serials: None }
     }
 
-    async fn run(&self, command: &[&str], limit: Duration) -> Result<Finished, Failure> {
-        let words = self.arguments.iter().map(String::as_str).chain(command.iter().copied());
+    async fn run(
+        &self,
+        command: &[&str],
+        tries: Tries,
+        limit: Duration,
+    ) -> Result<Finished, Failure> {
+        let ours = self.arguments.iter().map(String::as_str).chain(["-R", tries.0]);
+        let words = ours.chain(command.iter().copied());
         let program = Program {
             path: IPMITOOL.into(),
             arguments: words.map(Into::into).collect(),
@@ -88,8 +103,13 @@ impl Ipmi {
     }
 
     /// Runs it and takes what it printed.
-    async fn ask(&self, command: &[&str], limit: Duration) -> Result<String, Failure> {
-        self.judged(&self.run(command, limit).await?)
+    async fn ask(
+        &self,
+        command: &[&str],
+        tries: Tries,
+        limit: Duration,
+    ) -> Result<String, Failure> {
+        self.judged(&self.run(command, tries, limit).await?)
     }
 
     fn judged(&self, finished: &Finished) -> Result<String, Failure> {
@@ -116,7 +136,7 @@ impl Ipmi {
     }
 
     async fn power(&self, limit: Duration) -> Result<Power, Failure> {
-        let said = self.ask(&["chassis", "power", "status"], limit).await?;
+        let said = self.ask(&["chassis", "power", "status"], QUESTION, limit).await?;
         match said.trim() {
             "Chassis Power is on" => Ok(Power::On),
             "Chassis Power is off" => Ok(Power::Off),
@@ -126,7 +146,7 @@ impl Ipmi {
 
     /// The serial numbers of the inventory; none where the BMC has no inventory.
     async fn serials(&self, limit: Duration) -> Result<Vec<String>, Failure> {
-        match self.ask(&["fru", "print", "0"], limit).await {
+        match self.ask(&["fru", "print", "0"], QUESTION, limit).await {
             Ok(said) => Ok(serials_in(&said)),
             Err(Failure::Refused(_) | Failure::Garbled(_)) => Ok(Vec::new()),
             Err(
@@ -172,11 +192,11 @@ impl Device for Ipmi {
     }
 
     async fn off(&mut self, limit: Duration) -> Result<(), Failure> {
-        self.ask(&["chassis", "power", "off"], limit).await.map(|_| ())
+        self.ask(&["chassis", "power", "off"], ORDER, limit).await.map(|_| ())
     }
 
     async fn on(&mut self, limit: Duration) -> Result<(), Failure> {
-        self.ask(&["chassis", "power", "on"], limit).await.map(|_| ())
+        self.ask(&["chassis", "power", "on"], ORDER, limit).await.map(|_| ())
     }
 }
 

@@ -117,8 +117,12 @@ def proxy(service, context, directory, mode, says=None):
     return bmc.server_address[1]
 
 
+# As long as it loses: an order, a question that a busy machine is too slow for and another one are three, too.
+FLAPS = 8
+
+
 def every_third_session_is_lost(session):
-    return 0 if session % 3 == 2 else None
+    return 0 if session % 3 == 2 and session < FLAPS else None
 
 
 # Of the first sessions so many answers come back. The first nine open one; then the inventory's size, its content.
