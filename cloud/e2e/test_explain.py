@@ -85,7 +85,8 @@ class ExplainHeld(Explained):
         self.addCleanup(cloud.shell, "stop unavailable; start_nova_api")
         cloud.shell("drain_nova_api; start_unavailable")
         self.notify()
-        self.assert_is_told({"is": "nova_away"})
+        # What was under way when it went may hang for as long as a call may take.
+        self.assert_is_told({"is": "nova_away"}, timeout=120)
 
 
 @ours_only
