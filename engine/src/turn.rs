@@ -42,7 +42,7 @@ use recovery::{
     Millis, ServerId,
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
-    log::{Act, Entry, Reset},
+    log::{Act, Entry, Line, Reset},
     seen::Evacuation,
     state::{Move, Stage, State},
     way::WayEntry,
@@ -162,11 +162,8 @@ impl Engine {
         self.wake.nudge();
     }
 
-    async fn recover_claimed(
-        &self,
-        claimed: &claim::Claimed,
-        stopping: impl Future<Output = ()>,
-    ) -> Result<(), Stop> {
+    /// Reads what was claimed.
+    async fn open<'c>(&self, claimed: &'c claim::Claimed) -> Result<Opened<'c>, Stop> {
         let id = &claimed.notification;
         let key = LeaseKey::recovery(id);
         let Some(lease) = claimed.leases.iter().find(|l| l.key == key) else {
@@ -177,6 +174,16 @@ impl Engine {
         let claim = Entry::Claimed { owner: self.owner.0.clone(), generation };
         let task = self.task(id, &lines).await?;
         tell::claimed(&task, generation);
+        Ok(Opened { lease, lines, claim, task })
+    }
+
+    async fn recover_claimed(
+        &self,
+        claimed: &claim::Claimed,
+        stopping: impl Future<Output = ()>,
+    ) -> Result<(), Stop> {
+        let id = &claimed.notification;
+        let Opened { lease, lines, claim, task } = self.open(claimed).await?;
         let mission = match task {
             Task::RecoverHost(mission) => mission,
             Task::Restart { subject, server } => {
@@ -202,6 +209,15 @@ impl Engine {
         self.give_back(std::mem::take(&mut turns.holds)).await;
         result
     }
+}
+
+/// A recovery that was just taken: its log as it is, and what it is about.
+struct Opened<'c> {
+    lease: &'c Lease,
+    lines: Vec<Line>,
+    /// The line that says who has it now; it is still to be written.
+    claim: Entry,
+    task: Task,
 }
 
 impl<'e> Turns<'e> {

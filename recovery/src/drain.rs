@@ -11,7 +11,7 @@
 
 mod told;
 
-use crate::fold::{Common, Fold, Of};
+use crate::fold::{Common, Fold, frame};
 use crate::log::{Line, Summary};
 use crate::seen::{ComputeService, Server, Task, VmState};
 use crate::state::{Once, Subject};
@@ -143,27 +143,7 @@ pub fn log_of(stop: &str) -> NotificationId {
 }
 
 impl Fold for State {
-    type Event = Event;
-
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
-    }
-
-    fn own(of: Of<'_>) -> Option<&Event> {
-        match of {
-            Of::Drain(event) => Some(event),
-            Of::Every(_)
-            | Of::Host
-            | Of::Restart(_)
-            | Of::Process(_)
-            | Of::Return(_)
-            | Of::Drill(_) => None,
-        }
-    }
+    frame!(Drain);
 
     fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
         if self.over.is_some() {

@@ -17,7 +17,7 @@ mod fit;
 
 pub use fit::{Look, Rescue, Row, unfit, withheld};
 
-use crate::fold::{Common, Fold, Of};
+use crate::fold::{Common, Fold, frame};
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::state::Subject;
@@ -242,29 +242,9 @@ impl State {
 }
 
 impl Fold for State {
-    type Event = Event;
+    frame!(Drill);
 
     const WHAT: &'static str = "fence test";
-
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
-    }
-
-    fn own(of: Of<'_>) -> Option<&Event> {
-        match of {
-            Of::Drill(event) => Some(event),
-            Of::Every(_)
-            | Of::Host
-            | Of::Restart(_)
-            | Of::Process(_)
-            | Of::Return(_)
-            | Of::Drain(_) => None,
-        }
-    }
 
     fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
         match (event, self.stage) {

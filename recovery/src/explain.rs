@@ -65,18 +65,22 @@ pub struct Finding {
 /// Explains it.
 #[must_use]
 pub fn explain(case: &Case<'_>) -> Explanation {
-    let found = match case.kind {
-        _ if case.lines.is_empty() => Vec::from([without_a_log(case)]),
+    let found =
+        if case.lines.is_empty() { Vec::from([without_a_log(case)]) } else { of_its_log(case) };
+    let findings = found.into_iter().map(|found| found.told(case)).collect();
+    let (notification, host) = (case.notification.clone(), case.host.clone());
+    Explanation { notification, host, status: case.status, findings }
+}
+
+fn of_its_log(case: &Case<'_>) -> Vec<Found> {
+    match case.kind {
         NotificationType::ComputeHost => match State::fold(case.lines) {
             Ok(state) => of_host(case, &state),
             Err(illegal) => Vec::from([Found::of(Cause::Unreadable, alloc::format!("{illegal}"))]),
         },
         NotificationType::Vm => small::of_server(case),
         NotificationType::Process => small::of_process(case),
-    };
-    let findings = found.into_iter().map(|found| found.told(case)).collect();
-    let (notification, host) = (case.notification.clone(), case.host.clone());
-    Explanation { notification, host, status: case.status, findings }
+    }
 }
 
 /// A cause, whom it concerns, and what was said of it.

@@ -140,6 +140,27 @@ pub trait Fold: Clone + Default {
     }
 }
 
+/// What is the same in each [`Fold`] for a `State` with a field `common` and an `Event` of its own: `$kind` is what [`Of`]
+/// calls that.
+macro_rules! frame {
+    ($kind:ident) => {
+        type Event = Event;
+
+        fn common(&self) -> &$crate::fold::Common {
+            &self.common
+        }
+
+        fn common_mut(&mut self) -> &mut $crate::fold::Common {
+            &mut self.common
+        }
+
+        fn own(of: $crate::fold::Of<'_>) -> Option<&Event> {
+            if let $crate::fold::Of::$kind(event) = of { Some(event) } else { None }
+        }
+    };
+}
+pub(crate) use frame;
+
 /// When something that was tried `attempts` times is tried again: after `retry_ms`, doubled for each
 /// further attempt.
 #[must_use]

@@ -8,7 +8,7 @@ mod details;
 
 pub use details::details;
 
-use crate::fold::{Common, Fold, Of};
+use crate::fold::{Common, Fold, frame};
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::NotificationStatus;
 use crate::seen::ComputeService;
@@ -269,27 +269,7 @@ impl State {
 }
 
 impl Fold for State {
-    type Event = Event;
-
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
-    }
-
-    fn own(of: Of<'_>) -> Option<&Event> {
-        match of {
-            Of::Process(event) => Some(event),
-            Of::Every(_)
-            | Of::Host
-            | Of::Restart(_)
-            | Of::Return(_)
-            | Of::Drill(_)
-            | Of::Drain(_) => None,
-        }
-    }
+    frame!(Process);
 
     fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
         self.stage = self.after(event, at)?;

@@ -25,7 +25,7 @@ pub use details::details;
 pub(crate) use judge::deaf;
 pub use judge::{Due, Look, judge};
 
-use crate::fold::{Common, Fold, Of};
+use crate::fold::{Common, Fold, frame};
 use crate::log::{Line, Summary};
 use crate::rules::Owners;
 use crate::seen::VmState;
@@ -243,27 +243,7 @@ impl State {
 }
 
 impl Fold for State {
-    type Event = Event;
-
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
-    }
-
-    fn own(of: Of<'_>) -> Option<&Event> {
-        match of {
-            Of::Restart(event) => Some(event),
-            Of::Every(_)
-            | Of::Host
-            | Of::Process(_)
-            | Of::Return(_)
-            | Of::Drill(_)
-            | Of::Drain(_) => None,
-        }
-    }
+    frame!(Restart);
 
     fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
         match event {

@@ -27,7 +27,7 @@ pub use losses::{Did, Spare};
 pub use power::Power;
 pub use shown::{Standing, standing};
 
-use crate::fold::{Common, Fold, Of};
+use crate::fold::{Common, Fold, Of, frame};
 use crate::log::{Line, Summary};
 use crate::seen::ComputeService;
 use crate::state::{self, Subject};
@@ -238,27 +238,7 @@ impl State {
 }
 
 impl Fold for State {
-    type Event = Event;
-
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
-    }
-
-    fn own(of: Of<'_>) -> Option<&Event> {
-        match of {
-            Of::Return(event) => Some(event),
-            Of::Every(_)
-            | Of::Host
-            | Of::Restart(_)
-            | Of::Process(_)
-            | Of::Drill(_)
-            | Of::Drain(_) => None,
-        }
-    }
+    frame!(Return);
 
     fn happen(&mut self, event: &Event, at: Millis) -> Result<(), &'static str> {
         match (event, self.stage) {

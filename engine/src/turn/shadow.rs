@@ -1,12 +1,11 @@
 //! The loop of a recovery that is only judged: the same looks and the same judgement, and then the end. No step is
 //! started here, and no permit goes further than the line that tells of it.
 
-use super::{OUTAGE_WAIT, Turns, chain};
-use crate::{Engine, claim::Claimed, error::Stop, look::LookFailed, subject::Task, tell};
+use super::{OUTAGE_WAIT, Opened, Turns, chain};
+use crate::{Engine, claim::Claimed, error::Stop, look::LookFailed, subject::Task};
 use futures::future::{Either, select};
 use recovery::{
     idle,
-    lease::LeaseKey,
     log::Entry,
     nouns::NotificationStatus,
     shadow::{self, ShadowEntry},
@@ -30,15 +29,7 @@ impl Engine {
         stopping: impl Future<Output = ()>,
     ) -> Result<(), Stop> {
         let id = &claimed.notification;
-        let key = LeaseKey::recovery(id);
-        let Some(lease) = claimed.leases.iter().find(|l| l.key == key) else {
-            return Err(Stop::LeaseLost { key });
-        };
-        let lines = self.ports.store.log(id).await?;
-        let generation = lease.generation;
-        let claim = Entry::Claimed { owner: self.owner.0.clone(), generation };
-        let task = self.task(id, &lines).await?;
-        tell::claimed(&task, generation);
+        let Opened { lease, lines, claim, task } = self.open(claimed).await?;
         let mission = match task {
             Task::RecoverHost(mission) => mission,
             Task::Restart { .. } | Task::Process { .. } => {

@@ -47,8 +47,10 @@ fn of_any(common: &Common, waits: Option<&str>) -> Found {
     if let Some(idle) = idle::read(message) {
         return Found::of(of_idle(idle), message);
     }
+    if idle::is_given_up(message) {
+        return Found::of(Cause::Expired, message);
+    }
     match status {
-        _ if idle::is_given_up(message) => Found::of(Cause::Expired, message),
         NotificationStatus::Finished | NotificationStatus::Ignored => {
             Found::of(Cause::NothingToDo, message)
         }
