@@ -124,7 +124,7 @@ impl Walk<'_> {
                 return Ok(false);
             }
         };
-        let lost = engine.ports.store.open_host_recovery(host).await?.is_some();
+        let lost = self.is_lost().await?;
         let look = Look {
             service: seen.service.as_ref(),
             servers: &seen.servers,
@@ -145,6 +145,16 @@ impl Walk<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// A recovery of it is open, or began since the drain was planned: one may be over before the next look.
+    async fn is_lost(&self) -> Result<bool, Stop> {
+        let (store, host, since) = (&self.engine.ports.store, &self.planned.host, self.planned.at);
+        if store.open_host_recovery(host).await?.is_some() {
+            return Ok(true);
+        }
+        let losses = store.guard(since).await?.losses;
+        Ok(losses.iter().any(|loss| loss.host == *host && loss.passed >= Some(since)))
     }
 
     async fn look(&self) -> Result<Seen, LookFailed> {

@@ -35,6 +35,8 @@ use std::{collections::BTreeSet, future::pending, pin::pin, sync::Arc, time::Dur
 const REST: Duration = Duration::from_secs(1);
 /// While it is switched off the host is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(4);
+/// A migration to which Nova has not written for so long moves nothing.
+const AT_WORK_MS: i64 = 86_400_000;
 /// Longer than that no test keeps a report of its host waiting.
 const HELD_MOST_MS: i64 = STOP_MS;
 
@@ -55,6 +57,7 @@ struct Seen {
     stop: Option<stops::Stop>,
     service: Option<ComputeService>,
     servers: usize,
+    coming: usize,
     disarmed: Option<String>,
     no_ladder: Option<String>,
 }
@@ -154,7 +157,15 @@ impl Drill<'_, '_> {
                 Due::Begin if has_all && !self.is_late() => self.begin().await?,
                 Due::Begin => return self.not_begun("somebody is at work on the host").await,
                 // Whoever has the host goes on.
-                _ if !has_all => return Ok(()),
+                Due::Announce
+                | Due::Note(_)
+                | Due::Wait { .. }
+                | Due::SwitchOff
+                | Due::SwitchOn
+                    if !has_all =>
+                {
+                    return Ok(());
+                }
                 Due::Announce => self.announce().await?,
                 Due::Note(entry) => self.journal.record(vec![entry]).await?,
                 Due::Wait { until } => self.journal.wait(until, pin!(pending())).await?,
@@ -203,10 +214,13 @@ impl Drill<'_, '_> {
         stops.retain(|stop| stop.id != self.request.id);
         let stop = stops::of(&stops, host, engine.ports.clock.wall()).cloned();
         let no_ladder = engine.power_of(host).await?.err();
+        // What has arrived meanwhile is on it by the second list.
+        let since = engine.now().plus(-AT_WORK_MS);
+        let coming = engine.ports.nova.on_their_way_to(host, since).await?.len();
         let servers = engine.ports.nova.servers_on(host).await?.len();
         let service = engine.ports.nova.compute_service(host).await?;
         let disarmed = self.disarmed();
-        Ok(Seen { asked_at, row, recovery, stop, service, servers, disarmed, no_ladder })
+        Ok(Seen { asked_at, row, recovery, stop, service, servers, coming, disarmed, no_ladder })
     }
 
     fn disarmed(&self) -> Option<String> {
@@ -354,6 +368,7 @@ impl Seen {
             stop: self.stop.as_ref(),
             service: self.service.as_ref(),
             servers: self.servers,
+            coming: self.coming,
             disarmed: self.disarmed.as_deref(),
             no_ladder: self.no_ladder.as_deref(),
             now,

@@ -17,7 +17,7 @@ use recovery::{
     request::RequestState,
     rules::Facts,
     seen::{Evacuation, Server},
-    shortage::{Free, Needs},
+    shortage::Free,
 };
 use std::{collections::BTreeMap, time::Duration};
 use store::{HostFilter, Page, StoreError};
@@ -32,8 +32,6 @@ const MEMBERS_MOST: usize = 256;
 const ZONE: &str = "nova";
 /// MySQL's TEXT has 65,535 bytes.
 pub(crate) const ANSWER_BYTES_MOST: usize = 60_000;
-/// Who lacks this has room for nobody.
-pub(crate) const LEAST: Needs = Needs { vcpus: 1, ram_mb: 1, disk_gb: 0 };
 
 /// By server.
 pub(crate) type Deaths = BTreeMap<ServerId, Vec<Death>>;
@@ -178,7 +176,7 @@ impl Engine {
             true => Some(named(store.hosts(&of.segment, &only(false), &page).await?)),
             false => None,
         };
-        let mut free = self.ports.nova.with_free_room_or(&LEAST, &reserved).await?;
+        let mut free = self.ports.nova.room_of_all(&reserved).await?;
         free.retain(|free| may_go(method, within.as_deref(), &reserved, &free.host));
         Ok(free)
     }

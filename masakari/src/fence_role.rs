@@ -19,7 +19,7 @@ use fence::survey::survey;
 use fence::{FencingFile, Tools};
 use openstack::{
     AskError,
-    instance_ha::{Fencing, RequestState},
+    instance_ha::{Client, Fencing, PlannedStop, RequestAnswer, RequestState},
 };
 use ports::{Clock, SystemClock, SystemExec};
 use recovery::{HostName, drill};
@@ -33,6 +33,8 @@ use std::{
 /// How often it is asked how far a test is, and for how long.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOKS_MOST: usize = 900;
+/// The engines begin none that is older than its own deadline, which the first answer waits for.
+const LOOKS_UNBEGUN_MOST: usize = 15;
 
 /// Fence devices: what is wrong with their file, and with them
 #[derive(Args, Debug)]
@@ -120,21 +122,52 @@ impl Test {
     fn run(&self) -> anyhow::Result<ExitCode> {
         let host = HostName::new(&self.host);
         let reason = self.word.reason.as_deref();
-        let answered = self.word.cloud.ask(async |client| {
-            let mut answer = client.fence_test(&host, reason).await?;
-            for _ in 0..LOOKS_MOST {
-                if answer.state != RequestState::Pending {
-                    break;
-                }
-                SystemClock.sleep(LOOK_EVERY).await;
-                answer = client.request(&answer.id).await?;
-            }
-            Ok::<_, AskError>(answer)
-        })?;
+        let answered = self.word.cloud.ask(async |client| follow(&client, &host, reason).await)?;
         let answer = answered.with_context(|| format!("host {host} is not tested"))?;
         let passed = answer.answer.as_ref().is_some_and(|said| said.starts_with(drill::PASSED));
         let told = told(answer);
         Ok(if passed { told } else { ExitCode::FAILURE })
+    }
+}
+
+/// Until it is over, or nobody begins it.
+async fn follow(
+    client: &Client,
+    host: &HostName,
+    reason: Option<&str>,
+) -> Result<RequestAnswer, AskError> {
+    let mut answer = client.fence_test(host, reason).await?;
+    let mut begun = false;
+    for look in 0..LOOKS_MOST {
+        if answer.state != RequestState::Pending {
+            break;
+        }
+        if !begun {
+            // It is a planned stop under its own id from its first step on.
+            let stops = client.planned_stops().await?;
+            let stop = stops.into_iter().find(|stop| stop.id == answer.id);
+            begun = stop.is_some();
+            let Some(said) = waiting(stop, look, host) else { break };
+            said.iter().for_each(|said| output::note(said));
+        }
+        SystemClock.sleep(LOOK_EVERY).await;
+        answer = client.request(&answer.id).await?;
+    }
+    Ok(answer)
+}
+
+/// What is said of one that is not over at this look; `None`: it is not waited for any more.
+fn waiting(stop: Option<PlannedStop>, look: usize, host: &HostName) -> Option<Option<String>> {
+    match (stop, look) {
+        (Some(PlannedStop { until, .. }), _) => Some(Some(format!(
+            "the test has begun; until {until} it is no failure that host {host} is away; waiting for its end"
+        ))),
+        (None, 0) => Some(Some(
+            "no engine has begun it yet (is one running, and does Nova answer?); waiting"
+                .to_owned(),
+        )),
+        (None, LOOKS_UNBEGUN_MOST..) => None,
+        (None, _) => Some(None),
     }
 }
 
@@ -169,13 +202,22 @@ fn listed(cloud: &Cloud) -> anyhow::Result<ExitCode> {
         output::say(&line(host));
     }
     let count = |state: &str| hosts.iter().filter(|host| host.state == state).count();
-    let (well, faulty) = (count("ready"), count("impaired") + count("not_ready"));
-    let unknown = hosts.len() - well - faulty;
-    output::say(&format!(
-        "{well} of {} hosts could be fenced; {faulty} are to be seen to; {unknown} were not looked at yet",
-        hosts.len()
-    ));
+    let [ready, impaired, not] = ["ready", "impaired", "not_ready"].map(count);
+    output::say(&summed(hosts.len(), ready, impaired, not));
+    let faulty = impaired + not;
     Ok(if faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn summed(all: usize, ready: usize, impaired: usize, not: usize) -> String {
+    let unknown = all - ready - impaired - not;
+    let repair = match impaired {
+        0 => String::new(),
+        some => format!(" ({some} with a device to be repaired)"),
+    };
+    format!(
+        "{} of {all} hosts could be fenced{repair}; {not} could not; {unknown} were not looked at yet",
+        ready + impaired
+    )
 }
 
 fn line(host: &Fencing) -> String {
@@ -246,4 +288,43 @@ fn secrets() -> Secrets {
     let environment: std::collections::BTreeMap<_, _> = config::environment().into_iter().collect();
     let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     Secrets { environment, credentials }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_with_a_device_to_be_repaired_counts_as_one_that_could_be_fenced() {
+        assert_eq!(
+            summed(7, 1, 1, 4),
+            "2 of 7 hosts could be fenced (1 with a device to be repaired); 4 could not; 1 were not looked at yet"
+        );
+        assert_eq!(
+            summed(2, 2, 0, 0),
+            "2 of 2 hosts could be fenced; 0 could not; 0 were not looked at yet"
+        );
+    }
+
+    #[test]
+    fn a_test_that_nobody_begins_is_said_to_be_so_and_not_waited_for_to_its_end() {
+        let host = HostName::new("c9");
+        let said = |stop, look| waiting(stop, look, &host);
+        assert!(said(None, 0).flatten().unwrap().starts_with("no engine has begun it yet"));
+        assert_eq!(said(None, LOOKS_UNBEGUN_MOST - 1), Some(None));
+        assert_eq!(said(None, LOOKS_UNBEGUN_MOST), None);
+        let stop = PlannedStop {
+            id: "s1".into(),
+            host: "c9".into(),
+            kind: "stop-announced".into(),
+            by: "ann (a1)".into(),
+            reason: None,
+            at: "2026-11-22T10:00:00Z".into(),
+            until: "2026-11-22T10:30:00Z".into(),
+            notification: None,
+            notification_status: None,
+        };
+        let begun = said(Some(stop), LOOKS_UNBEGUN_MOST).flatten().unwrap();
+        assert!(begun.starts_with("the test has begun; until 2026-11-22T10:30:00Z"), "{begun}");
+    }
 }

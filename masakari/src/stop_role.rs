@@ -141,8 +141,8 @@ impl Drain {
 fn begun(stop: &PlannedStop) -> String {
     let PlannedStop { host, id, until, .. } = stop;
     format!(
-        "host {host} is drained, until {until} at most (drain {id}); this may be left: it goes on, and `masakari host \
-         resume {host}` ends it"
+        "host {host} is being drained, until {until} at most (drain {id}); you may leave this: the drain goes on, and \
+         `masakari host resume {host}` ends it"
     )
 }
 
@@ -212,8 +212,8 @@ mod tests {
         );
         assert_eq!(
             begun(&stop),
-            "host compute01 is drained, until 2026-11-22T12:00:00Z at most (drain s1); this may be left: it goes on, and \
-             `masakari host resume compute01` ends it"
+            "host compute01 is being drained, until 2026-11-22T12:00:00Z at most (drain s1); you may leave this: the drain \
+             goes on, and `masakari host resume compute01` ends it"
         );
         let quiet = PlannedStop { reason: None, notification: None, ..stop };
         assert!(line(&quiet).ends_with("until 2026-11-22T12:00:00Z"));

@@ -10,6 +10,8 @@ use std::{fmt, time::Duration};
 
 /// How much of a strange answer goes into an error.
 const EXCERPT_CHARS_MAX: usize = 200;
+/// How much of a service's own words: ours end with what to type.
+const WORDS_CHARS_MAX: usize = 1000;
 
 /// A good answer (2xx).
 #[derive(Clone)]
@@ -116,14 +118,18 @@ fn message(body: &[u8]) -> String {
     let wrapped = || value.as_object()?.values().find_map(|inner| inner.get("message"));
     match value.get("message").or_else(wrapped).and_then(Value::as_str) {
         // Our sentences end in their own way.
-        Some(text) => excerpt(text.trim_end_matches('.')),
+        Some(text) => shortened(text.trim_end_matches('.'), WORDS_CHARS_MAX),
         None => excerpt(&String::from_utf8_lossy(body)),
     }
 }
 
 fn excerpt(text: &str) -> String {
+    shortened(text, EXCERPT_CHARS_MAX)
+}
+
+fn shortened(text: &str, most: usize) -> String {
     let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    printable.take(EXCERPT_CHARS_MAX).collect::<String>().trim().to_owned()
+    printable.take(most).collect::<String>().trim().to_owned()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -147,4 +153,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let wait_ms = moment::read_http_date(said)?.since(date(headers)?);
     Some(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_services_own_words_are_told_to_their_end_and_a_strange_page_is_not() {
+        let long = format!("{} `masakari resume`", "because ".repeat(80));
+        let body = serde_json::json!({ "conflictingRequest": { "message": format!("{long}.") } });
+        assert_eq!(message(body.to_string().as_bytes()), long);
+        assert_eq!(message(long.as_bytes()).chars().count(), EXCERPT_CHARS_MAX - 1, "trimmed");
+    }
 }

@@ -160,7 +160,7 @@ pub enum Unfit {
          (`masakari recover HOST`)"
     )]
     NoLog,
-    #[error("its recovery has ended: it is {0}; there is nothing to cancel")]
+    #[error("its recovery has ended: it is {0}; nothing of it is left to begin or to stop")]
     Ended(NotificationStatus),
     #[error("it is cancelled already, and ends when what Nova was asked for has ended")]
     Cancelled,

@@ -82,14 +82,20 @@ impl Check {
         self.readiness != before.map_or(Readiness::Ready, |before| before.readiness)
     }
 
-    /// In one line: what the devices say that could not prove anything.
+    /// In one line: what is to be repaired; where nothing could prove anything, what all say.
     #[must_use]
     pub fn why(&self) -> String {
         match &self.found {
             Err(why) => why.clone(),
             Ok(rungs) => {
-                let others = rungs.iter().filter(|rung| !rung.could_prove);
-                let lines = others.map(|rung| format!("{}: {}", rung.device, rung.said));
+                let tells = |rung: &&Rung| match self.readiness {
+                    Readiness::Ready | Readiness::Impaired => rung.is_fault,
+                    Readiness::Unready => !rung.could_prove,
+                };
+                let lines = rungs
+                    .iter()
+                    .filter(tells)
+                    .map(|rung| format!("{}: {}", rung.device, rung.said));
                 lines.collect::<Vec<_>>().join("; ")
             }
         }

@@ -51,8 +51,9 @@ pub struct HostReport {
     pub host: HostName,
     pub reserved: bool,
     pub on_maintenance: bool,
+    /// So many move for certain.
     pub moves: usize,
-    /// Of those that move: about so many there is a doubt.
+    /// So many move if nothing keeps them that cannot be seen.
     pub doubtful: usize,
     /// Nothing has room for so many.
     pub no_room: usize,
@@ -251,8 +252,8 @@ impl HostReport {
                 false
             }
             Fate::Moves { doubts, .. } => {
-                self.moves += 1;
-                self.doubtful += usize::from(!doubts.is_empty());
+                let certain = doubts.is_empty();
+                *(if certain { &mut self.moves } else { &mut self.doubtful }) += 1;
                 true
             }
             Fate::Stays { why: Obstacle::Capacity { .. } | Obstacle::NoHost } => {

@@ -2,7 +2,7 @@
 
 use crate::{
     Config, Engine,
-    forecast::{Deaths, LEAST, Seen, may_go, told, zone_of},
+    forecast::{Deaths, Seen, may_go, told, zone_of},
     look::LookFailed,
 };
 use openstack::{AskError, HostAggregate, Inventory, ServerGroup};
@@ -66,10 +66,10 @@ impl Engine {
         }
         let since = self.now().plus(-EVACUATIONS_OF_MS);
         let evacuations = told("evacuations", nova.evacuations_since(since).await, &mut unknown);
-        let free = nova.with_free_room_or(&LEAST, reserved).await?;
+        let free = nova.room_of_all(reserved).await?;
         let in_service = match reserved {
             [] => names(&free),
-            [_, ..] => names(&nova.with_free_room(&LEAST).await?),
+            [_, ..] => names(&nova.room_of_all(&[]).await?),
         };
         let owners = &config.selection.owners;
         let aggregates = match nova.aggregates().await {

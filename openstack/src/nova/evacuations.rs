@@ -1,4 +1,4 @@
-//! Evacuations, as Nova's migrations show them.
+//! Evacuations, as Nova's migrations show them, and who is on the way to a host by any migration.
 
 use super::{Microversion, Nova};
 use crate::{AskError, moment};
@@ -7,8 +7,13 @@ use recovery::{
     seen::{Evacuation, EvacuationStatus},
 };
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 const EVACUATION: &str = "evacuation";
+/// What Nova calls a migration that is over (`nova/compute/manager.py`); of one that is `finished` the server is on its
+/// new host, and one that is `done` was evacuated.
+const OVER: [&str; 8] =
+    ["completed", "confirmed", "reverted", "finished", "done", "failed", "error", "cancelled"];
 
 #[derive(Deserialize)]
 struct Row {
@@ -40,6 +45,31 @@ impl Nova {
                 && row.migration_type.as_deref() == Some(EVACUATION)
         };
         Ok(rows.into_iter().filter(is_ours).map(|row| self.read_record(row, host)).collect())
+    }
+
+    /// Servers that Nova is moving to `host`, of whatever kind the migration is, by the records that it has written to
+    /// since then. A Nova before 2.59 tells of all.
+    pub async fn on_their_way_to(
+        &self,
+        host: &HostName,
+        since: Millis,
+    ) -> Result<BTreeSet<ServerId>, AskError> {
+        let path = ["os-migrations"];
+        let paged = Microversion::PAGED_MIGRATIONS;
+        let rows: Vec<Row> = if self.versions().await?.at_most(paged) == paged {
+            let since = moment::write(self.by_novas_clock(since));
+            let query = [("host", host.as_str()), ("changes-since", since.as_str())];
+            self.list(&path, &query, "migrations", |row: &Row| &row.uuid).await?.items
+        } else {
+            self.get(&path, &[("host", host.as_str())]).await?.read_under("migrations")?
+        };
+        let comes = |row: &Row| {
+            let to =
+                if row.status == "reverting" { &row.source_compute } else { &row.dest_compute };
+            to.as_deref() == Some(host.as_str()) && !OVER.contains(&row.status.as_str())
+        };
+        let coming = rows.into_iter().filter(comes);
+        Ok(coming.map(|row| ServerId::new(row.instance_uuid)).collect())
     }
 
     /// The evacuations of all hosts that Nova has written to since then, by its own clock. A Nova before 2.59 cannot

@@ -22,6 +22,8 @@ const PROVIDERS_WITH_ROOM: &str = "1.4";
 const CANDIDATES: &str = "1.27";
 /// More hosts with room are not needed to go on.
 const CANDIDATES_MOST: &str = "1000";
+/// Who lacks this has room for nobody.
+const LEAST: Needs = Needs { vcpus: 1, ram_mb: 1, disk_gb: 0 };
 
 /// What Nova noted of the evacuation that failed last.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -220,30 +222,38 @@ impl Nova {
     /// The hosts in service that have room for `least`, and how much: one question to Placement, and one to
     /// Nova if there is any.
     pub async fn with_free_room(&self, least: &Needs) -> Result<Vec<Free>, AskError> {
-        self.with_free_room_or(least, &[]).await
+        let room = self.candidates(least).await?;
+        if room.is_empty() {
+            return Ok(Vec::new());
+        }
+        let nodes = self.nodes_that_serve(&[]).await?.into_iter();
+        let free = nodes.filter_map(|Node { host, provider, .. }| {
+            Some(Free { host, left: room.get(&provider)?.left() })
+        });
+        Ok(free.collect())
     }
 
-    /// The same; hosts of `standby` count also while they are disabled.
-    pub async fn with_free_room_or(
-        &self,
-        least: &Needs,
-        standby: &[HostName],
-    ) -> Result<Vec<Free>, AskError> {
+    /// All hosts in service, also those that are full, and how much room each has; hosts of `standby` count also while
+    /// they are disabled.
+    pub async fn room_of_all(&self, standby: &[HostName]) -> Result<Vec<Free>, AskError> {
+        let room = self.candidates(&LEAST).await?;
+        let nodes = self.nodes_that_serve(standby).await?.into_iter();
+        let free = nodes.map(|Node { host, provider, .. }| match room.get(&provider) {
+            Some(summary) => Free { host, left: summary.left() },
+            // Placement names none that has not even this much.
+            None => Free { host, left: [(Resource::Vcpus, 0), (Resource::Ram, 0)].into() },
+        });
+        Ok(free.collect())
+    }
+
+    /// Who has room for `least`, by Placement's ids.
+    async fn candidates(&self, least: &Needs) -> Result<BTreeMap<String, Summary>, AskError> {
         let asked = Resource::ALL.into_iter().filter(|r| r.of(least) > 0);
         let asked: Vec<String> = asked.map(|r| format!("{}:{}", r.class(), r.of(least))).collect();
         let resources = if asked.is_empty() { "VCPU:1".to_owned() } else { asked.join(",") };
         let query = [("resources", resources.as_str()), ("limit", CANDIDATES_MOST)];
         let reply = self.placement(&["allocation_candidates"], &query, CANDIDATES).await?;
-        let summaries: BTreeMap<String, Summary> = reply.read_under("provider_summaries")?;
-        if summaries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let nodes = self.nodes_that_serve(standby).await?;
-        let free = nodes.into_iter().filter_map(|node| {
-            let left = summaries.get(&node.provider)?.left();
-            Some(Free { host: node.host, left })
-        });
-        Ok(free.collect())
+        reply.read_under("provider_summaries")
     }
 
     async fn placement(

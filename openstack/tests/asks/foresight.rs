@@ -98,3 +98,36 @@ async fn the_evacuations_of_all_hosts_are_one_list() {
     let old = cloud.nova().evacuations_since(day).await;
     assert!(matches!(old, Err(AskError::TooOld { .. })), "{old:?}");
 }
+
+/// A migration of any kind; one that is reverted goes back to where it came from.
+#[tokio::test(start_paused = true)]
+async fn who_is_on_the_way_to_a_host_is_told_by_the_migrations_that_are_not_over() {
+    let cloud = Cloud::new();
+    let row = |server: &str, from: &str, to: &str, status: &str| {
+        json!({
+            "id": 1, "uuid": server, "instance_uuid": server, "source_compute": from,
+            "dest_compute": to, "status": status, "migration_type": "live-migration",
+            "created_at": null,
+        })
+    };
+    cloud.state().migrations = vec![
+        row("preparing", "c2", "c1", "preparing"),
+        row("moving", "c2", "c1", "post-migrating"),
+        row("elsewhere", "c1", "c2", "running"),
+        row("back", "c1", "c2", "reverting"),
+        row("away", "c2", "c1", "reverting"),
+        row("there", "c2", "c1", "completed"),
+        row("gone", "c2", "c1", "cancelled"),
+        row("broken", "c2", "c1", "error"),
+    ];
+    let (host, day) = (HostName::new("c1"), Millis(86_400_000));
+    let coming = cloud.nova().on_their_way_to(&host, day).await.unwrap();
+    let coming: Vec<&str> = coming.iter().map(|server| server.as_str()).collect();
+    assert_eq!(coming, ["back", "moving", "preparing"]);
+    let asked = cloud.asked().pop().unwrap().line;
+    assert!(asked.contains("os-migrations?host=c1&changes-since=1970-"), "{asked}");
+    cloud.state().newest = "2.58";
+    assert_eq!(cloud.nova().on_their_way_to(&host, day).await.unwrap().len(), 3);
+    let asked = cloud.asked().pop().unwrap().line;
+    assert!(!asked.contains("changes-since"), "{asked}");
+}

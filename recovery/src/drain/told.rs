@@ -82,6 +82,12 @@ impl fmt::Display for Told {
         for Left { id, name, why } in left {
             writeln!(f, "  {} ({id}) stays: {}", printable(name), printable(why))?;
         }
+        if self.end == Some(End::Left) {
+            writeln!(
+                f,
+                "  move them by hand and drain it again, or `masakari host maintenance {host}` if they may go down with it"
+            )?;
+        }
         if let Some(why) = self.waits.as_ref().filter(|_| !self.over) {
             writeln!(f, "  it waits: {}", printable(why))?;
         }

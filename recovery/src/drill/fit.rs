@@ -36,6 +36,8 @@ pub struct Look<'a> {
     pub stop: Option<&'a Stop>,
     pub service: Option<&'a ComputeService>,
     pub servers: usize,
+    /// Servers that Nova is moving to it, and shows elsewhere until they are there.
+    pub coming: usize,
     /// A person has stopped everything: why.
     pub disarmed: Option<&'a str>,
     /// Why no device of its ladder can take its power and give it back.
@@ -75,7 +77,11 @@ pub fn withheld(look: &Look<'_>) -> Option<String> {
             stop.by
         ),
         Look { disarmed: Some(why), .. } | Look { no_ladder: Some(why), .. } => (*why).to_string(),
-        Look { servers: 1.., .. } => format!("Nova shows {} servers on it", look.servers),
+        Look { servers: 1.., .. } => format!("servers that Nova shows on it: {}", look.servers),
+        Look { coming: 1.., .. } => format!(
+            "servers that Nova is moving to it: {} (`openstack server migration list --host {host}`)",
+            look.coming
+        ),
         Look { .. } => match service {
             None => "Nova has no compute service of it".to_string(),
             Some(service) if service.enabled => format!(

@@ -81,10 +81,10 @@ fn figure(spare: &Spare) -> String {
 }
 
 fn sum(host: &HostReport) -> String {
-    let mut parts = Vec::from([match (host.moves, host.doubtful) {
-        (moves, 0) => format!("{moves} would move"),
-        (moves, doubtful) => format!("{moves} would move ({doubtful} in doubt)"),
-    }]);
+    let mut parts = Vec::from([format!("{} would move", host.moves)]);
+    if host.doubtful > 0 {
+        parts.push(format!("{} in doubt", host.doubtful));
+    }
     if host.no_room > 0 {
         parts.push(format!("NO ROOM for {}", host.no_room));
     }

@@ -64,8 +64,15 @@ fn one_device_that_could_prove_is_enough_and_one_that_is_broken_is_told() {
     }
     let none = Check::of(host(1).uuid, Err("it has no ladder".into()), None, NOW);
     assert_eq!((none.readiness, none.why()), (Readiness::Unready, "it has no ladder".into()));
-    let why = check(1, &[broken(), well()], NOW).why();
-    assert_eq!(why, "bmc (redfish): no answer");
+    let why = |rungs: &[Rung]| check(1, rungs, NOW).why();
+    assert_eq!(
+        why(&[broken(), well(), person()]),
+        "bmc (redfish): no answer",
+        "a person is no fault"
+    );
+    assert_eq!(why(&[well(), person()]), "");
+    let none = why(&[broken(), person()]);
+    assert_eq!(none, format!("bmc (redfish): no answer; {}: {}", person().device, person().said));
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn a_report_reads_as_a_person_wants_it_at_night() {
         whole().to_string(),
         "segment all (auto): N+1; 2 hosts, 4 VMs\n\
          \x20 any one host may be lost; without compute02 and compute01, 1 VM finds no room\n\
-         \x20   compute02  2 would move (1 in doubt)\n\
+         \x20   compute02  1 would move; 1 in doubt\n\
          \x20   compute01  1 would move; 1 would stay (1 vtpm); on maintenance\n\
          segment ssd\u{fffd} (auto, disabled: nothing of it is recovered): N+0; 1 host, 2 VMs\n\
          \x20 without c4, 1 VM finds no room\n\

@@ -12,7 +12,6 @@ use recovery::{
     NotificationId,
     drain::{AT_ONCE, End, State, Told as Drained, log_of},
     fold::Fold,
-    forecast::Obstacle,
     nouns::NotificationStatus,
     stops::Kind,
 };
@@ -92,7 +91,8 @@ fn who_finds_no_room_stays_with_the_words_of_the_plan() {
     let drained = Drained::of(&state, false).unwrap();
     assert_eq!((drained.moved, drained.left.len()), (4, 5), "{}", stage.story());
     // Nova says no more than `No valid host`.
-    let words = Obstacle::NoHost.to_string();
+    // They are full, and in service.
+    let words = "no host has room for it: 512 MB RAM, 1 vCPUs needed";
     assert!(drained.left.iter().all(|left| left.why == words), "{drained}");
 }
 

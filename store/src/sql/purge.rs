@@ -2,14 +2,14 @@
 //!
 //! Which rows are old is Python's rule: notifications that ended and were last changed before, and
 //! of the other tables what was deleted before. What we keep of a notification goes with it,
-//! and the log of a host when nothing is left of its losses.
+//! the log of a host when nothing is left of its losses, and those of drains and fence tests that are over.
 //! A recovery that has not ended keeps everything.
 
 use super::{
     Sql,
     ours::{
         deaths, evidence, fence_checks, fingerprints, history, leases, log, recoveries, requests,
-        restarts, returns,
+        restarts, returns, stops,
     },
     rows,
     theirs::{
@@ -75,8 +75,7 @@ impl Sql {
         while self.repeat("purging old evidence", |_| old_evidence(self, before)).await? > 0 {}
         while self.repeat("purging old requests", |_| old_requests(self, before)).await? > 0 {}
         while self.repeat("purging old returns", |_| old_returns(self, before)).await? > 0 {}
-        while self.repeat("purging old logs of hosts", |_| logs_of_hosts(self, before)).await? > 0 {
-        }
+        while self.repeat("purging old logs", |_| other_logs(self, before)).await? > 0 {}
         self.repeat("purging old fence checks", |_| old_fence_checks(self, before)).await?;
         while self.repeat("purging leases of servers", |_| servers_leases(self)).await? > 0 {}
         Ok(purged)
@@ -282,14 +281,26 @@ async fn old_returns(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
     Ok(gone.rows_affected)
 }
 
-/// The logs of hosts, of which nothing is left that they were lost: those that belong to no recovery.
-async fn logs_of_hosts(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
+/// The logs that belong to no recovery: of hosts of which nothing is left that they were lost, of drains and of fence
+/// tests that are over.
+async fn other_logs(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
     use log::{Column, Entity};
     let open = sql.begin().await?;
     let lost = returns::Entity::find().select_only().column(returns::Column::Host).into_query();
     let of_recoveries = recoveries::Entity::find()
         .select_only()
         .column(recoveries::Column::Notification)
+        .into_query();
+    let going_on = stops::Entity::find()
+        .select_only()
+        .column(stops::Column::Id)
+        .filter(stops::Column::EndedMs.is_null())
+        .filter(stops::Column::UntilMs.gte(before.0))
+        .into_query();
+    let unanswered = requests::Entity::find()
+        .select_only()
+        .column(requests::Column::Id)
+        .filter(requests::Column::State.eq(rows::state_word(RequestState::Open)))
         .into_query();
     let young = Entity::find()
         .select_only()
@@ -302,6 +313,8 @@ async fn logs_of_hosts(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
         .filter(Column::Seq.eq(1))
         .filter(Column::Recovery.not_in_subquery(of_recoveries))
         .filter(Column::Recovery.not_in_subquery(lost))
+        .filter(Column::Recovery.not_in_subquery(going_on))
+        .filter(Column::Recovery.not_in_subquery(unanswered))
         .filter(Column::Recovery.not_in_subquery(young))
         .order_by_asc(Column::Recovery)
         .limit(BATCH)

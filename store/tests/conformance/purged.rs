@@ -10,7 +10,9 @@ use recovery::{
     lease::LeaseKey,
     log::Summary,
     nouns::{Notification, NotificationStatus},
+    request::RequestState,
     returns::log_of,
+    stops::{Kind, Stop},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use store::{NewNotification, NotificationFilter, Page, Purged, SegmentFilter, Sql, Store};
@@ -126,6 +128,36 @@ pub(crate) async fn the_log_of_a_host_goes_when_nothing_is_left_of_its_losses(do
     sql.purge(before, None).await.unwrap();
     assert_eq!(left().await, [0, 0]);
     assert_eq!(sql.log(&open.uuid).await.unwrap().len(), 1, "of a recovery");
+}
+
+/// Drains and fence tests have logs of their own, under the ids of the stop and of the request.
+pub(crate) async fn the_log_of_a_drain_or_a_fence_test_goes_when_that_is_over(doors: &Doors) {
+    let (sql, before) = (door(doors).await, yesterday());
+    let db = raw(doors).await;
+    let until = before.plus(3_600_000);
+    let drain = crate::stops::stop(1, "compute01", 0);
+    let drain = Stop { kind: Kind::Drain { cold: false }, until, ..drain };
+    sql.plan_stop(&drain).await.unwrap();
+    let test = crate::requests::request(2);
+    sql.file_request(&test).await.unwrap();
+    let logs = [&drain.id, &test.id].map(|id| NotificationId::new(id));
+    for log in &logs {
+        let lease = take(&sql, LeaseKey::recovery(log), &owner("one")).await;
+        sql.append(&lease, log, &[claimed(1, &lease)], &[]).await.unwrap();
+    }
+    let left = async || {
+        let [drain, test] = &logs;
+        [sql.log(drain).await.unwrap().len(), sql.log(test).await.unwrap().len()]
+    };
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(left().await, [1, 1], "both go on");
+    run(&db, &[format!("UPDATE ha_stops SET until_ms = {}", before.0 - 1)]).await;
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(left().await, [0, 1], "its time is over");
+    sql.answer_request(&test.id, RequestState::Done, "passed", None).await.unwrap();
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(left().await, [0, 0]);
+    assert_eq!(sql.leases(&logs.map(|log| LeaseKey::recovery(&log))).await.unwrap(), []);
 }
 
 pub(crate) async fn leases_of_servers_go_once_nobody_holds_them(doors: &Doors) {

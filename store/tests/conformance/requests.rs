@@ -12,7 +12,7 @@ use recovery::{
 };
 use store::{NewNotification, StoreError};
 
-fn request(n: u32) -> Request {
+pub(crate) fn request(n: u32) -> Request {
     let asked = Asked::ConfirmDead {
         host: HostName::new("compute01"),
         reason: "I pulled the plug – ☠".into(),

@@ -10,7 +10,7 @@ use recovery::{
 };
 use store::StoreError;
 
-fn stop(n: u32, host: &str, for_s: i64) -> Stop {
+pub(crate) fn stop(n: u32, host: &str, for_s: i64) -> Stop {
     Stop {
         id: uuid(n),
         host: HostName::new(host),
