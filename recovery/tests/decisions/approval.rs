@@ -2,7 +2,7 @@
 
 use recovery::{
     Millis, NotificationId,
-    approval::{Policy, hold},
+    approval::{Policy, Rules, hold},
     evidence::Kind,
     guard::{Cause, GuardEntry},
     hand::{HandEntry, Unfit, may_approve, may_reject},
@@ -40,6 +40,13 @@ fn a_person_is_asked_always_never_or_where_the_proof_is_weaker() {
     assert!(asks(weaker, word).unwrap().contains("weaker than "));
     assert_eq!(asks(weaker, off), None);
     assert_eq!(asks(weaker, None), None, "the fencing may prove it");
+}
+
+#[test]
+fn a_segment_that_is_named_has_its_own_policy_and_the_others_the_default() {
+    let segments = [("rack1".into(), Policy::Always)].into();
+    let rules = Rules { default: Policy::Never, segments };
+    assert_eq!([rules.of("rack1"), rules.of("rack2")], [Policy::Always, Policy::Never]);
 }
 
 fn lines(entries: Vec<Entry>) -> Vec<Line> {

@@ -195,6 +195,8 @@ fn a_host_that_is_lost_is_left_to_its_recovery_and_one_that_is_away_is_asked_not
     let mut scene = scene(vec![server("a", VmState::Active)]);
     scene.service = Some(ComputeService { up: false, ..service() });
     assert_eq!(due(&after(&[]), &scene), Due::Wait);
+    scene.service = Some(ComputeService { forced_down: true, ..service() });
+    assert_eq!(due(&after(&[]), &scene), Due::Wait, "what it last said is no sign of life");
     scene.service = None;
     assert_eq!(due(&after(&[]), &scene), Due::Wait);
     scene.lost = true;

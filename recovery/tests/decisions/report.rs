@@ -88,6 +88,31 @@ fn a_host_that_is_worst_by_room_and_not_by_load_is_found() {
     assert_eq!(figure(loads, &wide), found(1, "c a", 1));
 }
 
+/// The smaller one needs a hole that is nowhere.
+#[test]
+fn a_host_without_room_is_listed_before_a_heavier_one_that_finds_it() {
+    let loads = vec![load("a", &[3; 6]), load("b", &[9])];
+    let told = measured("s", loads, &around(&[("x", 6), ("y", 6), ("z", 6)]));
+    let listed: Vec<(&str, usize)> =
+        told.each.iter().map(|sum| (sum.host.as_str(), sum.no_room)).collect();
+    assert_eq!(listed, [("b", 1), ("a", 0)]);
+}
+
+#[test]
+fn of_hosts_that_are_lost_together_the_highest_rank_has_the_room() {
+    let mut first = load("b", &[4]);
+    first.moves[0].ha_enabled = true;
+    let loads = vec![load("a", &[2, 2]), first];
+    assert_eq!(figure(loads, &around(&[("x", 4)])), found(1, "a b", 2));
+}
+
+#[test]
+fn what_nova_is_moving_already_asks_for_no_room() {
+    let mut moving = load("a", &[5]);
+    moving.moves[0].under_way = true;
+    assert_eq!(figure(vec![moving, load("b", &[4])], &around(&[("x", 4)])), (2, None));
+}
+
 #[test]
 fn who_could_not_move_anyway_asks_for_no_room() {
     let mut with = load("a", &[1, 9, 9]);

@@ -174,6 +174,29 @@ fn a_host_that_python_gave_up_is_told_in_one_line() {
 }
 
 #[test]
+fn one_that_would_be_fenced_first_would_have_moved_them_too() {
+    let ours = over(planned().says(2, passed()));
+    assert_eq!(differences(&finished(&[("a", Moved::Yes)]), &ours.state), []);
+}
+
+#[test]
+fn a_host_from_which_nothing_would_move_does_not_differ_where_nothing_was_moved() {
+    let none = Forecast {
+        host: host("one"),
+        method: RecoveryMethod::Auto,
+        moves: 0,
+        stays: 0,
+        servers: vec![],
+        left_off: 0,
+        unknown: vec![],
+    };
+    let claimed = Entry::Claimed { owner: "engine".into(), generation: 1 };
+    let would = Entry::Shadow(ShadowEntry::Would { forecast: Box::new(none) });
+    let ours = over(Log::default().says(0, claimed).says(1, would).says(2, passed()));
+    assert_eq!(differences(&theirs(NotificationStatus::Failed, &[]), &ours.state), []);
+}
+
+#[test]
 fn of_a_python_that_does_not_tell_of_servers_only_the_verdicts_are_compared() {
     let untold = |status| Theirs { status, servers: None };
     let ours = proven_dead();

@@ -10,8 +10,9 @@ use recovery::{
     hand::HandEntry,
     log::{Entry, Summary},
     nouns::{NotificationStatus, NotificationType},
+    permit::SKEW_MS,
     seen::ComputeService,
-    stops::{Kind, LONGEST_MS, Stop, Verdict, judge, span_ms},
+    stops::{Kind, LONGEST_MS, Stop, Verdict, judge, of, span_ms},
 };
 use std::collections::BTreeSet;
 
@@ -103,10 +104,23 @@ fn a_host_is_not_back_for_a_heartbeat_of_before_or_just_now_or_a_write_of_ours()
     };
     assert!(stands(&service("one", true, REPORTED), now), "nothing newer than the report");
     assert!(stands(&service("one", false, now), now), "Nova calls it down");
+    let clocks = REPORTED.plus(SKEW_MS);
+    assert!(stands(&service("one", true, clocks), now), "two clocks do not agree to the second");
     let soon = REPORTED.plus(200_000);
     assert!(stands(&service("one", true, soon), soon), "a monitor may say it once more");
     let forced = ComputeService { forced_down: true, ..service("one", true, now) };
     assert!(stands(&forced, now));
+}
+
+/// Its servers are still on it.
+#[test]
+fn a_host_that_is_drained_is_a_failure_like_any_other_while_servers_are_on_it() {
+    for cold in [false, true] {
+        let drain = Stop { kind: Kind::Drain { cold }, ..stop("one") };
+        assert_eq!(of(&[drain], &host("one"), REPORTED), None);
+    }
+    let stops = [stop("one")];
+    assert_eq!(of(&stops, &host("one"), REPORTED), stops.first());
 }
 
 #[test]
