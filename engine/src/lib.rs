@@ -52,6 +52,7 @@ mod returns;
 mod room;
 mod shadow;
 mod steps;
+mod stopping;
 mod subject;
 mod tell;
 mod tenure;
@@ -65,7 +66,7 @@ pub use shadow::{Shadow, Sight};
 pub use steps::{Declared, Does, Steps, Webhook};
 pub use wake::Wake;
 
-use futures::{FutureExt, StreamExt, future::Shared, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use openstack::Nova;
 use ports::{Clock, Entropy, Exec, Probe, Transport};
 use recovery::{
@@ -81,6 +82,7 @@ use std::{
     rc::Rc,
     sync::Arc,
 };
+use stopping::ToStop;
 use store::Store;
 use tenure::Tenures;
 use tracing::Instrument;
@@ -211,11 +213,11 @@ impl Engine {
     async fn serve<S: Future<Output = ()>, W: Future<Output = ()>>(
         &self,
         shutdown: S,
-        work: impl Fn(claim::Claimed, Shared<S>) -> W,
+        work: impl Fn(claim::Claimed, ToStop<S>) -> W,
         beside: impl Future<Output = ()>,
     ) {
         tracing::info!(owner = %self.owner, "engine started");
-        let stopping = shutdown.shared();
+        let stopping = ToStop::at(shutdown);
         let (found, recoveries) = futures::channel::mpsc::unbounded();
         let mut running = std::pin::pin!(all(recoveries, work, stopping.clone()));
         let mut rest = std::pin::pin!(async {
@@ -262,8 +264,8 @@ impl Engine {
 /// Has `work` done on each recovery that was claimed, side by side, until `stopping` and their end.
 async fn all<S: Future<Output = ()>, W: Future<Output = ()>>(
     mut found: futures::channel::mpsc::UnboundedReceiver<claim::Claimed>,
-    work: impl Fn(claim::Claimed, Shared<S>) -> W,
-    stopping: Shared<S>,
+    work: impl Fn(claim::Claimed, ToStop<S>) -> W,
+    stopping: ToStop<S>,
 ) {
     let mut running = FuturesUnordered::new();
     loop {
