@@ -19,19 +19,32 @@ HOST = "compute01"
 TERMINAL = ("finished", "failed", "ignored", "error")
 
 
+def log_path(name):
+    return os.path.join(cloud.CLOUD_DIR, "log", name)
+
+
 class Ours:
     """Our api and its engines."""
 
     name = "ours"
     engines = 1
+    # How long each log was when it came up.
+    begun = {}
 
     def up(self, extra="", sections="", **deployment):
         self.down()
         self.engines = int(deployment.get("RS_ENGINES", "1"))
+        self.begun = {log: os.path.getsize(log) for log in map(log_path, self.logs()) if os.path.exists(log)}
         cloud.script("masakari-up", RS_EXTRA=extra, RS_SECTIONS=sections, **deployment)
 
     def down(self):
         cloud.script("masakari-down", "--wipe")
+        begun, self.begun = self.begun, {}
+        for log, size in begun.items():
+            with open(log, errors="replace") as f:
+                f.seek(size)
+                if " panicked at " in f.read():
+                    raise AssertionError("the program that just ended panicked: see %s" % log)
 
     def start_engine(self, number):
         cloud.shell('start_rs_engine "$1"', str(number))
