@@ -1,8 +1,8 @@
 //! The command line, and the names by which the program answers.
 
 use crate::{
-    api_role, ask, configure, engine_role, fence_role, guard_role, manage, monitor_role, policy,
-    report_role, shadow_role, status, stop_role, told,
+    api_role, ask, configure, engine_role, fence_role, guard_role, manage, monitor_role, monitors,
+    policy, report_role, shadow_role, status, stop_role, told,
 };
 use clap::{Parser, Subcommand};
 
@@ -30,6 +30,10 @@ pub(crate) enum Role {
     Serve(ConfigArgs),
     /// Report the VMs of this host that fail (also as `masakari-instancemonitor`)
     Instancemonitor(ConfigArgs),
+    /// Report what fails on this host, all that `[monitor] watch` names, in one process (also as `masakari-monitor`)
+    Monitor(ConfigArgs),
+    /// How the monitors of this host do; exit code 1: somebody should look
+    Monitors(monitors::Monitors),
     /// The database (also as `masakari-manage`)
     Manage(manage::Manage),
     /// Whether an upgrade can be made (also as `masakari-status`)
@@ -94,6 +98,8 @@ impl Role {
             Self::Engine(args) => engine_role::run(&args),
             Self::Serve(args) => engine_role::run_with_api(&args),
             Self::Instancemonitor(args) => monitor_role::run_instances(&args),
+            Self::Monitor(args) => monitor_role::run_all(&args),
+            Self::Monitors(monitors) => monitors.run(),
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
             Self::Config(configure) => configure.run(),
@@ -175,6 +181,8 @@ mod tests {
         assert!(matches!(role("/usr/bin/masakari-api --config-file /etc/x.conf"), Role::Api(_)));
         assert!(matches!(role("masakari-engine"), Role::Engine(_)));
         assert!(matches!(role("masakari-instancemonitor --debug"), Role::Instancemonitor(_)));
+        assert!(matches!(role("masakari-monitor"), Role::Monitor(_)));
+        assert!(matches!(role("masakari monitors --json"), Role::Monitors(_)));
         assert!(matches!(role("masakari-manage --config-file a db sync"), Role::Manage(_)));
         assert!(matches!(role("masakari-manage db sync --config-file a"), Role::Manage(_)));
         assert!(matches!(role("masakari-status upgrade check"), Role::Status(_)));

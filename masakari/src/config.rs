@@ -20,7 +20,7 @@ mod steps;
 mod tests;
 
 pub(crate) use database::{Database, Pool};
-pub(crate) use monitors::Access;
+pub(crate) use monitors::{Access, STATUS_SOCKET};
 pub(crate) use policy_files::PolicyFiles;
 
 use anyhow::Context;

@@ -1,5 +1,5 @@
 //! The door: one program that is `masakari`, and `masakari-api`, `masakari-engine`, `masakari-manage`,
-//! `masakari-status` and `masakari-instancemonitor` when it is called by one of these names.
+//! `masakari-status`, `masakari-monitor` and `masakari-instancemonitor` when it is called by one of these names.
 //!
 //! Here is only what a process needs: arguments, configuration, logging, signals, exit codes. One
 //! file per role puts the rooms together.
@@ -17,6 +17,7 @@ mod guard_role;
 mod logging;
 mod manage;
 mod monitor_role;
+mod monitors;
 mod output;
 mod policy;
 mod ports_of;

@@ -1,45 +1,120 @@
-//! `masakari-instancemonitor`: the VMs of this host.
+//! The monitors of this host: `masakari monitor` has those that are wanted in one process, and each answers to the name
+//! of Python's program, too.
+//!
+//! ```text
+//!  ROLES ── each begun, and begun again when it ends (keep) ──► reports ──► one Sender, one spool, one token
+//!              └── marks ──► Board ──► status socket, systemd (watchdog)
+//! ```
+//!
+//! What they share is [`Node`]. A monitor is one line of [`ROLES`]: a function that watches until it cannot. One that
+//! ends says why, once, and is begun again; the others go on.
+
+mod instances;
+mod keep;
+mod socket;
+mod systemd;
 
 use crate::{
     api_role,
     cli::ConfigArgs,
-    config::{Access, Configuration},
+    config::{Access, Configuration, STATUS_SOCKET},
     ports_of::{Machine, machine_name},
     reload::Reload,
     signals,
 };
 use anyhow::Context;
+use futures::future::{BoxFuture, join_all};
 use monitor::{
-    Sender,
-    instances::{InstancesConfig, Watch, Watcher},
-    libvirt::Libvirt,
-    sending::{Folder, Spool, SystemFolder},
+    Board, Mark, Reporter, Sender, Watched,
+    sending::{Folder, Sources, Spool, SystemFolder},
 };
 use openstack::{Session, instance_ha::Client};
 use ports::HttpClient;
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use systemd::Systemd;
 
-const PROGRAM: &str = "masakari-instancemonitor";
+/// All in one.
+const PROGRAM: &str = "masakari-monitor";
 /// The kernel's name of its present run.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// For the disk and for libvirt.
 const THREADS_MOST: usize = 4;
 
+/// One monitor.
+pub(crate) struct Role {
+    /// As people name it, and `[monitor] watch`.
+    pub(crate) name: &'static str,
+    /// Python's program.
+    program: &'static str,
+    /// Whose reports are its own.
+    watched: Option<Watched>,
+    /// The longest that its loop needs to turn.
+    turn_most: Duration,
+    /// Watches until it cannot. The error says why, and what to do about it.
+    run: fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>,
+}
+
+/// Every monitor that there is.
+pub(crate) const ROLES: &[Role] = &[instances::ROLE];
+
+/// What the monitors of a process share.
+pub(crate) struct Node {
+    configuration: Configuration,
+    machine: Machine,
+    /// This host, as Masakari calls it.
+    hostname: String,
+    /// This run of its kernel.
+    boot_id: String,
+    /// Where they keep what must outlive the process; none: nothing can be kept.
+    folder: Option<Arc<dyn Folder>>,
+    reporter: Reporter,
+    /// Who is asked whether a late report still holds.
+    sources: Sources,
+}
+
+/// `masakari monitor`: those of `[monitor] watch`.
+pub(crate) fn run_all(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    run(args, PROGRAM, |configuration| configuration.watched(ROLES))
+}
+
+/// `masakari-instancemonitor`
 pub(crate) fn run_instances(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    run(args, instances::ROLE.program, |_| Ok(vec![&instances::ROLE]))
+}
+
+fn run(
+    args: &ConfigArgs,
+    program: &'static str,
+    wanted: impl FnOnce(&Configuration) -> anyhow::Result<Vec<&'static Role>>,
+) -> anyhow::Result<ExitCode> {
     let machine = Machine::new()?;
-    let (configuration, levels) = api_role::begin(args, PROGRAM, &machine)?;
+    let (configuration, levels) = api_role::begin(args, program, &machine)?;
+    let roles = wanted(&configuration)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(THREADS_MOST)
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
-        let (sender, watch) = instances(&configuration, &machine)?;
-        let reload = Reload::new(args, PROGRAM, levels)?;
-        let hostname = &watch.config.hostname;
-        tracing::info!("Starting {PROGRAM}: VMs of {hostname}, at {}", configuration.libvirt_uri());
+        let path = configuration.monitor_folder(program);
+        let board = Board::new(machine.clock.clone());
+        let (node, sender) = node(configuration, machine, &path)?;
+        let sender = sender.shown_on(board.clone());
+        let reload = Reload::new(args, program, levels)?;
+        let names: Vec<&str> = roles.iter().map(|role| role.name).collect();
+        tracing::info!("Starting {program}: {} of {}", names.join(", "), node.hostname);
+        let marks = roles.into_iter().map(|role| {
+            let mark = board.mark(role.name, role.watched, role.turn_most);
+            keep::running(role, Arc::clone(&node), mark)
+        });
+        let about = socket::About { program, host: node.hostname.clone() };
+        // Without a folder of ours there is no place that is nobody else's.
+        let place = node.folder.is_some().then(|| path.join(STATUS_SOCKET));
+        let systemd = Systemd::of_this_process();
         tokio::select! {
-            () = sender.run(stop()) => {}
-            () = watch.run() => {}
+            () = sender.run(stop(systemd.as_ref())) => {}
+            _ = join_all(marks) => {}
+            () = socket::serve(place.as_deref(), &board, &about, &*node.machine.clock) => {}
+            () = systemd::tell(systemd.as_ref(), &board, &*node.machine.clock) => {}
             () = reload.keep(|_| Ok(())) => {}
         }
         Ok(ExitCode::SUCCESS)
@@ -49,24 +124,30 @@ pub(crate) fn run_instances(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-fn instances(configuration: &Configuration, machine: &Machine) -> anyhow::Result<(Sender, Watch)> {
+fn node(
+    configuration: Configuration,
+    machine: Machine,
+    path: &Path,
+) -> anyhow::Result<(Arc<Node>, Sender)> {
     let boot_id = std::fs::read_to_string(BOOT_ID)
         .with_context(|| format!("{BOOT_ID} cannot be read"))?
         .trim()
         .to_owned();
-    let client = client(configuration, machine)?;
-    let folder = folder(&configuration.monitor_folder(PROGRAM));
+    let client = client(&configuration, &machine)?;
+    let folder = folder(path);
     let spool = folder.clone().map(|folder| Spool::new(folder, boot_id.clone()));
-    let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
-    let watcher = Watcher::default();
-    let source = Arc::new(watcher.clone());
-    let sending = configuration.callback();
-    let (reporter, sender) =
-        Sender::new(&sending, spool, client, source, clock.clone(), entropy.clone());
+    let sources = Sources::default();
+    let (reporter, sender) = Sender::new(
+        &configuration.callback(),
+        spool,
+        client,
+        Arc::new(sources.clone()),
+        machine.clock.clone(),
+        machine.entropy.clone(),
+    );
     let hostname = configuration.monitored_host(&machine_name());
-    let hypervisor = Arc::new(Libvirt::new(configuration.libvirt_uri(), clock.clone()));
-    let config = InstancesConfig { hostname, boot_id };
-    Ok((sender, Watch { config, hypervisor, watcher, reporter, folder, clock, entropy }))
+    let node = Node { configuration, machine, hostname, boot_id, folder, reporter, sources };
+    Ok((Arc::new(node), sender))
 }
 
 /// Masakari, ours or Python's.
@@ -99,9 +180,12 @@ fn folder(path: &Path) -> Option<Arc<dyn Folder>> {
 }
 
 /// Returns when this process shall stop.
-async fn stop() {
+async fn stop(systemd: Option<&Systemd>) {
     if let Err(error) = signals::stop_asked().await {
         tracing::error!(%error, "signals cannot be heard; stop this process with SIGKILL");
         std::future::pending::<()>().await;
+    }
+    if let Some(systemd) = systemd {
+        systemd.say("STOPPING=1");
     }
 }

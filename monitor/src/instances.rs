@@ -19,4 +19,4 @@ pub mod watch;
 
 pub use event::Event;
 pub use hypervisor::{Connected, Domain, Heard, Hypervisor, HypervisorError, Link, Off};
-pub use watch::{InstancesConfig, Watch, Watcher};
+pub use watch::{InstancesConfig, TURN_MOST, Watch, Watcher};

@@ -15,12 +15,15 @@
 //! * [`mod@instances`]: libvirt's events as Python's instancemonitor names them, and what they cannot tell: a VM that
 //!   died while libvirtd was away.
 //! * [`mod@libvirt`]: libvirt.so, opened at run time.
+//! * [`mod@standing`]: how all of them do, for whoever asks.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 pub mod instances;
 pub mod libvirt;
 pub mod report;
 pub mod sending;
+pub mod standing;
 
-pub use report::{Care, Claim, Report};
+pub use report::{Care, Claim, Report, Watched};
 pub use sending::{Reporter, Sender, SendingConfig};
+pub use standing::{Board, Mark};

@@ -33,6 +33,14 @@ pub enum Claim {
     InstanceRan { run: Option<u32> },
 }
 
+/// What is watched: by whose source a report is looked at again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Watched {
+    Instances,
+    Guests,
+    Processes,
+}
+
 /// How long it is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,7 +51,29 @@ pub enum Care {
     AsPython,
 }
 
+impl Watched {
+    /// As people name it, and `[monitor] watch`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Instances => "instances",
+            Self::Guests => "guests",
+            Self::Processes => "processes",
+        }
+    }
+}
+
 impl Claim {
+    /// Of what it is.
+    #[must_use]
+    pub fn watched(self) -> Watched {
+        match self {
+            Self::InstanceStopped { .. } | Self::InstancePaused | Self::InstanceRan { .. } => {
+                Watched::Instances
+            }
+        }
+    }
+
     /// Whether it ends with this run of this host's kernel: what was started anew has not failed any more, or is
     /// somebody else's matter.
     #[must_use]

@@ -16,11 +16,13 @@
 mod folder;
 mod queue;
 mod sender;
+mod sources;
 mod spool;
 
 pub use folder::{Folder, SystemFolder};
 pub use queue::{Accepted, Answer, Answered, Limits, Number, Queue, Step};
 pub use sender::{Reporter, Sender, SendingConfig};
+pub use sources::Sources;
 pub use spool::Spool;
 
 use crate::Report;

@@ -1,12 +1,16 @@
 //! `[api]`, `[callback]`, `[libvirt]`: what a monitor is, whom it watches, and how it reports.
 
 use super::Configuration;
+use crate::monitor_role::Role;
 use anyhow::anyhow;
 use monitor::SendingConfig;
 use openstack::{AuthConfig, Interface};
 use oslo::Secret;
 use ports::HttpClientConfig;
 use std::{path::PathBuf, time::Duration};
+
+/// In the folder of each monitor: who connects is told how it stands.
+pub(crate) const STATUS_SOCKET: &str = "status.sock";
 
 /// How a monitor comes to Masakari.
 #[derive(Debug)]
@@ -33,6 +37,25 @@ impl Configuration {
         let number = |name| self.values.get::<u32>("callback", name);
         let interval = Duration::from_secs(number("retry_interval").into());
         SendingConfig::of_python(number("retry_max"), interval)
+    }
+
+    /// The monitors that are wanted in one process.
+    pub(crate) fn watched(&self, roles: &'static [Role]) -> anyhow::Result<Vec<&'static Role>> {
+        let wanted = self.values.get::<Vec<String>>("monitor", "watch");
+        let known = || roles.iter().map(|role| role.name).collect::<Vec<_>>().join(", ");
+        if wanted.is_empty() {
+            return Err(self.wrong(
+                "monitor",
+                "watch",
+                format!("is empty: nothing of {}", known()),
+            ));
+        }
+        if let Some(word) = wanted.iter().find(|word| roles.iter().all(|role| role.name != **word))
+        {
+            let what = format!("= {word:?} is watched by nobody: {} are", known());
+            return Err(self.wrong("monitor", "watch", what));
+        }
+        Ok(roles.iter().filter(|role| wanted.iter().any(|word| word == role.name)).collect())
     }
 
     /// Where the monitor called `program` keeps what must outlive it.

@@ -6,7 +6,7 @@ use super::{
     roll::{Away, End, Missing, Roll},
 };
 use crate::{
-    Claim, Report, Reporter,
+    Claim, Mark, Report, Reporter,
     sending::{Folder, Look, Source},
 };
 use async_trait::async_trait;
@@ -24,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MOST: Duration = Duration::from_secs(2);
 /// How often what runs is listed, though events tell it.
 const LIST_EVERY: Duration = Duration::from_secs(60);
+/// The longest that the loop needs to turn: a list, and calls to libvirt that end by their deadlines.
+pub const TURN_MOST: Duration = Duration::from_secs(180);
 /// The roll on disk.
 const ROLL: &str = "running.json";
 const ROLL_UNFINISHED: &str = "running.json.new";
@@ -99,6 +101,7 @@ pub struct Watch {
     pub hypervisor: Arc<dyn Hypervisor>,
     pub watcher: Watcher,
     pub reporter: Reporter,
+    pub mark: Mark,
     /// Where the roll is kept; none: a restart of ours forgets who ran.
     pub folder: Option<Arc<dyn Folder>>,
     pub clock: Arc<dyn Clock>,
@@ -116,6 +119,7 @@ impl Watch {
             self.watcher.set(Some(Arc::clone(&link)));
             let why = self.listen(connected, &mut roll, away).await;
             self.watcher.set(None);
+            self.mark.troubled(&why);
             tracing::warn!("Libvirt Connection Closed Unexpectedly. ({why})");
             away = Away::Libvirtd;
         }
@@ -138,6 +142,7 @@ impl Watch {
             if told.as_ref() != Some(&error) {
                 tracing::warn!("Error from libvirt : {error}; it is tried again until it works");
             }
+            self.mark.troubled(error.to_string());
             told = Some(error);
             self.clock.sleep(self.entropy.jitter(pause)).await;
             pause = (pause * 2).min(PAUSE_MOST);
@@ -150,6 +155,7 @@ impl Watch {
         if let Err(error) = self.list(&*link, roll, away).await {
             return error.to_string();
         }
+        self.mark.well();
         let mut list_at = self.clock.boot().plus(LIST_EVERY);
         loop {
             let left = list_at.since(self.clock.boot());
@@ -158,6 +164,7 @@ impl Watch {
                 heard = connected.heard.recv() => Some(heard),
                 () = self.clock.sleep(left) => None,
             };
+            self.mark.turned();
             match heard {
                 Some(Some(Heard::Event(event))) => self.event(&*link, &event, roll).await,
                 Some(Some(Heard::Closed(why))) => return why,
@@ -202,6 +209,7 @@ impl Watch {
             return;
         };
         if let Some((name, detail)) = event.what.names() {
+            self.mark.saw(format!("{name} {detail} {}", event.server));
             let (uuid, time) = (&event.server, report.generated_time().replace('T', " "));
             // Python's own sentence, its bracket included.
             tracing::info!(

@@ -255,6 +255,11 @@ impl Queue {
         self.waiting.get(&number).map(|waiting| &waiting.report)
     }
 
+    /// All that wait.
+    pub fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.waiting.values().map(|waiting| &waiting.report)
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Does what the queue says: asks the source, sends, keeps, forgets, and says so in the log.
 
 use super::{Accepted, Answer, Answered, Limits, Look, Number, Queue, Source, Spool, Step};
-use crate::Report;
+use crate::{Board, Report, standing::Sending};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use openstack::{
     AskError,
@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 
 /// Reports that a monitor may be ahead of us; then it waits.
 const INBOX: usize = 256;
+/// How often the board is written, should nothing happen.
+const SHOW_EVERY: Duration = Duration::from_secs(60);
 /// A source that does not tell within this does not know.
 const LOOK_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -120,6 +122,8 @@ pub struct Sender {
     /// What was said of this outage already.
     told: BTreeSet<&'static str>,
     disk_failed: bool,
+    /// Where it is written how sending stands; none: nowhere.
+    board: Option<Board>,
 }
 
 impl Sender {
@@ -148,8 +152,16 @@ impl Sender {
             files: BTreeMap::new(),
             told: BTreeSet::new(),
             disk_failed: false,
+            board: None,
         };
         (Reporter(outbox), sender)
+    }
+
+    /// Writes on `board` how sending stands.
+    #[must_use]
+    pub fn shown_on(mut self, board: Board) -> Self {
+        self.board = Some(board);
+        self
     }
 
     /// Sends until `stop`; what is not answered then is on disk.
@@ -160,6 +172,7 @@ impl Sender {
             for step in self.queue.due(self.clock.boot()) {
                 self.begin(step);
             }
+            self.show();
             let clock = Arc::clone(&self.clock);
             let pause = self.pause();
             tokio::select! {
@@ -182,10 +195,31 @@ impl Sender {
         }
     }
 
-    /// Until something is due without anything happening; an hour is as good as never.
+    /// Until something is due without anything happening.
     fn pause(&self) -> Duration {
         let now = self.clock.boot();
-        self.queue.due_at(now).map_or(Duration::from_secs(3600), |at| at.since(now))
+        self.queue.due_at(now).map_or(SHOW_EVERY, |at| at.since(now).min(SHOW_EVERY))
+    }
+
+    /// Writes what waits on the board.
+    fn show(&self) {
+        let wall = self.clock.wall();
+        self.write(|sending| {
+            sending.waiting.clear();
+            for report in self.queue.reports() {
+                let age_ms = u64::try_from(wall.since(report.generated_at)).unwrap_or(0);
+                let waiting = sending.waiting.entry(report.claim.watched()).or_default();
+                waiting.0 += 1;
+                waiting.1 = waiting.1.max(Duration::from_millis(age_ms));
+            }
+            sending.keeps = self.spool.is_some() && !self.disk_failed;
+        });
+    }
+
+    fn write(&self, write: impl FnOnce(&mut Sending)) {
+        if let Some(board) = &self.board {
+            board.sending(write);
+        }
     }
 
     async fn restore(&mut self) {
@@ -219,6 +253,7 @@ impl Sender {
         match self.queue.accept(report, self.clock.boot()) {
             Accepted::Same => tracing::debug!("said before: {body}"),
             Accepted::Full => {
+                self.write(|sending| sending.lost += 1);
                 tracing::error!(
                     "{} reports wait for the API, which is the most; lost: {body}",
                     self.queue.len()
@@ -233,6 +268,7 @@ impl Sender {
                     "{} reports wait for the API, which is the most; the eldest that it would only note is dropped",
                     self.queue.len()
                 );
+                self.write(|sending| sending.lost += 1);
                 tracing::info!("Send a notification. {body}");
                 self.forget(dropped);
                 self.keep(number);
@@ -246,6 +282,7 @@ impl Sender {
             Step::Send(number) => self.send(number),
             Step::GiveUp(number) => {
                 if let Some(report) = self.queue.remove(number) {
+                    self.write(|sending| sending.given_up += 1);
                     let patience_s = self.limits.patience.as_secs();
                     let (subject, payload) = (&report.subject, json_of(&report));
                     tracing::error!(
@@ -284,6 +321,7 @@ impl Sender {
                 match &look {
                     Look::Holds => {}
                     Look::Gone(why) => {
+                        self.write(|sending| sending.withdrawn += 1);
                         let told = self.queue.report(number).map(json_of).unwrap_or_default();
                         tracing::info!("Withdrawn, as it does not hold any more ({why}): {told}");
                         self.forget(number);
@@ -295,6 +333,7 @@ impl Sender {
                 }
             }
             Done::Sent(number, outcome) => {
+                self.heard(&outcome, now);
                 let answer = match *outcome {
                     Ok(taken) => {
                         let (uuid, status) = (taken.notification_uuid, taken.status);
@@ -310,6 +349,19 @@ impl Sender {
                 self.tell(answered, now);
             }
         }
+    }
+
+    /// Writes what the API said on the board.
+    fn heard(&self, outcome: &Result<Notification, AskError>, now: Boot) {
+        let (said, is_final) = match outcome {
+            Ok(_) => ("accepted".to_owned(), true),
+            Err(error) => (chain(error), final_or_kind(error).is_none()),
+        };
+        self.write(|sending| {
+            sending.last_answer = Some((said, now));
+            sending.answered += u64::from(is_final);
+            sending.failing_since = (!is_final).then(|| sending.failing_since.unwrap_or(now));
+        });
     }
 
     /// What a bad answer means; each kind of failure is said once in an outage.

@@ -7,9 +7,10 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use monitor::{
-    Sender, SendingConfig,
-    instances::{InstancesConfig, Watch, Watcher, event::What},
+    Board, Sender, SendingConfig, Watched,
+    instances::{InstancesConfig, TURN_MOST, Watch, Watcher, event::What},
     sending::{Folder, Spool, SystemFolder},
+    standing::{ShownMonitor, ShownSending, State},
 };
 use openstack::{Session, instance_ha::Client};
 use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
@@ -65,12 +66,20 @@ struct Host {
     api: Api,
     folder: tempfile::TempDir,
     boot_id: &'static str,
+    board: Board,
 }
 
 impl Host {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { fake: Fake::new(), api: Api::default(), folder, boot_id: "boot-1" }
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::new());
+        let board = Board::new(fake.clock());
+        Self { fake, api: Api::default(), folder, boot_id: "boot-1", board }
+    }
+
+    /// How the monitor stands, and how sending does.
+    fn shown(&self) -> (ShownMonitor, ShownSending) {
+        let shown = self.board.shown("masakari-instancemonitor", "cmp1", 1);
+        (shown.monitors[0].clone(), shown.sending)
     }
 
     async fn sleep(&self, seconds: u64) {
@@ -95,10 +104,12 @@ impl Host {
             Arc::clone(&clock),
             Arc::clone(&entropy),
         );
+        let sender = sender.shown_on(self.board.clone());
+        let mark = self.board.mark("instances", Some(Watched::Instances), TURN_MOST);
         let config = InstancesConfig { hostname: "cmp1".into(), boot_id: self.boot_id.into() };
         let hypervisor = self.fake.hypervisor();
         let folder = Some(folder);
-        let watch = Watch { config, hypervisor, watcher, reporter, folder, clock, entropy };
+        let watch = Watch { config, hypervisor, watcher, reporter, mark, folder, clock, entropy };
         tokio::select! {
             () = sender.run(std::future::pending()) => {}
             () = watch.run() => {}
@@ -273,4 +284,62 @@ async fn a_disk_that_is_full_is_reported_as_python_does() {
         "VM1 LIFECYCLE SUSPENDED_IOERROR",
     ];
     assert_eq!(host.api.taken(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_it_stands_is_seen_while_libvirtd_is_away_and_when_it_is_back() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        host.sleep(3600).await;
+        let (monitor, _) = host.shown();
+        assert_eq!((monitor.state, monitor.events), (State::Well, 0));
+        assert!(monitor.turned_s <= 60 && host.board.stuck().is_empty(), "{monitor:?}");
+        host.fake.daemon_stops().await;
+        host.sleep(300).await;
+        let (monitor, _) = host.shown();
+        assert_eq!((monitor.state, monitor.since_s), (State::Troubled, 300));
+        assert!(monitor.why.unwrap().contains("Connection refused"));
+        assert!(host.board.stuck().is_empty(), "it is asked again and again");
+        host.fake.daemon_starts().await;
+        host.sleep(15).await;
+        host.fake.kill(VM1).await;
+        host.sleep(7).await;
+        let (monitor, _) = host.shown();
+        let seen = monitor.last_event.unwrap();
+        assert_eq!((monitor.state, monitor.events, seen.ago_s), (State::Well, 1, 7));
+        assert_eq!(seen.what, format!("LIFECYCLE STOPPED_FAILED {VM1}"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_and_what_the_api_said_is_seen() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.fake.start(VM2, true).await;
+    host.watched(async || {
+        assert_eq!(host.shown().1.last_answer, None);
+        host.api.is_away(true);
+        host.fake.kill(VM1).await;
+        host.sleep(100).await;
+        host.fake.kill(VM2).await;
+        host.sleep(30).await;
+        let (monitor, sending) = host.shown();
+        assert_eq!((monitor.waiting, sending.waiting), (2, 2));
+        assert!((129..=131).contains(&sending.failing_s.unwrap()), "{sending:?}");
+        assert!((120..=131).contains(&monitor.oldest_s.unwrap()), "{monitor:?}");
+        let last = sending.last_answer.unwrap();
+        assert!(last.what.contains("away") && last.ago_s <= 10, "{last:?}");
+        // One of them is withdrawn.
+        host.fake.start(VM1, true).await;
+        host.api.is_away(false);
+        host.sleep(60).await;
+        let (monitor, sending) = host.shown();
+        assert_eq!((monitor.waiting, monitor.oldest_s), (0, None));
+        assert_eq!((sending.answered, sending.withdrawn, sending.failing_s), (1, 1, None));
+        assert_eq!(sending.last_answer.unwrap().what, "accepted");
+        assert!(sending.kept_on_disk);
+    })
+    .await;
 }

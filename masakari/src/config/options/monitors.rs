@@ -55,6 +55,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("callback", "retry_max", Kind::at_least(0)).default("12").help("For how many times retry_interval a VM's event that Masakari only notes is tried; what it acts on is tried until it is answered"),
     Opt::new("callback", "retry_interval", Kind::at_least(0)).default("10").help("The longest pause in seconds between two tries; the first ones are shorter"),
     Opt::new("libvirt", "connection_uri", Kind::Str).default("qemu:///system").help("The libvirt whose VMs are watched"),
+    Opt::new("monitor", "watch", Kind::List).default("instances").help("What `masakari monitor` watches in its one process: `instances`"),
     Opt::new("consul", "agent_manage", Kind::Str).ignored(HOST),
     Opt::new("consul", "agent_storage", Kind::Str).ignored(HOST),
     Opt::new("consul", "agent_tenant", Kind::Str).ignored(HOST),

@@ -1,0 +1,142 @@
+//! `masakari monitor` as a process: what it tells while its sources are away, and when it is stopped.
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "what is tested is a program, in real time")]
+
+use serde_json::Value;
+use std::{
+    os::unix::net::UnixDatagram,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_masakari");
+
+/// A process, ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A folder with a configuration in which nothing is there: no libvirt, no Masakari.
+fn host(more: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display();
+    let text = format!(
+        "[DEFAULT]\nhostname = cmp1\nstate_path = {path}\n{more}\n[api]\nauth_type = none\n\
+         endpoint = http://127.0.0.1:9/v1\n[libvirt]\nconnection_uri = qemu+unix:///system?socket={path}/none\n"
+    );
+    std::fs::write(folder.path().join("monitors.conf"), text).unwrap();
+    folder
+}
+
+fn masakari(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).arg("--config-file").arg(folder.join("monitors.conf"));
+    command.env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
+    command
+}
+
+fn begun(folder: &Path, notify: &Path) -> Running {
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut command = masakari(folder, &["monitor"]);
+    command.env("NOTIFY_SOCKET", notify).env("WATCHDOG_USEC", "600000000");
+    Running(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
+}
+
+fn asked(folder: &Path, how: &[&str]) -> Output {
+    masakari(folder, &[&["monitors"], how].concat()).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Tries until it is there.
+fn soon<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = there() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_monitor_whose_libvirt_is_away_says_so_and_one_that_was_stopped_is_not_missed() {
+    let folder = host("");
+    let folder = folder.path();
+    let notify = folder.join("notify");
+    let manager = UnixDatagram::bind(&notify).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut running = begun(folder, &notify);
+    let mut bytes = [0; 1000];
+    let mut heard = || {
+        let length = manager.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    assert_eq!(heard(), "READY=1");
+    assert_eq!(heard(), "WATCHDOG=1");
+    let log = || std::fs::read_to_string(folder.join("log")).unwrap();
+    let told: Value = soon(&log(), || {
+        let told: Value = serde_json::from_slice(&asked(folder, &["--json"]).stdout).ok()?;
+        let process = told["processes"].get(0)?.clone();
+        let monitors = process["status"]["monitors"].as_array()?.iter();
+        let mut troubled = monitors.filter(|monitor| monitor["state"] == "troubled");
+        (troubled.next()?["name"] == "instances").then_some(process)
+    });
+    assert_eq!((&told["program"], &told["well"]), (&"masakari-monitor".into(), &false.into()));
+    assert_eq!(told["status"]["pid"], running.0.id());
+    assert_eq!(told["status"]["host"], "cmp1");
+    let table = asked(folder, &[]);
+    assert_eq!(table.status.code(), Some(1));
+    assert!(text(&table).contains("instances  troubled"), "{}", text(&table));
+    let metrics = text(&asked(folder, &["--metrics"]));
+    assert!(metrics.contains("masakari_monitor_up{program=\"masakari-monitor\"} 1\n"), "{metrics}");
+    assert_eq!(log().matches("Error from libvirt").count(), 1, "{}", log());
+
+    let pid = running.0.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    let ended = soon("it ends", || running.0.try_wait().unwrap());
+    assert!(ended.success(), "{}", log());
+    let none = asked(folder, &[]);
+    assert!(text(&none).starts_with("no monitor runs here"), "{}", text(&none));
+    assert_eq!(none.status.code(), Some(1));
+}
+
+#[test]
+fn a_second_process_of_the_same_name_takes_nothing_from_the_first() {
+    let folder = host("");
+    let folder = folder.path();
+    let notify = folder.join("nobody");
+    let first = begun(folder, &notify);
+    let pid = || {
+        let told: Value = serde_json::from_slice(&asked(folder, &["--json"]).stdout).ok()?;
+        told["processes"].get(0)?["status"]["pid"].as_u64()
+    };
+    soon("the first tells", pid);
+    std::fs::rename(folder.join("log"), folder.join("first.log")).unwrap();
+    let second = begun(folder, &notify);
+    soon("the second begins", || {
+        let log = std::fs::read_to_string(folder.join("log")).ok()?;
+        log.contains("another monitor is using it").then_some(())
+    });
+    assert_eq!(pid(), Some(u64::from(first.0.id())));
+    drop(second);
+    assert_eq!(pid(), Some(u64::from(first.0.id())));
+}
+
+#[test]
+fn what_nobody_watches_is_refused_with_what_there_is() {
+    let folder = host("[monitor]\nwatch = instances, gusts");
+    let output = masakari(folder.path(), &["monitor"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("[monitor] watch = \"gusts\" is watched by nobody: instances"), "{said}");
+}
