@@ -11,6 +11,7 @@ mod guard;
 mod http;
 mod logs;
 mod monitors;
+mod monitors_check;
 mod options;
 mod policy_files;
 mod rooms;
@@ -47,6 +48,33 @@ pub(crate) struct Asked {
     pub(crate) settings: Vec<(String, String, String)>,
 }
 
+/// Who reads a configuration: Python Masakari's file, or that of its monitors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reader {
+    /// `masakari.conf`
+    Services,
+    /// `masakarimonitors.conf`
+    Monitors,
+}
+
+impl Reader {
+    /// Who would read these files, or, without any, whom `monitors` means.
+    pub(crate) fn of(files: &[PathBuf], monitors: bool) -> Self {
+        let names = files.iter().filter_map(|path| path.file_name()?.to_str());
+        match monitors || names.into_iter().any(|name| name.starts_with("masakarimonitors")) {
+            true => Self::Monitors,
+            false => Self::Services,
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Services => "masakari-api",
+            Self::Monitors => "masakari-monitor",
+        }
+    }
+}
+
 /// One line of `masakari config check`.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -70,23 +98,26 @@ impl Configuration {
         anyhow::bail!("the configuration has {mistakes}:\n{}", lines.join("\n"))
     }
 
-    /// All that there is to tell of the configuration that `program` would read.
-    pub(crate) fn examine(asked: &Asked, program: &str) -> anyhow::Result<Vec<Told>> {
-        let (sources, directories) = gathered(asked, program)?;
-        Ok(Self::examine_sources(&sources, directories))
+    /// All that there is to tell of the configuration that `reader` would read.
+    pub(crate) fn examine(asked: &Asked, reader: Reader) -> anyhow::Result<Vec<Told>> {
+        let (sources, directories) = gathered(asked, reader.program())?;
+        Ok(Self::examine_sources(&sources, directories, reader))
     }
 
     /// The same of these files alone.
-    pub(crate) fn examine_files(files: &[PathBuf]) -> anyhow::Result<Vec<Told>> {
+    pub(crate) fn examine_files(files: &[PathBuf], reader: Reader) -> anyhow::Result<Vec<Told>> {
         let sources: Result<Vec<_>, _> = files.iter().map(|path| read_source(path)).collect();
         let sources = sources.context("the configuration cannot be read")?;
-        let directories = search("masakari-api", &[]).beside(&[], &sources);
-        Ok(Self::examine_sources(&sources, directories))
+        let directories = search(reader.program(), &[]).beside(&[], &sources);
+        Ok(Self::examine_sources(&sources, directories, reader))
     }
 
-    fn examine_sources(sources: &[Source], directories: Vec<PathBuf>) -> Vec<Told> {
+    fn examine_sources(sources: &[Source], directories: Vec<PathBuf>, reader: Reader) -> Vec<Told> {
         let (configuration, errors) = Self::load(sources, directories);
-        let mut told = configuration.contradictions();
+        let mut told = match reader {
+            Reader::Services => configuration.contradictions(),
+            Reader::Monitors => configuration.contradictions_of_monitors(),
+        };
         told.extend(errors.iter().chain(&configuration.warnings).map(|finding| Told {
             place: Some(finding.place.clone()),
             severity: finding.severity(),
@@ -159,7 +190,7 @@ fn search(program: &str, environment: &[(String, String)]) -> Search {
         environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.into())
     };
     // Python's monitors have a project of their own.
-    let is_monitor = program.ends_with("monitor");
+    let is_monitor = program.ends_with("monitor") || program == "masakari-agent";
     Search {
         project: if is_monitor { "masakarimonitors" } else { "masakari" }.into(),
         program: program.into(),

@@ -2,7 +2,7 @@
 
 use crate::{
     config,
-    config::{Asked, Configuration},
+    config::{Asked, Configuration, Reader},
     output,
 };
 use clap::{Args, Subcommand};
@@ -24,6 +24,9 @@ enum What {
         /// The files, the later wins; without any, those that masakari-api would read, and the
         /// environment
         files: Vec<PathBuf>,
+        /// As a monitor reads them; so it is of a file whose name begins with `masakarimonitors`
+        #[arg(long)]
+        monitors: bool,
         /// Fail for warnings too
         #[arg(long)]
         strict: bool,
@@ -38,18 +41,21 @@ impl Configure {
         match &self.what {
             What::Sample => output::say(config::sample().trim_end()),
             What::Reference => output::say(config::reference().trim_end()),
-            What::Check { files, strict } => return check(files, *strict),
+            What::Check { files, monitors, strict } => {
+                let reader = Reader::of(files, *monitors);
+                return check(files, reader, *strict);
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Exit code 0: it can be used; 1: it cannot.
-fn check(files: &[PathBuf], strict: bool) -> anyhow::Result<ExitCode> {
+fn check(files: &[PathBuf], reader: Reader, strict: bool) -> anyhow::Result<ExitCode> {
     let findings = if files.is_empty() {
-        Configuration::examine(&Asked::default(), "masakari-api")?
+        Configuration::examine(&Asked::default(), reader)?
     } else {
-        Configuration::examine_files(files)?
+        Configuration::examine_files(files, reader)?
     };
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     for finding in &findings {

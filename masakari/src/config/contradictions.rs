@@ -121,13 +121,15 @@ impl Configuration {
     }
 
     /// One of two options that need each other.
-    fn half_set(&self) -> Vec<Told> {
+    pub(super) fn half_set(&self) -> Vec<Told> {
         let pairs = [
             ("DEFAULT", "os_privileged_user_name", "os_privileged_user_password"),
             ("DEFAULT", "rate_limit_burst", "rate_limit_interval"),
             ("DEFAULT", "rate_limit_interval", "rate_limit_burst"),
             ("keystone_authtoken", "username", "password"),
             ("keystone_authtoken", "application_credential_id", "application_credential_secret"),
+            ("api", "username", "password"),
+            ("api", "application_credential_id", "application_credential_secret"),
         ];
         let has = |group: &str, name: &str| self.values.place(group, name).is_some();
         let half = pairs.into_iter().filter(|(group, one, other)| {
@@ -140,7 +142,7 @@ impl Configuration {
         .collect()
     }
 
-    fn warning(&self, group: &str, name: &str, what: &str) -> Told {
+    pub(super) fn warning(&self, group: &str, name: &str, what: &str) -> Told {
         Told {
             place: self.values.place(group, name).cloned(),
             severity: Severity::Warning,
@@ -149,7 +151,7 @@ impl Configuration {
     }
 }
 
-fn told(error: anyhow::Error) -> Told {
+pub(super) fn told(error: anyhow::Error) -> Told {
     let (place, what) = match error.downcast::<Wrong>() {
         Ok(wrong) => (wrong.place, wrong.what),
         Err(other) => (None, format!("{other:#}")),

@@ -257,7 +257,7 @@ fn range(text: &str) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Told;
+    use crate::config::{Reader, Told};
 
     /// What the API is told of `masakari.conf` with `api-paste.ini` beside it.
     fn read(conf: &str, paste: &str) -> anyhow::Result<api::Config> {
@@ -324,7 +324,7 @@ mod tests {
                 "[DEFAULT]\nauth_strategy = noauth2\nos_privileged_user_auth_url = http://k\n{line}\n"
             );
             let file = Source::File { path: "m.conf".into(), text };
-            let told = Configuration::examine_sources(&[file], Vec::new());
+            let told = Configuration::examine_sources(&[file], Vec::new(), Reader::Services);
             told.iter().map(Told::to_string).collect::<Vec<_>>()
         };
         for (line, expected) in [

@@ -32,3 +32,10 @@ pub(crate) const TABLES: &[&[Opt]] = &[
     ours::OPTIONS,
     monitors::OPTIONS,
 ];
+
+/// Whether a monitor reads it.
+pub(crate) fn is_of_monitors(opt: &Opt) -> bool {
+    let both = [("DEFAULT", "state_path"), ("DEFAULT", "host")];
+    both.contains(&(opt.group, opt.name))
+        || [log::OPTIONS, monitors::OPTIONS].iter().any(|table| table.iter().any(|of| of == opt))
+}

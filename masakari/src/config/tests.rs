@@ -8,7 +8,7 @@ fn file(text: &str) -> Source {
 
 /// What `masakari config check` prints.
 fn told(text: &str) -> Vec<String> {
-    let told = Configuration::examine_sources(&[file(text)], Vec::new());
+    let told = Configuration::examine_sources(&[file(text)], Vec::new(), Reader::Services);
     told.iter().map(Told::to_string).collect()
 }
 
