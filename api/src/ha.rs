@@ -53,6 +53,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
         ("/reports/{id}", get(foresee::report_again)),
         ("/hosts/{host}/recover", post(hand::recover)),
         ("/hosts/{host}/return", post(returns::bring_back).get(returns::show_one)),
+        ("/hosts/{host}/may-start", get(returns::may_start)),
         ("/hosts/{host}/stop", post(stops::plan)),
         ("/hosts/{host}/resume", post(stops::resume)),
         ("/stops", get(stops::index)),

@@ -65,6 +65,11 @@ pub const RULES: &[RuleDefault] = &[
         ADMIN,
         "POST /ha/v1/hosts/{host}/return: brings it back to service, and switches it on",
     ),
+    rule(
+        "ha:hosts:may_start",
+        ADMIN,
+        "GET /ha/v1/hosts/{host}/may-start: whether a recovery of it is under way; a host's agent asks it",
+    ),
     rule("ha:returns:index", ADMIN, "GET /ha/v1/returns, and GET /ha/v1/hosts/{host}/return"),
     rule(
         "ha:hosts:fence_test",

@@ -17,7 +17,7 @@ use http::StatusCode;
 use recovery::{
     HostId,
     fold::Fold,
-    nouns::Host,
+    nouns::{Host, NotificationStatus},
     request::Asked,
     returns::{self, log_of, standing},
 };
@@ -69,6 +69,38 @@ pub(crate) async fn show_one(
     let host = find_host(&ask, &host).await?;
     let away = one_away(&ask, &host).await?;
     Ok(Reply::ok(&json!({ "return": view(&ask, &away).await? }))?.into_response())
+}
+
+/// Whether its nova-compute may start: not while a recovery of it is under way. One that was not begun is ended by the
+/// host's heartbeat, as it should be.
+pub(crate) async fn may_start(
+    State(api): State<Arc<ApiState>>,
+    Path(host): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let ask = enter(api, request).await?;
+    ask.can("ha:hosts:may_start")?;
+    let host = find_host(&ask, &host).await?;
+    let open = match ask.api.store.open_host_recovery(&host.name).await? {
+        Some(id) => ask.api.store.notification(&id).await?,
+        None => None,
+    };
+    let under_way = open.filter(|open| open.status == NotificationStatus::Running);
+    let name = &host.name;
+    let why = match &under_way {
+        None => format!("no recovery of host {name} is under way"),
+        Some(notification) => {
+            let id = &notification.uuid;
+            format!(
+                "the recovery of host {name} is under way, notification {id}; `masakari explain {id}` says how far, \
+                 `masakari cancel {id}` ends it"
+            )
+        }
+    };
+    let notification = under_way.as_ref().map(|notification| notification.uuid.as_str());
+    let may_start = under_way.is_none();
+    let told = json!({ "may_start": may_start, "why": why, "notification": notification });
+    Ok(Reply::ok(&told)?.into_response())
 }
 
 /// Every host that is away.

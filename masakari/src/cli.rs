@@ -34,6 +34,8 @@ pub(crate) enum Role {
     Monitor(ConfigArgs),
     /// How the monitors of this host do; exit code 1: somebody should look
     Monitors(monitors::Monitors),
+    /// This host's own word: announces its shutdown; may-start keeps its nova-compute out of the way of a recovery
+    Agent(monitor_role::Agent),
     /// The database (also as `masakari-manage`)
     Manage(manage::Manage),
     /// Whether an upgrade can be made (also as `masakari-status`)
@@ -100,6 +102,7 @@ impl Role {
             Self::Instancemonitor(args) => monitor_role::run_instances(&args),
             Self::Monitor(args) => monitor_role::run_all(&args),
             Self::Monitors(monitors) => monitors.run(),
+            Self::Agent(agent) => agent.run(),
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
             Self::Config(configure) => configure.run(),
@@ -182,6 +185,8 @@ mod tests {
         assert!(matches!(role("masakari-engine"), Role::Engine(_)));
         assert!(matches!(role("masakari-instancemonitor --debug"), Role::Instancemonitor(_)));
         assert!(matches!(role("masakari-monitor"), Role::Monitor(_)));
+        assert!(matches!(role("masakari agent --config-file a"), Role::Agent(_)));
+        assert!(matches!(role("masakari agent may-start --no-wait"), Role::Agent(_)));
         assert!(matches!(role("masakari monitors --json"), Role::Monitors(_)));
         assert!(matches!(role("masakari-manage --config-file a db sync"), Role::Manage(_)));
         assert!(matches!(role("masakari-manage db sync --config-file a"), Role::Manage(_)));

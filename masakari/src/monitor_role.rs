@@ -9,6 +9,8 @@
 //! What they share is [`Node`]. A monitor is one line of [`ROLES`]: a function that watches until it cannot. One that
 //! ends says why, once, and is begun again; the others go on.
 
+mod agent;
+mod identity;
 mod instances;
 mod keep;
 mod socket;
@@ -37,8 +39,8 @@ use systemd::Systemd;
 const PROGRAM: &str = "masakari-monitor";
 /// The kernel's name of its present run.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// For the disk and for libvirt.
-const THREADS_MOST: usize = 4;
+/// For the disk and for libvirt, of all that run here.
+const THREADS_MOST: usize = 8;
 
 /// One monitor.
 pub(crate) struct Role {
@@ -52,10 +54,16 @@ pub(crate) struct Role {
     turn_most: Duration,
     /// Watches until it cannot. The error says why, and what to do about it.
     run: fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>,
+    /// What it does when this process is stopped.
+    at_stop: Option<fn(Arc<Node>, Mark) -> BoxFuture<'static, ()>>,
 }
 
+type Marked = (&'static Role, Mark);
+
 /// Every monitor that there is.
-pub(crate) const ROLES: &[Role] = &[instances::ROLE];
+pub(crate) const ROLES: &[Role] = &[instances::ROLE, agent::ROLE];
+
+pub(crate) use agent::Agent;
 
 /// What the monitors of a process share.
 pub(crate) struct Node {
@@ -67,6 +75,8 @@ pub(crate) struct Node {
     boot_id: String,
     /// Where they keep what must outlive the process; none: nothing can be kept.
     folder: Option<Arc<dyn Folder>>,
+    /// Masakari.
+    client: Client,
     reporter: Reporter,
     /// Who is asked whether a late report still holds.
     sources: Sources,
@@ -80,6 +90,11 @@ pub(crate) fn run_all(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 /// `masakari-instancemonitor`
 pub(crate) fn run_instances(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     run(args, instances::ROLE.program, |_| Ok(vec![&instances::ROLE]))
+}
+
+/// `masakari agent`
+fn run_agent(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    run(args, agent::ROLE.program, |_| Ok(vec![&agent::ROLE]))
 }
 
 fn run(
@@ -102,17 +117,17 @@ fn run(
         let reload = Reload::new(args, program, levels)?;
         let names: Vec<&str> = roles.iter().map(|role| role.name).collect();
         tracing::info!("Starting {program}: {} of {}", names.join(", "), node.hostname);
-        let marks = roles.into_iter().map(|role| {
-            let mark = board.mark(role.name, role.watched, role.turn_most);
-            keep::running(role, Arc::clone(&node), mark)
-        });
+        let mark = |role: &'static Role| board.mark(role.name, role.watched, role.turn_most);
+        let marked: Vec<Marked> = roles.into_iter().map(|role| (role, mark(role))).collect();
+        let all =
+            marked.iter().map(|(role, mark)| keep::running(role, Arc::clone(&node), mark.clone()));
         let about = socket::About { program, host: node.hostname.clone() };
         // Without a folder of ours there is no place that is nobody else's.
         let place = node.folder.is_some().then(|| path.join(STATUS_SOCKET));
         let systemd = Systemd::of_this_process();
         tokio::select! {
-            () = sender.run(stop(systemd.as_ref())) => {}
-            _ = join_all(marks) => {}
+            () = sender.run(stop(systemd.as_ref(), &node, &marked)) => {}
+            _ = join_all(all) => {}
             () = socket::serve(place.as_deref(), &board, &about, &*node.machine.clock) => {}
             () = systemd::tell(systemd.as_ref(), &board, &*node.machine.clock) => {}
             () = reload.keep(|_| Ok(())) => {}
@@ -140,13 +155,14 @@ fn node(
     let (reporter, sender) = Sender::new(
         &configuration.callback(),
         spool,
-        client,
+        client.clone(),
         Arc::new(sources.clone()),
         machine.clock.clone(),
         machine.entropy.clone(),
     );
     let hostname = configuration.monitored_host(&machine_name());
-    let node = Node { configuration, machine, hostname, boot_id, folder, reporter, sources };
+    let node =
+        Node { configuration, machine, hostname, boot_id, folder, client, reporter, sources };
     Ok((Arc::new(node), sender))
 }
 
@@ -179,8 +195,8 @@ fn folder(path: &Path) -> Option<Arc<dyn Folder>> {
     }
 }
 
-/// Returns when this process shall stop.
-async fn stop(systemd: Option<&Systemd>) {
+/// Returns when this process shall stop, and each has done what it does then.
+async fn stop(systemd: Option<&Systemd>, node: &Arc<Node>, marked: &[Marked]) {
     if let Err(error) = signals::stop_asked().await {
         tracing::error!(%error, "signals cannot be heard; stop this process with SIGKILL");
         std::future::pending::<()>().await;
@@ -188,4 +204,6 @@ async fn stop(systemd: Option<&Systemd>) {
     if let Some(systemd) = systemd {
         systemd.say("STOPPING=1");
     }
+    let last = marked.iter().filter_map(|(role, mark)| Some((role.at_stop?, mark.clone())));
+    join_all(last.map(|(at_stop, mark)| at_stop(Arc::clone(node), mark))).await;
 }

@@ -135,8 +135,9 @@ fn a_second_process_of_the_same_name_takes_nothing_from_the_first() {
 #[test]
 fn what_nobody_watches_is_refused_with_what_there_is() {
     let folder = host("[monitor]\nwatch = instances, gusts");
-    let output = masakari(folder.path(), &["monitor"]).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    let mut running = begun(folder.path(), &folder.path().join("nobody"));
+    let ended = soon("it ends", || running.0.try_wait().unwrap());
+    let said = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert_eq!(ended.code(), Some(1), "{said}");
     assert!(said.contains("[monitor] watch = \"gusts\" is watched by nobody: instances"), "{said}");
 }

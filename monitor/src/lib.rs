@@ -15,9 +15,11 @@
 //! * [`mod@instances`]: libvirt's events as Python's instancemonitor names them, and what they cannot tell: a VM that
 //!   died while libvirtd was away.
 //! * [`mod@libvirt`]: libvirt.so, opened at run time.
+//! * [`mod@agent`]: the host's own word: that it is being shut down, and whether its nova-compute may start.
 //! * [`mod@standing`]: how all of them do, for whoever asks.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+pub mod agent;
 pub mod instances;
 pub mod libvirt;
 pub mod report;

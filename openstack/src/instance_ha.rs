@@ -4,9 +4,9 @@
 mod bodies;
 
 pub use bodies::{
-    Details, Fencing, Guard, Host, Lost, NewEvidence, NewHost, NewNotification, NewSegment,
-    Notification, PlannedStop, Progress, Recovered, Reported, RequestAnswer, RequestState, Return,
-    Segment, Told, Turn, VMove,
+    Details, Fencing, Guard, Host, Lost, MayStart, NewEvidence, NewHost, NewNotification,
+    NewSegment, Notification, PlannedStop, Progress, Recovered, Reported, RequestAnswer,
+    RequestState, Return, Segment, Told, Turn, VMove,
 };
 
 use crate::{AskError, Interface, Request, Service, Session, Under};
@@ -162,6 +162,13 @@ impl Client {
         let request = Request::get(&self.service, &["ha", "v1", "returns"], DEADLINE);
         let reply = self.session.ask(Request { under: Under::Root, ..request }).await?;
         reply.read_under("returns")
+    }
+
+    /// Whether the nova-compute of `host` may start.
+    pub async fn may_start(&self, host: &HostName) -> Result<MayStart, AskError> {
+        let path = ["ha", "v1", "hosts", host.as_str(), "may-start"];
+        let request = Request::get(&self.service, &path, DEADLINE);
+        self.session.ask(Request { under: Under::Root, ..request }).await?.read("an answer")
     }
 
     /// For a while it is no failure that `host` is away. `span`: as in `2h`.

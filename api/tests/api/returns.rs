@@ -83,6 +83,27 @@ async fn a_host_that_is_away_is_shown_with_what_it_waits_for() {
     assert_eq!(shown["asked_by"], "ann: drill");
 }
 
+/// A host that its fencing rebooted stays out of the way of its own recovery, and of nothing else.
+#[tokio::test(start_paused = true)]
+async fn nova_compute_may_start_but_while_a_recovery_of_its_host_is_under_way() {
+    const MAY_START: &str = "/ha/v1/hosts/compute01/may-start";
+    let world = world().await;
+    let told = world.ask("GET", MAY_START, None).await.json();
+    assert_eq!((&told["may_start"], &told["notification"]), (&json!(true), &Value::Null));
+    let answer = world.ask("POST", "/ha/v1/hosts/compute01/recover", None).await;
+    let id = answer.json()["notification"]["notification_uuid"].as_str().unwrap().to_owned();
+    let id = NotificationId::new(id);
+    let held = world.ask("GET", MAY_START, None).await.json();
+    assert_eq!(held["may_start"], true, "nothing was begun: {held}");
+    let proven = Entry::Proven { kind: Kind::PoweredOff, at: Millis(0), evidence: Vec::new() };
+    engine::write(&world.store, &id, vec![engine::claimed(), proven]).await;
+    let told = world.ask("GET", MAY_START, None).await.json();
+    assert_eq!((&told["may_start"], &told["notification"]), (&json!(false), &json!(id.as_str())));
+    assert!(told["why"].as_str().unwrap().contains("masakari cancel"), "{told}");
+    let nobody = world.ask("GET", "/ha/v1/hosts/nobody/may-start", None).await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_person_wants_a_host_back_and_an_engine_grants_it() {
     let world = world().await;

@@ -58,6 +58,20 @@ impl Configuration {
         Ok(roles.iter().filter(|role| wanted.iter().any(|word| word == role.name)).collect())
     }
 
+    /// How long an announced stop is no failure, and after how long without one it is ended.
+    pub(crate) fn announcing(&self) -> (Duration, Duration) {
+        (self.agent_seconds("announce_for"), self.agent_seconds("back_after"))
+    }
+
+    /// How long nova-compute waits for an answer of ours before it starts without one.
+    pub(crate) fn answer_wait(&self) -> Duration {
+        self.agent_seconds("answer_wait")
+    }
+
+    fn agent_seconds(&self, name: &str) -> Duration {
+        Duration::from_secs(self.values.get::<u32>("agent", name).into())
+    }
+
     /// Where the monitor called `program` keeps what must outlive it.
     pub(crate) fn monitor_folder(&self, program: &str) -> PathBuf {
         PathBuf::from(self.default_text("state_path").unwrap_or_default()).join(program)

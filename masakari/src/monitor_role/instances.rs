@@ -15,6 +15,7 @@ pub(super) const ROLE: Role = Role {
     watched: Some(Watched::Instances),
     turn_most: TURN_MOST,
     run: |node, mark| run(node, mark).boxed(),
+    at_stop: None,
 };
 
 async fn run(node: Arc<Node>, mark: Mark) -> anyhow::Result<()> {

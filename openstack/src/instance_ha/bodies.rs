@@ -110,6 +110,13 @@ pub struct Progress {
     pub progress: String,
 }
 
+/// Whether a host's nova-compute may start.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct MayStart {
+    pub may_start: bool,
+    pub why: String,
+}
+
 /// A host that recoveries left out of service.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct Return {
