@@ -53,11 +53,12 @@ pub(crate) struct Role {
     /// The longest that its loop needs to turn.
     turn_most: Duration,
     /// Watches until it cannot. The error says why, and what to do about it.
-    run: fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>,
+    run: Run,
     /// What it does when this process is stopped.
     at_stop: Option<fn(Arc<Node>, Mark) -> BoxFuture<'static, ()>>,
 }
 
+type Run = fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>;
 type Marked = (&'static Role, Mark);
 
 /// Every monitor that there is.

@@ -44,3 +44,79 @@ pub(super) async fn running(role: &'static Role, node: Arc<Node>, mark: Mark) {
         pause = (pause * 2).min(PAUSE_MOST);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Configuration, monitor_role::node, ports_of::Machine};
+    use futures::future::join_all;
+    use monitor::{Board, standing::State};
+    use ports::{Clock, SeededEntropy};
+    use sim::SimClock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static BEGUN: AtomicU32 = AtomicU32::new(0);
+
+    const fn role(name: &'static str, run: super::super::Run) -> Role {
+        let turn_most = Duration::from_secs(60);
+        Role { name, program: "", watched: None, turn_most, run, at_stop: None }
+    }
+
+    static CANNOT_BEGIN: Role = role("cannot begin", |_, _| {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        async { anyhow::bail!("process_list.yaml is not there: make it") }.boxed()
+    });
+    static BREAKS: Role = role("breaks", |node, mark| {
+        async move {
+            node.machine.clock.sleep(Duration::from_secs(10)).await;
+            mark.well();
+            panic!("a mistake of ours");
+        }
+        .boxed()
+    });
+    static WORKS: Role = role("works", |node, mark| {
+        async move {
+            loop {
+                mark.well();
+                node.machine.clock.sleep(Duration::from_secs(10)).await;
+            }
+        }
+        .boxed()
+    });
+
+    #[tokio::test(start_paused = true)]
+    async fn a_monitor_that_ends_is_begun_again_and_the_others_go_on() {
+        let clock: Arc<dyn Clock> = Arc::new(SimClock::new());
+        let machine = Machine { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(1)) };
+        let none = "[api]\nauth_type = none\nendpoint = http://127.0.0.1:9/v1\n";
+        let folder = tempfile::tempdir().unwrap();
+        let (node, _sender) = node(Configuration::of_text(none), machine, folder.path()).unwrap();
+        let board = Board::new(clock.clone());
+        let all = [&CANNOT_BEGIN, &BREAKS, &WORKS].map(|role| {
+            running(role, Arc::clone(&node), board.mark(role.name, None, role.turn_most))
+        });
+        tokio::select! {
+            _ = join_all(all) => {}
+            () = clock.sleep(Duration::from_secs(3600)) => {}
+        }
+        let shown = board.shown("masakari-monitor", "cmp1", 1).monitors;
+        let state = |name: &str| {
+            let monitor = shown.iter().find(|monitor| monitor.name == name).unwrap();
+            (monitor.state, monitor.why.clone().unwrap_or_default())
+        };
+        assert_eq!(
+            state("cannot begin"),
+            (State::Down, "process_list.yaml is not there: make it".into())
+        );
+        assert_eq!(state("works"), (State::Well, String::new()));
+        assert!(
+            matches!(state("breaks").0, State::Down | State::Starting),
+            "{:?}",
+            state("breaks")
+        );
+        assert_eq!(board.stuck(), [""; 0]);
+        // Every 30 to 60 s, once the pause has grown.
+        let begun = BEGUN.load(Ordering::SeqCst);
+        assert!((60..=130).contains(&begun), "begun {begun} times");
+    }
+}
