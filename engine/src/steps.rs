@@ -159,6 +159,7 @@ impl Engine {
             arguments: Vec::new(),
             stdin: facts.to_string().into_bytes(),
             environment: Environment::Clean,
+            ..Program::default()
         };
         let finished =
             self.ports.exec.run(program, deadline).await.map_err(|failed| chain(&failed))?;

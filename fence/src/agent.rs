@@ -83,6 +83,7 @@ impl Agent {
             arguments: Vec::new(),
             stdin: lines.into_bytes(),
             environment: Environment::Clean,
+            ..Program::default()
         };
         Ok(self.exec.run(program, limit).await?)
     }

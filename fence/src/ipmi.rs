@@ -98,6 +98,7 @@ impl Ipmi {
             arguments: words.map(Into::into).collect(),
             stdin: self.password.expose().as_bytes().to_vec(),
             environment: Environment::Clean,
+            ..Program::default()
         };
         Ok(self.exec.run(program, limit).await?)
     }

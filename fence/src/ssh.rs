@@ -59,8 +59,8 @@ impl Device for Ssh {
         let program = Program {
             path: "ssh".into(),
             arguments: self.arguments.iter().map(Into::into).collect(),
-            stdin: Vec::new(),
             environment: Environment::Clean,
+            ..Program::default()
         };
         let finished = self.exec.run(program, limit).await?;
         let said = quoted(&finished.stderr);

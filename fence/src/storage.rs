@@ -91,8 +91,8 @@ impl Storage {
         let program = Program {
             path: words.first().cloned().unwrap_or_default(),
             arguments: words.split_off(1.min(words.len())),
-            stdin: Vec::new(),
             environment: Environment::Clean,
+            ..Program::default()
         };
         let finished = self.exec.run(program, limit).await?;
         match finished.code {

@@ -1,9 +1,10 @@
 //! Runs a program of the machine to its end, within a deadline.
 
 use async_trait::async_trait;
+use futures::future::{Either, select};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::{ffi::OsString, fmt::Debug, process::Stdio, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::{ffi::OsString, fmt::Debug, io, process::Stdio, time::Duration};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 /// More output than this is not read: a program that floods us is stopped by its full pipe.
 const OUTPUT_BYTES_MAX: u64 = 4 << 20;
@@ -15,6 +16,18 @@ pub struct Program {
     pub arguments: Vec<OsString>,
     pub stdin: Vec<u8>,
     pub environment: Environment,
+    pub leaves: Leaves,
+}
+
+/// What becomes of what a program has started, when the program has ended by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Leaves {
+    /// It is killed.
+    #[default]
+    Nothing,
+    /// It lives on: to start it was the purpose. What it writes is read and forgotten, for as long as this process
+    /// lives.
+    Services,
 }
 
 /// What the program finds around it.
@@ -48,8 +61,8 @@ pub enum ExecError {
 /// Runs programs.
 #[async_trait]
 pub trait Exec: Send + Sync + Debug {
-    /// Runs `program` to its end; it is killed at the deadline, or when nobody waits for it any more. What it
-    /// has started itself is killed with it, and does not outlive its end either.
+    /// Runs `program` to its end; it is killed at the deadline, or when nobody waits for it any more, with what it
+    /// has started itself. What it leaves behind at its own end is killed, too, unless `leaves` says otherwise.
     ///
     /// # Errors
     /// When it could not be started or did not end in time. A failing exit code is an `Ok`.
@@ -73,7 +86,7 @@ impl Exec for SystemExec {
                 command.env_clear().env("PATH", PATH).current_dir("/");
             }
         }
-        let mut child = command
+        let child = command
             .args(&program.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -83,25 +96,7 @@ impl Exec for SystemExec {
             .spawn()
             .map_err(start_failed)?;
         let group = Group::of(&child);
-        let whole = async {
-            let (stdin, stdout, stderr) =
-                (child.stdin.take(), child.stdout.take(), child.stderr.take());
-            let feed = async move {
-                if let Some(mut pipe) = stdin {
-                    // A program that does not read its input has a right to that.
-                    let _ = pipe.write_all(&program.stdin).await;
-                }
-            };
-            // What it leaves behind may hold its pipes open.
-            let ended = async {
-                let status = child.wait().await;
-                drop(group);
-                status
-            };
-            let ((), stdout, stderr, status) =
-                tokio::join!(feed, drain(stdout), drain(stderr), ended);
-            Ok(Finished { code: status?.code(), stdout, stderr })
-        };
+        let whole = to_its_end(child, program.stdin, program.leaves, group);
         match tokio::time::timeout(deadline, whole).await {
             Ok(finished) => finished.map_err(start_failed),
             Err(_) => Err(ExecError::TimedOut {
@@ -111,6 +106,55 @@ impl Exec for SystemExec {
         }
     }
 }
+
+async fn to_its_end(
+    mut child: tokio::process::Child,
+    input: Vec<u8>,
+    leaves: Leaves,
+    group: Group,
+) -> io::Result<Finished> {
+    let stdin = child.stdin.take();
+    let mut stdout = Output::of(child.stdout.take());
+    let mut stderr = Output::of(child.stderr.take());
+    let feed = async move {
+        if let Some(mut pipe) = stdin {
+            // A program that does not read its input has a right to that.
+            let _ = pipe.write_all(&input).await;
+        }
+    };
+    // What it leaves behind may hold its pipes open.
+    let ended = async {
+        let status = child.wait().await;
+        match leaves {
+            Leaves::Nothing => drop(group),
+            Leaves::Services => group.lives_on(),
+        }
+        status
+    };
+    let ended = async { tokio::join!(feed, ended).1 };
+    let status = {
+        let drained = std::pin::pin!(async {
+            tokio::join!(stdout.drain(), stderr.drain());
+        });
+        match select(drained, std::pin::pin!(ended)).await {
+            Either::Left(((), ended)) => ended.await?,
+            Either::Right((status, drained)) => {
+                let linger = match leaves {
+                    Leaves::Nothing => Duration::MAX,
+                    Leaves::Services => LINGER,
+                };
+                // What was written before the end is there to read.
+                let _ = tokio::time::timeout(linger, drained).await;
+                status?
+            }
+        }
+    };
+    let (code, stdout, stderr) = (status.code(), stdout.taken(leaves), stderr.taken(leaves));
+    Ok(Finished { code, stdout, stderr })
+}
+
+/// For the output of a program that has ended, while somebody whom it has started holds the pipe.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Where a program in a clean environment finds others.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -125,6 +169,13 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Nobody in it is killed.
+    fn lives_on(mut self) {
+        self.0 = None;
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
@@ -134,13 +185,36 @@ impl Drop for Group {
     }
 }
 
-async fn drain(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> Vec<u8> {
-    let mut output = Vec::new();
-    if let Some(pipe) = pipe {
-        // What came before a read error is what there is to show.
-        let _ = pipe.take(OUTPUT_BYTES_MAX).read_to_end(&mut output).await;
+/// What comes out of one of a program's pipes.
+struct Output<P> {
+    pipe: Option<P>,
+    bytes: Vec<u8>,
+}
+
+impl<P: AsyncRead + Unpin + Send + 'static> Output<P> {
+    fn of(pipe: Option<P>) -> Self {
+        Self { pipe, bytes: Vec::new() }
     }
-    output
+
+    /// Reads until nobody can write any more.
+    async fn drain(&mut self) {
+        if let Some(pipe) = &mut self.pipe {
+            // What came before a read error is what there is to show.
+            let _ = pipe.take(OUTPUT_BYTES_MAX).read_to_end(&mut self.bytes).await;
+        }
+    }
+
+    /// What was read. A service that was left behind would be killed by writing to a pipe that nobody reads.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with the pipe, and nothing waits for it"
+    )]
+    fn taken(self, leaves: Leaves) -> Vec<u8> {
+        if let (Some(mut pipe), Leaves::Services) = (self.pipe, leaves) {
+            tokio::spawn(async move { tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await });
+        }
+        self.bytes
+    }
 }
 
 #[cfg(test)]
@@ -208,6 +282,33 @@ mod tests {
         let run = SystemExec.run(sh(&script, ""), Duration::from_secs(20)).await.unwrap();
         assert_eq!((run.code, run.stdout), (Some(0), b"done\n".to_vec()));
         assert!(dies(&file).await, "what the program left behind outlives it");
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_service_that_it_was_to_start_lives_on_whatever_it_writes() {
+        let file = std::env::temp_dir().join(format!("masakari-service-{}", std::process::id()));
+        // It would end by its own word, and by the signal of a pipe that nobody reads.
+        let service = "while echo still here; do sleep 0.02; done";
+        let script = format!("({service}) & echo $! > {}; echo begun >&2", file.display());
+        let program = Program { leaves: Leaves::Services, ..sh(&script, "") };
+        let run = SystemExec.run(program, Duration::from_secs(20)).await.unwrap();
+        assert_eq!((run.code, run.stderr), (Some(0), b"begun\n".to_vec()));
+        SystemClock.sleep(Duration::from_millis(300)).await;
+        assert!(runs(&file), "the service was killed with the command that started it");
+        let id: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        rustix::process::kill_process(Pid::from_raw(id).unwrap(), Signal::KILL).unwrap();
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn at_the_deadline_not_even_services_live_on() {
+        let file = std::env::temp_dir().join(format!("masakari-late-{}", std::process::id()));
+        let script = format!("sleep 600 & echo $! > {}; sleep 600", file.display());
+        let program = Program { leaves: Leaves::Services, ..sh(&script, "") };
+        let run = SystemExec.run(program, Duration::from_millis(500)).await;
+        assert!(matches!(run, Err(ExecError::TimedOut { .. })));
+        assert!(dies(&file).await, "the child of a command that hung outlives it");
         std::fs::remove_file(file).unwrap();
     }
 

@@ -19,7 +19,7 @@ mod transport;
 
 pub use clock::{Boot, Clock, SystemClock, within};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
-pub use exec::{Environment, Exec, ExecError, Finished, Program, SystemExec};
+pub use exec::{Environment, Exec, ExecError, Finished, Leaves, Program, SystemExec};
 pub use http_client::{HttpClient, HttpClientConfig, HttpClientError};
 pub use nothing::Nothing;
 pub use probe::{NetworkProbe, Probe, ProbeError};
