@@ -14,6 +14,7 @@
 //!   at again before it is delivered late.
 //! * [`mod@instances`]: libvirt's events as Python's instancemonitor names them, and what they cannot tell: a VM that
 //!   died while libvirtd was away.
+//! * [`mod@processes`]: processes and systemd's units, which are restarted, and reported when that fails.
 //! * [`mod@libvirt`]: libvirt.so, opened at run time.
 //! * [`mod@agent`]: the host's own word: that it is being shut down, and whether its nova-compute may start.
 //! * [`mod@standing`]: how all of them do, for whoever asks.
@@ -22,6 +23,7 @@
 pub mod agent;
 pub mod instances;
 pub mod libvirt;
+pub mod processes;
 pub mod report;
 pub mod sending;
 pub mod standing;

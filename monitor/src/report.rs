@@ -31,6 +31,8 @@ pub enum Claim {
     InstancePaused,
     /// Something happened to the VM, in this run of it (libvirt's number; none if it was not known).
     InstanceRan { run: Option<u32> },
+    /// The process is missing, and could not be restarted.
+    ProcessMissing,
 }
 
 /// What is watched: by whose source a report is looked at again.
@@ -79,7 +81,10 @@ impl Claim {
     #[must_use]
     pub fn ends_with_boot(self) -> bool {
         match self {
-            Self::InstanceStopped { .. } | Self::InstancePaused | Self::InstanceRan { .. } => true,
+            Self::InstanceStopped { .. }
+            | Self::InstancePaused
+            | Self::InstanceRan { .. }
+            | Self::ProcessMissing => true,
         }
     }
 }

@@ -91,6 +91,7 @@ fn holds(claim: Claim, domain: Option<&Domain>) -> Look {
             Look::Holds
         }
         Claim::InstanceRan { .. } => Look::Gone("that run of the VM has ended".into()),
+        Claim::ProcessMissing => Look::Gone("it is not about a VM".into()),
     }
 }
 

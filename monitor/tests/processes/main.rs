@@ -1,0 +1,10 @@
+//! Supervising: what is due, whole lives of a host in memory, and the suite that what sees things passes: the ones in
+//! memory here, this machine's processes here, and a real systemd by `processes/run`.
+#![cfg(test)]
+
+mod fake;
+mod machine;
+mod reload;
+mod suite;
+mod supervise;
+mod watch;

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Ours and Python's processmonitor watch the same kinds of things, which are killed again and again.
+
+    NODE=FOLDER side_by_side.py OUR_PROGRAM SUITE_EXIT_CODE
+
+How long each takes from the death to the first line of the restart command; what each reports of a process that cannot be
+restarted; and what ours does with a unit that somebody stopped. The last line is `N passed, N failed`.
+"""
+import http.server
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+NODE = pathlib.Path(os.environ['NODE'])
+KILLS = {'ours': 100, 'python': 12}
+P90_MS = 50
+# Python's own pace; ours needs no time between two restarts here, or it would be measured.
+OPTIONS = {'ours': 'restart_interval = 0\nflap_restarts = 0\nsystemd = user\nrestart_retries = 0', 'python': 'restart_retries = 1\nrestart_interval = 1'}
+results = []
+
+
+def check(what, good, told=''):
+    results.append(good)
+    print(f"{'ok    ' if good else 'FAILED'} {what}{': ' + told if told else ''}", flush=True)
+
+
+class Sink:
+    """A Masakari that takes everything."""
+
+    def __init__(self):
+        self.posts = []
+        sink = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = 'HTTP/1.1'
+
+            def log_message(self, *_):
+                pass
+
+            def answer(self, code, body):
+                data = json.dumps(body).encode()
+                self.send_response(code)
+                self.send_header('Content-Type', 'application/json')
+                self.send_header('Content-Length', str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_GET(self):
+                base = f'http://127.0.0.1:{sink.port}'
+                v1 = {'id': 'v1.0', 'links': [{'href': base + '/v1/', 'rel': 'self'}], 'status': 'CURRENT',
+                      'version': '1.3', 'min_version': '1.0', 'updated': '2016-07-01T11:33:21Z'}
+                if self.path in ('', '/'):
+                    return self.answer(300, {'versions': [v1]})
+                return self.answer(200, {'version': v1})
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['notification']
+                sink.posts.append(body)
+                self.answer(202, {'notification': {**body, 'id': 1, 'notification_uuid': str(uuid.uuid4()),
+                                  'status': 'new', 'source_host_uuid': str(uuid.uuid4()), 'updated_at': None,
+                                  'created_at': '2026-01-01T00:00:00.000000'}})
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def script(name, text):
+    path = NODE / name
+    path.write_text('#!/bin/sh\n' + text)
+    path.chmod(0o755)
+    return path
+
+
+class Thing:
+    """Something that is watched: its restart command first writes down when it runs."""
+
+    def __init__(self, whose, kind):
+        self.whose, self.kind = whose, kind
+        self.name = f'watched-{whose}-{kind}'
+        self.program = NODE / self.name
+        shutil.copy('/bin/sleep', self.program)
+        self.stamps = NODE / f'stamps-{whose}-{kind}'
+        self.stamps.touch()
+        begin = f'{self.program} infinity </dev/null >/dev/null 2>&1 &\n'
+        if kind == 'unit':
+            begin = f'exec systemctl --user restart {self.name}.service\n'
+            (NODE / 'units' / f'{self.name}.service').write_text(
+                '[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n'
+                f'[Service]\nExecStart={self.program} infinity\n')
+        # Its own words must not have the name in them: Python would take it for the process.
+        self.restart = script(f'restart-{whose}-{kind}', f'date +%s%N >> {self.stamps}\n{begin}')
+        self.start = script(f'start-{whose}-{kind}', f'echo start >> {NODE}/starts-{whose}-{kind}\n{begin}')
+
+    def entry(self):
+        entry = {'process_name': str(self.program), 'start_command': str(self.start), 'pre_start_command': None,
+                 'post_start_command': None, 'restart_command': str(self.restart), 'pre_restart_command': None,
+                 'post_restart_command': None, 'run_as_root': False}
+        if self.kind == 'unit' and self.whose == 'ours':
+            entry['unit'] = f'{self.name}.service'
+        return entry
+
+    def pids(self):
+        found = []
+        for place in pathlib.Path('/proc').glob('[0-9]*'):
+            try:
+                if (place / 'cmdline').read_bytes().split(b'\0')[0] == str(self.program).encode():
+                    found.append(int(place.name))
+            except OSError:
+                pass
+        return found
+
+    def runs(self, patience_s=30):
+        until = time.monotonic() + patience_s
+        while time.monotonic() < until:
+            if self.pids():
+                return self.pids()[0]
+            time.sleep(0.01)
+        raise RuntimeError(f'{self.name} does not run')
+
+    def stamped(self):
+        return [int(line) for line in self.stamps.read_text().split()]
+
+    def measure(self):
+        """How many ms from each death to the restart command."""
+        took = []
+        for _ in range(KILLS[self.whose]):
+            pid = self.runs()
+            # Anywhere in Python's interval, and in ours after the process was seen.
+            time.sleep(random.uniform(0.15, 0.35) if self.whose == 'ours' else random.uniform(0.2, 5.2))
+            before = len(self.stamped())
+            killed = time.time_ns()
+            os.kill(pid, signal.SIGKILL)
+            until = time.monotonic() + 60
+            while len(self.stamped()) == before and time.monotonic() < until:
+                time.sleep(0.005)
+            took += [(at - killed) / 1e6 for at in self.stamped()[before:before + 1]] or [60_000.0]
+        self.took = took
+
+
+class Monitor:
+    def __init__(self, whose, command, things):
+        self.whose, self.sink = whose, Sink()
+        self.list = NODE / f'{whose}.yaml'
+        broken = {**things[0].entry(), 'process_name': '/usr/bin/nova-compute', 'start_command': '/bin/true',
+                  'restart_command': '/bin/false'}
+        # JSON is YAML.
+        self.list.write_text(json.dumps([thing.entry() for thing in things] + [broken], indent=1))
+        conf = NODE / f'{whose}.conf'
+        conf.write_text(f"""[DEFAULT]
+debug = true
+state_path = {NODE}/state-{whose}
+[api]
+auth_type = none
+endpoint = http://127.0.0.1:{self.sink.port}/v1
+[process]
+process_list_path = {self.list}
+{OPTIONS[whose]}
+""")
+        self.log = open(NODE / f'{whose}.log', 'ab')
+        self.process = subprocess.Popen([*command, '--config-file', str(conf)], stdout=self.log, stderr=self.log,
+                                        stdin=subprocess.DEVNULL)
+
+    def reported(self, patience_s=60):
+        until = time.monotonic() + patience_s
+        while not self.sink.posts and time.monotonic() < until:
+            time.sleep(0.05)
+        return [{'type': p['type'], 'hostname': p['hostname'], 'payload': p['payload']} for p in self.sink.posts]
+
+    def resident_mib(self):
+        status = pathlib.Path(f'/proc/{self.process.pid}/status').read_text()
+        return int(status.split('VmRSS:')[1].split()[0]) / 1024
+
+    def cpu_s(self):
+        fields = pathlib.Path(f'/proc/{self.process.pid}/stat').read_text().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def p(share, values):
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def main():
+    ours, suite_code = sys.argv[1], int(sys.argv[2])
+    check('what a systemd is (monitor/tests/systemd.rs)', suite_code == 0)
+    things = {whose: [Thing(whose, kind) for kind in ('process', 'unit')] for whose in KILLS}
+    subprocess.run(['systemctl', '--user', 'daemon-reload'], check=True)
+    subprocess.run(['systemctl', '--user', 'start', 'watched-ours-unit.service'], check=True)
+    bin = pathlib.Path(sys.executable).parent
+    monitors = {'ours': Monitor('ours', [ours, 'processmonitor'], things['ours']),
+                'python': Monitor('python', [bin / 'python', bin / 'masakari-processmonitor'], things['python'])}
+    try:
+        measure(things)
+        report(monitors)
+        stopped_on_purpose(things['ours'][1])
+        idle(monitors)
+    finally:
+        for whose, monitor in monitors.items():
+            monitor.stop()
+            if not all(results):
+                print(f'--- {whose}', (NODE / f'{whose}.log').read_text(errors='replace')[-4000:], sep='\n')
+        for thing in things['ours'] + things['python']:
+            subprocess.run(['systemctl', '--user', 'stop', f'{thing.name}.service'], capture_output=True)
+            for pid in thing.pids():
+                os.kill(pid, signal.SIGKILL)
+    print(f'{sum(results)} passed, {len(results) - sum(results)} failed')
+    sys.exit(0 if all(results) else 1)
+
+
+def measure(things):
+    every = things['ours'] + things['python']
+    for thing in every:
+        thing.runs()
+    for whose in KILLS:
+        started = NODE / f'starts-{whose}-process'
+        check(f'{whose}: the start command is run once', started.read_text().split() == ['start'])
+    # Until ours has seen them all.
+    time.sleep(2)
+    threads = [threading.Thread(target=thing.measure) for thing in every]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for thing in every:
+        took = thing.took
+        told = (f'{len(took)} kills: p50 {statistics.median(took):.1f} ms, p90 {p(0.9, took):.1f} ms, '
+                f'most {max(took):.1f} ms')
+        if thing.whose == 'ours':
+            check(f'ours, {thing.kind}: from the death to its restart command', p(0.9, took) <= P90_MS, told)
+        else:
+            print(f'       python, {thing.kind}: {told}', flush=True)
+
+
+def report(monitors):
+    told = {whose: monitor.reported() for whose, monitor in monitors.items()}
+    check('what cannot be restarted is reported as Python reports it',
+          told['ours'] == told['python'] and len(told['ours']) == 1, json.dumps(told['ours']))
+
+
+def stopped_on_purpose(unit):
+    unit.runs()
+    before = len(unit.stamped())
+    subprocess.run(['systemctl', '--user', 'stop', f'{unit.name}.service'], check=True)
+    time.sleep(7)
+    check('a unit that a person stopped is not restarted', len(unit.stamped()) == before and not unit.pids())
+
+
+def idle(monitors):
+    before = {whose: monitor.cpu_s() for whose, monitor in monitors.items()}
+    time.sleep(10)
+    for whose, monitor in monitors.items():
+        share = (monitor.cpu_s() - before[whose]) * 10
+        print(f'       {whose}: {monitor.resident_mib():.1f} MiB resident, {share:.2f} % of a core', flush=True)
+
+
+main()
