@@ -36,6 +36,8 @@ pub(crate) enum Role {
     Monitors(monitors::Monitors),
     /// This host's own word: announces its shutdown; may-start keeps its nova-compute out of the way of a recovery
     Agent(monitor_role::Agent),
+    /// Restart the processes of this host that end, and report those that cannot be (also as `masakari-processmonitor`)
+    Processmonitor(ConfigArgs),
     /// The database (also as `masakari-manage`)
     Manage(manage::Manage),
     /// Whether an upgrade can be made (also as `masakari-status`)
@@ -103,6 +105,7 @@ impl Role {
             Self::Monitor(args) => monitor_role::run_all(&args),
             Self::Monitors(monitors) => monitors.run(),
             Self::Agent(agent) => agent.run(),
+            Self::Processmonitor(args) => monitor_role::run_processes(&args),
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
             Self::Config(configure) => configure.run(),
@@ -188,6 +191,7 @@ mod tests {
         assert!(matches!(role("masakari agent --config-file a"), Role::Agent(_)));
         assert!(matches!(role("masakari agent may-start --no-wait"), Role::Agent(_)));
         assert!(matches!(role("masakari monitors --json"), Role::Monitors(_)));
+        assert!(matches!(role("masakari-processmonitor"), Role::Processmonitor(_)));
         assert!(matches!(role("masakari-manage --config-file a db sync"), Role::Manage(_)));
         assert!(matches!(role("masakari-manage db sync --config-file a"), Role::Manage(_)));
         assert!(matches!(role("masakari-status upgrade check"), Role::Status(_)));

@@ -13,6 +13,7 @@ mod agent;
 mod identity;
 mod instances;
 mod keep;
+mod processes;
 mod socket;
 mod systemd;
 
@@ -34,6 +35,7 @@ use openstack::{Session, instance_ha::Client};
 use ports::HttpClient;
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 use systemd::Systemd;
+use tokio::sync::Notify;
 
 /// All in one.
 const PROGRAM: &str = "masakari-monitor";
@@ -62,7 +64,7 @@ type Run = fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>;
 type Marked = (&'static Role, Mark);
 
 /// Every monitor that there is.
-pub(crate) const ROLES: &[Role] = &[instances::ROLE, agent::ROLE];
+pub(crate) const ROLES: &[Role] = &[instances::ROLE, processes::ROLE, agent::ROLE];
 
 pub(crate) use agent::Agent;
 
@@ -81,6 +83,8 @@ pub(crate) struct Node {
     reporter: Reporter,
     /// Who is asked whether a late report still holds.
     sources: Sources,
+    /// Told at each SIGHUP, for whoever reads more than the configuration.
+    reread: Arc<Notify>,
 }
 
 /// `masakari monitor`: those of `[monitor] watch`.
@@ -91,6 +95,11 @@ pub(crate) fn run_all(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 /// `masakari-instancemonitor`
 pub(crate) fn run_instances(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     run(args, instances::ROLE.program, |_| Ok(vec![&instances::ROLE]))
+}
+
+/// `masakari-processmonitor`
+pub(crate) fn run_processes(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    run(args, processes::ROLE.program, |_| Ok(vec![&processes::ROLE]))
 }
 
 /// `masakari agent`
@@ -131,7 +140,7 @@ fn run(
             _ = join_all(all) => {}
             () = socket::serve(place.as_deref(), &board, &about, &*node.machine.clock) => {}
             () = systemd::tell(systemd.as_ref(), &board, &*node.machine.clock) => {}
-            () = reload.keep(|_| Ok(())) => {}
+            () = reload.keep(|_| { node.reread.notify_one(); Ok(()) }) => {}
         }
         Ok(ExitCode::SUCCESS)
     });
@@ -145,10 +154,7 @@ fn node(
     machine: Machine,
     path: &Path,
 ) -> anyhow::Result<(Arc<Node>, Sender)> {
-    let boot_id = std::fs::read_to_string(BOOT_ID)
-        .with_context(|| format!("{BOOT_ID} cannot be read"))?
-        .trim()
-        .to_owned();
+    let boot_id = boot_id()?;
     let client = client(&configuration, &machine)?;
     let folder = folder(path);
     let spool = folder.clone().map(|folder| Spool::new(folder, boot_id.clone()));
@@ -162,9 +168,15 @@ fn node(
         machine.entropy.clone(),
     );
     let hostname = configuration.monitored_host(&machine_name());
-    let node =
-        Node { configuration, machine, hostname, boot_id, folder, client, reporter, sources };
+    let reread = Arc::new(Notify::new());
+    let node = Node { configuration, machine, hostname, boot_id, folder, client, reporter, sources, reread };
     Ok((Arc::new(node), sender))
+}
+
+fn boot_id() -> anyhow::Result<String> {
+    let read =
+        std::fs::read_to_string(BOOT_ID).with_context(|| format!("{BOOT_ID} cannot be read"))?;
+    Ok(read.trim().to_owned())
 }
 
 /// Masakari, ours or Python's.

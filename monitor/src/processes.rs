@@ -18,6 +18,7 @@
 
 pub mod list;
 pub mod proc;
+mod pulse;
 pub mod sight;
 pub mod supervise;
 pub mod systemd;
@@ -28,4 +29,4 @@ pub use proc::Processes;
 pub use sight::{Seen, Sight};
 pub use supervise::{Limits, Supervised};
 pub use systemd::{Bus, Units};
-pub use watch::{ProcessesConfig, Standing, WatchProcesses};
+pub use watch::{ProcessesConfig, Standing, TURN_MOST, WatchProcesses};

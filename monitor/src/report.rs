@@ -73,6 +73,7 @@ impl Claim {
             Self::InstanceStopped { .. } | Self::InstancePaused | Self::InstanceRan { .. } => {
                 Watched::Instances
             }
+            Self::ProcessMissing => Watched::Processes,
         }
     }
 

@@ -1,9 +1,12 @@
-//! `[api]`, `[callback]`, `[libvirt]`: what a monitor is, whom it watches, and how it reports.
+//! `[api]`, `[callback]`, `[libvirt]`, `[process]`: what a monitor is, whom it watches, and how it reports.
 
 use super::Configuration;
 use crate::monitor_role::Role;
 use anyhow::anyhow;
-use monitor::SendingConfig;
+use monitor::{
+    SendingConfig,
+    processes::{Bus, Limits, ProcessesConfig},
+};
 use openstack::{AuthConfig, Interface};
 use oslo::Secret;
 use ports::HttpClientConfig;
@@ -70,6 +73,47 @@ impl Configuration {
 
     fn agent_seconds(&self, name: &str) -> Duration {
         Duration::from_secs(self.values.get::<u32>("agent", name).into())
+    }
+
+    /// How failed processes are sent.
+    pub(crate) fn process_reports(&self) -> SendingConfig {
+        SendingConfig::of_python(0, self.process_s("api_retry_interval", 0))
+    }
+
+    /// Whose systemd has the units that are watched.
+    pub(crate) fn units_bus(&self) -> Bus {
+        match self.text("process", "systemd").as_deref() {
+            Some("user") => Bus::User,
+            Some(_) | None => Bus::System,
+        }
+    }
+
+    /// How processes are watched; `as_root`: the words before a command that is to be run as root.
+    pub(crate) fn processes(&self, hostname: String, as_root: Vec<String>) -> ProcessesConfig {
+        let check_interval = self.process_s("check_interval", 1);
+        let number = |name| u64::try_from(self.values.get::<i64>("process", name)).unwrap_or(0);
+        let flap_restarts = usize::try_from(number("flap_restarts")).unwrap_or(usize::MAX);
+        ProcessesConfig {
+            hostname,
+            list_path: self.text("process", "process_list_path").unwrap_or_default().into(),
+            systemctl: self.units_bus().systemctl().to_owned(),
+            as_root,
+            check_interval,
+            deadline: self.process_s("command_timeout", 1),
+            limits: Limits {
+                retries: u32::try_from(number("restart_retries")).unwrap_or(u32::MAX),
+                interval: self.process_s("restart_interval", 0),
+                settle: check_interval,
+                flap_restarts: if flap_restarts == 0 { usize::MAX } else { flap_restarts },
+                flap_window: self.process_s("flap_window", 1),
+            },
+        }
+    }
+
+    /// Seconds of `[process]`. Python takes any number; less than `least` would be a loop without a pause.
+    fn process_s(&self, name: &str, least: u64) -> Duration {
+        let seconds = u64::try_from(self.values.get::<i64>("process", name)).unwrap_or(0);
+        Duration::from_secs(seconds.max(least))
     }
 
     /// Where the monitor called `program` keeps what must outlive it.
@@ -181,6 +225,26 @@ mod tests {
             (auth.region_name.as_deref(), auth.interface),
             (Some("RegionOne"), Interface::Public)
         );
+    }
+
+    #[test]
+    fn processes_are_watched_as_pythons_options_say() {
+        let processes = |file| Configuration::of_text(file).processes("cmp1".into(), Vec::new());
+        let config = processes("");
+        assert_eq!(config.list_path, PathBuf::from("/etc/masakarimonitors/process_list.yaml"));
+        assert_eq!(config.check_interval, Duration::from_secs(5));
+        assert_eq!((config.limits.retries, config.limits.interval), (3, Duration::from_secs(5)));
+        // As openstack-ansible writes it, and what would make Python's spin.
+        let config = processes(
+            "[process]\ncheck_interval = 0\nrestart_retries = 2\nrestart_interval = 0\nflap_restarts = 0\n\
+             process_list_path = /etc/list.yaml\n",
+        );
+        assert_eq!(config.check_interval, Duration::from_secs(1));
+        assert_eq!((config.limits.retries, config.limits.interval), (2, Duration::ZERO));
+        assert_eq!(config.limits.flap_restarts, usize::MAX);
+        assert_eq!(config.list_path, PathBuf::from("/etc/list.yaml"));
+        assert_eq!(config.systemctl, "systemctl");
+        assert_eq!(processes("[process]\nsystemd = user\n").systemctl, "systemctl --user");
     }
 
     #[test]

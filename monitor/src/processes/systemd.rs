@@ -151,9 +151,10 @@ impl Units {
             "inactive" => Seen::Stopped,
             "failed" if was_asked => Seen::Stopped,
             "failed" if has_job => Seen::Busy,
-            "failed" => match result(connection, name, path).await {
-                Some(result) if result == "start-limit-hit" => Seen::Refused,
-                Some(_) | None => Seen::Gone,
+            "failed" => match has_given_up(connection, path).await {
+                Ok(true) => Seen::Refused,
+                // What is no service has no such properties.
+                Ok(false) | Err(_) => Seen::Gone,
             },
             // activating, deactivating, maintenance.
             _ => Seen::Busy,
@@ -257,23 +258,45 @@ where
     connection.call_method(Some(SYSTEMD), ROOT, Some(MANAGER), method, body).await
 }
 
-/// How the last run of the unit ended; none of what has no runs.
-async fn result(connection: &Connection, name: &str, path: &OwnedObjectPath) -> Option<String> {
-    let kind = match name.rsplit_once('.')?.1 {
-        "service" => "Service",
-        "socket" => "Socket",
-        "mount" => "Mount",
-        "automount" => "Automount",
-        "swap" => "Swap",
-        "timer" => "Timer",
-        "path" => "Path",
-        "scope" => "Scope",
-        _ => return None,
-    };
-    let asked = (format!("{SYSTEMD}.{kind}"), "Result");
-    let answer = connection.call_method(Some(SYSTEMD), path, Some(PROPERTIES), "Get", &asked).await;
-    let value: OwnedVariant = answer.ok()?.body().deserialize().ok()?;
-    value.downcast_ref::<String>().ok()
+/// Whether systemd has started this failed service as often as it may. `Result` seldom says so: it keeps how the last run
+/// ended. So it is one that systemd restarts, has restarted as often as the limit allows, and whose last run was shorter
+/// than the time for which the limit holds.
+async fn has_given_up(connection: &Connection, path: &OwnedObjectPath) -> zbus::Result<bool> {
+    let service = Of { connection, path, interface: "org.freedesktop.systemd1.Service" };
+    if service.get::<String>("Result").await? == "start-limit-hit" {
+        return Ok(true);
+    }
+    if service.get::<String>("Restart").await? == "no" {
+        return Ok(false);
+    }
+    let unit = Of { interface: "org.freedesktop.systemd1.Unit", ..service };
+    let burst = unit.get::<u32>("StartLimitBurst").await?;
+    if burst == 0 || service.get::<u32>("NRestarts").await? < burst {
+        return Ok(false);
+    }
+    let began_us = service.get::<u64>("ExecMainStartTimestampMonotonic").await?;
+    let ended_us = service.get::<u64>("ExecMainExitTimestampMonotonic").await?;
+    let interval_us = unit.get::<u64>("StartLimitIntervalUSec").await?;
+    Ok(ended_us.saturating_sub(began_us) < interval_us)
+}
+
+/// The properties of an object.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    connection: &'a Connection,
+    path: &'a OwnedObjectPath,
+    interface: &'static str,
+}
+
+impl Of<'_> {
+    async fn get<T: TryFrom<OwnedVariant>>(self, name: &str) -> zbus::Result<T> {
+        let asked = (self.interface, name);
+        let (connection, path) = (self.connection, self.path);
+        let answer =
+            connection.call_method(Some(SYSTEMD), path, Some(PROPERTIES), "Get", &asked).await?;
+        let value: OwnedVariant = answer.body().deserialize()?;
+        T::try_from(value).map_err(|_| zbus::Error::IncorrectType)
+    }
 }
 
 fn not_there(name: &str) -> Seen {

@@ -1,11 +1,12 @@
 //! Watches for ever: looks, lets [`super::supervise`] decide, runs commands, reports, and reads the list anew.
 
 use super::{
+    pulse::{Pulse, Way},
     Entry, Limits, ProcessList, Seen, Sight, Supervised, Watched,
     supervise::{Act, News, Part, Series, State, Why},
 };
 use crate::{
-    Care, Claim, Report, Reporter,
+    Care, Claim, Mark, Report, Reporter,
     sending::{Look, Source},
 };
 use async_trait::async_trait;
@@ -26,6 +27,10 @@ const COMMANDS_MOST: usize = 8;
 /// How soon it is looked again for what was just started; it doubles, so that a death right after is seen by event.
 const AGAIN: Duration = Duration::from_millis(10);
 const AGAIN_MOST: Duration = Duration::from_secs(1);
+/// It is looked at least so often, so that a loop that does not turn is told from one that waits.
+const LOOK_MOST: Duration = Duration::from_secs(30);
+/// The longest that both loops need to turn: a wait, and questions to systemd that end by their deadlines.
+pub const TURN_MOST: Duration = Duration::from_secs(180);
 /// Of what a command printed, in a line of the log.
 const PRINTED_MOST: usize = 2000;
 
@@ -76,6 +81,13 @@ impl Source for Standing {
     }
 }
 
+fn way_of(watched: &Watched) -> Way {
+    match watched {
+        Watched::Process(_) => Way::Processes,
+        Watched::Unit(_) => Way::Units,
+    }
+}
+
 /// Of what a report about this is.
 #[must_use]
 pub fn subject(watched: &Watched) -> String {
@@ -96,6 +108,7 @@ pub struct WatchProcesses {
     pub exec: Arc<dyn Exec>,
     pub standing: Standing,
     pub reporter: Reporter,
+    pub mark: Mark,
     /// Told when the list is to be read at once.
     pub reread: Arc<Notify>,
     pub clock: Arc<dyn Clock>,
@@ -108,10 +121,9 @@ impl WatchProcesses {
         let subjects = self.list.entries.iter().map(|entry| subject(&entry.watched));
         self.standing.change(|states| states.extend(subjects.map(|name| (name, State::Unknown))));
         let (publish, published) = watch::channel(self.list.clone());
-        let is_process = |watched: &Watched| matches!(watched, Watched::Process(_));
-        let processes = Ward::new(&self, &*self.processes, published.clone(), is_process);
-        let is_unit = |watched: &Watched| matches!(watched, Watched::Unit(_));
-        let units = Ward::new(&self, &*self.units, published, is_unit);
+        let pulse = Pulse::new(self.mark.clone());
+        let processes = Ward::new(&self, &pulse, Way::Processes, published.clone());
+        let units = Ward::new(&self, &pulse, Way::Units, published);
         tokio::join!(self.keep_list(publish), processes.run(), units.run());
     }
 
@@ -167,9 +179,10 @@ type Ended = (Watched, Series, Part, Result<Finished, ExecError>);
 /// What is watched in one way.
 struct Ward<'a> {
     with: &'a WatchProcesses,
+    pulse: &'a Pulse,
+    way: Way,
     sight: &'a dyn Sight,
     list: watch::Receiver<ProcessList>,
-    is_mine: fn(&Watched) -> bool,
     /// In the order of the file.
     all: Vec<Supervised>,
     /// Their start commands are run one after the other, as they stand; until then nobody looks at them.
@@ -186,20 +199,25 @@ struct Ward<'a> {
 impl<'a> Ward<'a> {
     fn new(
         with: &'a WatchProcesses,
-        sight: &'a dyn Sight,
+        pulse: &'a Pulse,
+        way: Way,
         list: watch::Receiver<ProcessList>,
-        is_mine: fn(&Watched) -> bool,
     ) -> Self {
+        let sight = match way {
+            Way::Processes => &*with.processes,
+            Way::Units => &*with.units,
+        };
         let entries = list.borrow().entries.clone();
-        let to_start = entries.into_iter().filter(|entry| is_mine(&entry.watched)).collect();
+        let to_start = entries.into_iter().filter(|entry| way_of(&entry.watched) == way).collect();
         let (running, to_run) = (FuturesUnordered::new(), VecDeque::new());
         let (looked_at, unknown) = (with.clock.boot(), BTreeMap::new());
         let all = Vec::new();
         Self {
             with,
+            pulse,
+            way,
             sight,
             list,
-            is_mine,
             all,
             to_start,
             running,
@@ -246,7 +264,7 @@ impl<'a> Ward<'a> {
         let entries = self.list.borrow_and_update().entries.clone();
         let mut before = std::mem::take(&mut self.all);
         self.to_start.retain(|entry| entries.iter().any(|new| new.watched == entry.watched));
-        for entry in entries.into_iter().filter(|entry| (self.is_mine)(&entry.watched)) {
+        for entry in entries.into_iter().filter(|entry| way_of(&entry.watched) == self.way) {
             if self.to_start.iter().any(|waits| waits.watched == entry.watched) {
                 continue;
             }
@@ -273,7 +291,7 @@ impl<'a> Ward<'a> {
         let again = self.all.iter().any(Supervised::is_settling).then(|| now.plus(self.again));
         let next = due.chain(again).chain([self.look_at]).min();
         // Never not at all, so that nothing can make us spin.
-        next.unwrap_or(self.look_at).since(now).max(Duration::from_millis(1))
+        next.unwrap_or(self.look_at).since(now).clamp(Duration::from_millis(1), LOOK_MOST)
     }
 
     async fn look(&mut self) {
@@ -286,6 +304,11 @@ impl<'a> Ward<'a> {
         for (supervised, seen) in self.all.iter_mut().zip(&all_seen) {
             all_acts.push((supervised.entry.watched.clone(), supervised.saw(seen, now)));
         }
+        let trouble = all_seen.iter().zip(&names).find_map(|(seen, name)| match seen {
+            Seen::Unknown(why) => Some(format!("it is not known whether '{name}' runs: {why}")),
+            Seen::Here | Seen::Gone | Seen::Busy | Seen::Stopped | Seen::Refused => None,
+        });
+        self.pulse.looked(self.way, trouble);
         self.tell_unknown(&names, all_seen);
         for (watched, acts) in all_acts {
             self.act(&watched, acts).await;
@@ -376,6 +399,11 @@ impl<'a> Ward<'a> {
 
     async fn say(&self, watched: &Watched, news: News) {
         let name = watched.name();
+        self.pulse.saw(format!("{name} {}", match news {
+            News::Missing => "ended",
+            News::Back => "runs again",
+            News::Stopped => "is stopped",
+        }));
         match news {
             News::Missing => tracing::warn!("Process '{name}' is not found."),
             News::Back => {

@@ -1,6 +1,6 @@
 //! A host in memory: processes, units and commands.
 
-use crate::suite::{self, AGAIN, BoxStory, ONCE, PLAIN, ProcessWorld, STUBBORN, UnitWorld, World};
+use crate::suite::{self, AGAIN, BoxStory, PLAIN, ProcessWorld, STUBBORN, TWICE, UnitWorld, World};
 use async_trait::async_trait;
 use monitor::processes::{Seen, Sight};
 use ports::{Clock, Exec, ExecError, Finished, Program};
@@ -134,7 +134,7 @@ impl ProcessWorld for FakeProcesses {
     async fn dies_unasked_for(&self, _: &str) {}
 }
 
-const KNOWN: [&str; 4] = [PLAIN, AGAIN, STUBBORN, ONCE];
+const KNOWN: [&str; 4] = [PLAIN, AGAIN, STUBBORN, TWICE];
 const RESTART_AFTER: Duration = Duration::from_secs(2);
 
 #[async_trait]
@@ -169,11 +169,13 @@ impl FakeUnits {
             let new = Unit { seen: Seen::Stopped, starts: 0, back_at: None };
             let unit = state.units.entry(name.into()).or_insert(new);
             unit.starts += u32::from(seen == Seen::Here);
-            let again = seen == Seen::Gone && name == AGAIN;
+            let is_killed = seen == Seen::Gone;
+            let again = is_killed && (name == AGAIN || name == TWICE && unit.starts < 2);
+            unit.starts += u32::from(again);
             unit.back_at = again.then(|| self.0.clock.boot().plus(RESTART_AFTER));
             unit.seen = match again {
                 true => Seen::Busy,
-                false if name == ONCE && unit.starts > 1 => Seen::Refused,
+                false if is_killed && name == TWICE => Seen::Refused,
                 false => seen,
             };
         }

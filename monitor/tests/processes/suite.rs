@@ -44,8 +44,8 @@ pub(crate) const PLAIN: &str = "plain.service";
 pub(crate) const AGAIN: &str = "again.service";
 /// It fails when it is stopped.
 pub(crate) const STUBBORN: &str = "stubborn.service";
-/// It may be started once.
-pub(crate) const ONCE: &str = "once.service";
+/// So it does this one, but only once.
+pub(crate) const TWICE: &str = "twice.service";
 
 pub(crate) async fn all_of_processes<W: ProcessWorld>(new: impl AsyncFn() -> W) {
     tells_who_is_there_and_who_ends(&new().await, "masakari-test-one").await;
@@ -197,12 +197,13 @@ async fn leaves_to_systemd_what_it_restarts<W: UnitWorld>(world: &W) {
 }
 
 async fn knows_what_systemd_starts_no_more<W: UnitWorld>(world: &W) {
-    world.start(ONCE).await;
-    becomes(world, ONCE, &Seen::Here).await;
-    world.kill(ONCE).await;
-    becomes(world, ONCE, &Seen::Gone).await;
-    world.start(ONCE).await;
-    becomes(world, ONCE, &Seen::Refused).await;
+    world.start(TWICE).await;
+    becomes(world, TWICE, &Seen::Here).await;
+    world.kill(TWICE).await;
+    becomes(world, TWICE, &Seen::Busy).await;
+    becomes(world, TWICE, &Seen::Here).await;
+    world.kill(TWICE).await;
+    becomes(world, TWICE, &Seen::Refused).await;
 }
 
 async fn says_which_unit_there_is_not<W: UnitWorld>(world: &W) {

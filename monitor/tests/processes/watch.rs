@@ -152,6 +152,7 @@ impl Host {
             exec: Arc::new(self.commands.clone()),
             standing,
             reporter,
+            mark: Board::new(clock.clone()).mark("processes", None, TURN_MOST),
             reread: Arc::clone(&self.reread),
             clock,
         };

@@ -7,8 +7,6 @@ use super::why::{PYTHON, TLS_SAFE};
 const HOST: &str = "hosts are not watched by this version: use Python's masakari-hostmonitor";
 const GUESTS: &str =
     "guests are not watched by this version: use Python's masakari-introspectiveinstancemonitor";
-const PROCESSES: &str =
-    "processes are not watched by this version: use Python's masakari-processmonitor";
 const NO_CERTIFICATE: &str = "no certificate is shown to Keystone or Masakari";
 const PROXY: &str = "it is about Python's HTTP client";
 
@@ -83,10 +81,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("introspectiveinstancemonitor", "guest_monitoring_timeout", Kind::INT).default("2").ignored(GUESTS),
     Opt::new("introspectiveinstancemonitor", "qemu_guest_agent_sock_path", Kind::Str).default("/var/lib/libvirt/qemu/org\\.qemu\\.guest_agent\\..*\\.instance-.*\\.sock").ignored(GUESTS),
     Opt::new("kubernetes", "monitoring_node_labels", Kind::Str).default("").ignored(HOST),
-    Opt::new("process", "api_retry_interval", Kind::INT).default("10").ignored(PROCESSES),
-    Opt::new("process", "api_retry_max", Kind::INT).default("12").ignored(PROCESSES),
-    Opt::new("process", "check_interval", Kind::INT).default("5").ignored(PROCESSES),
-    Opt::new("process", "process_list_path", Kind::Str).default("/etc/masakarimonitors/process_list.yaml").ignored(PROCESSES),
-    Opt::new("process", "restart_interval", Kind::INT).default("5").ignored(PROCESSES),
-    Opt::new("process", "restart_retries", Kind::INT).default("3").ignored(PROCESSES),
+    Opt::new("process", "api_retry_interval", Kind::INT).default("10").help("The longest pause in seconds between two tries to report a process; the first ones are shorter"),
+    Opt::new("process", "api_retry_max", Kind::INT).default("12").ignored("what Masakari acts on is tried until it is answered"),
+    Opt::new("process", "check_interval", Kind::INT).default("5").help("Every so many seconds it is looked whether all processes are there, though their end is seen at once, and whether the list has changed; what was started must be seen within it"),
+    Opt::new("process", "process_list_path", Kind::Str).default("/etc/masakarimonitors/process_list.yaml").help("The file of what is watched"),
+    Opt::new("process", "restart_interval", Kind::INT).default("5").help("Seconds between two tries to restart a process"),
+    Opt::new("process", "restart_retries", Kind::INT).default("3").help("Further tries after a restart that failed; then it is reported"),
 ];

@@ -121,6 +121,19 @@ pub(super) const OPTIONS: &[Opt] = &[
         .help("How often a step is run before its failure counts"),
     Opt::new("recovery_steps", "ca_file", Kind::Str)
         .help("Certificates of authorities that webhooks are trusted by, besides the system's"),
+    Opt::new("process", "command_timeout", Kind::Int { min: 1, max: 86_400 })
+        .default("300")
+        .help("Seconds that a start or restart command may take; then it is killed with what it has started, and has failed"),
+    Opt::new("process", "flap_restarts", Kind::Int { min: 0, max: 1000 })
+        .default("5")
+        .help("Restarts of one process within flap_window; one that ends more often is reported, and restarted no more often than that; 0: no such bound"),
+    Opt::new("process", "flap_window", Kind::Int { min: 1, max: 86_400 })
+        .default("300")
+        .help("Seconds that are looked back for that"),
+    Opt::new("process", "systemd", Kind::Str)
+        .default("system")
+        .choices(&["system", "user"])
+        .help("Whose systemd has the units of `unit:` entries: the machine's, or that of the user that the monitor is"),
     Opt::new("return", "automatic", Kind::Bool)
         .default("true")
         .help("Bring a host that a recovery took out of service back to it when it has come back; without it: only by `masakari return`, or when a client takes it off maintenance"),
