@@ -107,6 +107,7 @@ impl Exec for SystemExec {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the port that the others must use")]
 async fn to_its_end(
     mut child: tokio::process::Child,
     input: Vec<u8>,

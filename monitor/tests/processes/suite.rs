@@ -104,7 +104,11 @@ async fn tells_who_is_there_and_who_ends(world: &dyn World, name: &str) {
     for _ in 0..2 {
         world.start(name).await;
         is_there(world, name).await;
-        world.kill(name).await;
+        let sight = world.sight();
+        let clock = world.clock();
+        let told = within(&*clock, PATIENCE, sight.changed());
+        let ((), told) = tokio::join!(world.kill(name), told);
+        told.expect("the end was not told");
         becomes(world, name, &Seen::Gone).await;
     }
 }

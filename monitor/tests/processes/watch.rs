@@ -7,8 +7,8 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use monitor::{
-    Sender, SendingConfig,
-    processes::{Limits, ProcessList, ProcessesConfig, Standing, WatchProcesses},
+    Board, Sender, SendingConfig,
+    processes::{Limits, ProcessList, ProcessesConfig, Standing, TURN_MOST, WatchProcesses},
     sending::{Spool, SystemFolder},
 };
 use openstack::{Session, instance_ha::Client};
