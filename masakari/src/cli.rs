@@ -38,6 +38,8 @@ pub(crate) enum Role {
     Agent(monitor_role::Agent),
     /// Restart the processes of this host that end, and report those that cannot be (also as `masakari-processmonitor`)
     Processmonitor(ConfigArgs),
+    /// Report the VMs of this host whose guest agent stops to answer (also as `masakari-introspectiveinstancemonitor`)
+    Introspectiveinstancemonitor(ConfigArgs),
     /// The database (also as `masakari-manage`)
     Manage(manage::Manage),
     /// Whether an upgrade can be made (also as `masakari-status`)
@@ -106,6 +108,7 @@ impl Role {
             Self::Monitors(monitors) => monitors.run(),
             Self::Agent(agent) => agent.run(),
             Self::Processmonitor(args) => monitor_role::run_processes(&args),
+            Self::Introspectiveinstancemonitor(args) => monitor_role::run_guests(&args),
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
             Self::Config(configure) => configure.run(),
@@ -192,6 +195,9 @@ mod tests {
         assert!(matches!(role("masakari agent may-start --no-wait"), Role::Agent(_)));
         assert!(matches!(role("masakari monitors --json"), Role::Monitors(_)));
         assert!(matches!(role("masakari-processmonitor"), Role::Processmonitor(_)));
+        let guests =
+            role("/usr/bin/masakari-introspectiveinstancemonitor --config-file /etc/x.conf");
+        assert!(matches!(guests, Role::Introspectiveinstancemonitor(_)));
         assert!(matches!(role("masakari-manage --config-file a db sync"), Role::Manage(_)));
         assert!(matches!(role("masakari-manage db sync --config-file a"), Role::Manage(_)));
         assert!(matches!(role("masakari-status upgrade check"), Role::Status(_)));

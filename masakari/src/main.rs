@@ -1,6 +1,5 @@
 //! The door: one program that is `masakari`, and `masakari-api`, `masakari-engine`, `masakari-manage`,
-//! `masakari-status`, `masakari-monitor`, `masakari-instancemonitor` and `masakari-processmonitor` when it is called by one
-//! of these names.
+//! `masakari-status`, `masakari-monitor` or the name of one of the monitors when it is called by one of these names.
 //!
 //! Here is only what a process needs: arguments, configuration, logging, signals, exit codes. One
 //! file per role puts the rooms together.

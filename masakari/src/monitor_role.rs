@@ -10,6 +10,7 @@
 //! ends says why, once, and is begun again; the others go on.
 
 mod agent;
+mod guests;
 mod identity;
 mod instances;
 mod keep;
@@ -41,8 +42,8 @@ use tokio::sync::Notify;
 const PROGRAM: &str = "masakari-monitor";
 /// The kernel's name of its present run.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// For the disk and for libvirt, of all that run here.
-const THREADS_MOST: usize = 8;
+/// For the disk and for libvirt, of all that run here: one that lists, four that ask guests, and some more.
+const THREADS_MOST: usize = 12;
 
 /// One monitor.
 pub(crate) struct Role {
@@ -64,7 +65,7 @@ type Run = fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>;
 type Marked = (&'static Role, Mark);
 
 /// Every monitor that there is.
-pub(crate) const ROLES: &[Role] = &[instances::ROLE, processes::ROLE, agent::ROLE];
+pub(crate) const ROLES: &[Role] = &[instances::ROLE, guests::ROLE, processes::ROLE, agent::ROLE];
 
 pub(crate) use agent::Agent;
 
@@ -95,6 +96,11 @@ pub(crate) fn run_all(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 /// `masakari-instancemonitor`
 pub(crate) fn run_instances(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     run(args, instances::ROLE.program, |_| Ok(vec![&instances::ROLE]))
+}
+
+/// `masakari-introspectiveinstancemonitor`
+pub(crate) fn run_guests(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    run(args, guests::ROLE.program, |_| Ok(vec![&guests::ROLE]))
 }
 
 /// `masakari-processmonitor`

@@ -18,5 +18,7 @@ pub mod roll;
 pub mod watch;
 
 pub use event::Event;
-pub use hypervisor::{Connected, Domain, Heard, Hypervisor, HypervisorError, Link, Off};
+pub use hypervisor::{
+    AgentSaid, Channel, Connected, Domain, Guest, Heard, Hypervisor, HypervisorError, Link, Off,
+};
 pub use watch::{InstancesConfig, TURN_MOST, Watch, Watcher};

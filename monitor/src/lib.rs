@@ -5,15 +5,16 @@
 //! long as that holds.
 //!
 //! ```text
-//!  libvirt ──► instances ──► report ──► sending: queue (decides), spool (keeps), sender (does) ──► POST /v1/notifications
-//!                 ▲                                                        │
-//!                 └──────────── does it still hold? ───────────────────────┘
+//!  libvirt ──► instances, guests ──► report ──► sending: queue (decides), spool (keeps), sender (does) ──► POST /v1/notifications
+//!                     ▲                                                            │
+//!                     └───────────────── does it still hold? ──────────────────────┘
 //! ```
 //!
 //! * [`mod@sending`]: what every monitor shares. A report is kept on disk until the API has answered it, and is looked
 //!   at again before it is delivered late.
 //! * [`mod@instances`]: libvirt's events as Python's instancemonitor names them, and what they cannot tell: a VM that
 //!   died while libvirtd was away.
+//! * [`mod@guests`]: the agents within the VMs, pinged by libvirt, as Python's introspectiveinstancemonitor does.
 //! * [`mod@processes`]: processes and systemd's units, which are restarted, and reported when that fails.
 //! * [`mod@libvirt`]: libvirt.so, opened at run time.
 //! * [`mod@agent`]: the host's own word: that it is being shut down, and whether its nova-compute may start.
@@ -21,6 +22,7 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 pub mod agent;
+pub mod guests;
 pub mod instances;
 pub mod libvirt;
 pub mod processes;

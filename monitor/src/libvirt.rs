@@ -1,19 +1,22 @@
 //! libvirt, opened at run time: hosts without it need no library, and only the role that watches VMs loads it.
 //!
 //! ```text
-//!  Libvirt (Hypervisor) ──► Connection ──► Library: libvirt.so, the one place with `unsafe`
+//!  Libvirt (Hypervisor) ──► Connection ──► Library: libvirt.so and libvirt-qemu.so, the place with `unsafe`
 //!                             ▲
 //!  one thread of libvirt's event loop, for all events of all connections
 //! ```
 //!
-//! Calls block, so each is made off the runtime's thread, one at a time: a libvirtd that hangs holds one thread, and
-//! whoever waits for it is told so after a while.
+//! Calls block, so each is made off the runtime's thread, one at a time, and those to agents beside one another, a few
+//! at once: a libvirtd that hangs holds few threads, and whoever waits for it is told so after a while.
 
+mod channels;
 mod library;
 
-use crate::instances::{Connected, Domain, Heard, Hypervisor, HypervisorError, Link, Off};
+use crate::instances::{
+    AgentSaid, Connected, Domain, Guest, Heard, Hypervisor, HypervisorError, Link, Off,
+};
 use async_trait::async_trait;
-use library::{Connection, Failure, Library, Listed, NO_DOMAIN};
+use library::{Access, AgentLibrary, Connection, Failure, Library, Listed, NO_DOMAIN, Seen};
 use ports::{Clock, within};
 use recovery::ServerId;
 use std::{
@@ -23,15 +26,21 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
 /// Events that may wait for us; what comes beyond is found by listing.
 const HEARD_MOST: usize = 1024;
 /// For one call.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// For a look at one VM.
+const GUEST_DEADLINE: Duration = Duration::from_secs(5);
+/// Agents that are asked at once. libvirtd takes five calls of a client (`max_client_requests`), and one must be left to
+/// list.
+const AGENTS_AT_ONCE: usize = 4;
 /// `VIR_ERR_AUTH_FAILED`, `VIR_ERR_AUTH_CANCELLED`
 const AUTH: [i32; 2] = [45, 79];
-/// `VIR_DOMAIN_PAUSED`, `VIR_DOMAIN_SHUTOFF`
+/// `VIR_DOMAIN_RUNNING`, `VIR_DOMAIN_PAUSED`, `VIR_DOMAIN_SHUTOFF`
+const RUNNING: i32 = 1;
 const PAUSED: i32 = 3;
 const SHUTOFF: i32 = 5;
 
@@ -39,16 +48,23 @@ const SHUTOFF: i32 = 5;
 #[derive(Clone, Debug)]
 pub struct Libvirt {
     uri: String,
+    access: Access,
     clock: Arc<dyn Clock>,
     /// One call at a time.
-    turn: Arc<Mutex<()>>,
+    turn: Arc<Semaphore>,
 }
 
 impl Libvirt {
     /// libvirt at `uri`, as `[libvirt] connection_uri` has it. Nothing is opened yet.
     #[must_use]
     pub fn new(uri: String, clock: Arc<dyn Clock>) -> Self {
-        Self { uri, clock, turn: Arc::default() }
+        Self { uri, access: Access::Look, clock, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// The same for who asks agents, too, which takes the right to change VMs.
+    #[must_use]
+    pub fn for_guests(uri: String, clock: Arc<dyn Clock>) -> Self {
+        Self { access: Access::Ask, ..Self::new(uri, clock) }
     }
 }
 
@@ -59,20 +75,26 @@ impl Hypervisor for Libvirt {
         let (heard, hearing) = mpsc::channel(HEARD_MOST);
         let missed = Arc::new(AtomicBool::new(false));
         let overflowed = Arc::clone(&missed);
+        let access = self.access;
         let open = move || {
             let library = Library::loaded().map_err(HypervisorError::NoLibrary)?;
+            if access == Access::Ask {
+                // Said now, and not at the first agent.
+                AgentLibrary::loaded().map_err(HypervisorError::NoLibrary)?;
+            }
             let tell = move |said: Heard| {
                 // The end of the connection is heard by the channel's, if it has no room.
                 if heard.try_send(said).is_err() {
                     overflowed.store(true, Ordering::SeqCst);
                 }
             };
-            Connection::open(library, &uri, Box::new(tell))
+            Connection::open(library, &uri, access, Box::new(tell))
                 .map_err(|failure| no_connection(uri, failure))
         };
-        let connection = Some(Arc::new(call(&*self.clock, &self.turn, open).await?));
+        let connection = Some(Arc::new(call(&*self.clock, &self.turn, DEADLINE, open).await?));
         let (clock, turn) = (Arc::clone(&self.clock), Arc::clone(&self.turn));
-        let link = Arc::new(LibvirtLink { connection, clock, turn, missed });
+        let agents = Arc::new(Semaphore::new(AGENTS_AT_ONCE));
+        let link = Arc::new(LibvirtLink { connection, clock, turn, agents, missed });
         Ok(Connected { link, heard: hearing })
     }
 }
@@ -90,7 +112,9 @@ struct LibvirtLink {
     /// Always there, but for the moment of its end.
     connection: Option<Arc<Connection>>,
     clock: Arc<dyn Clock>,
-    turn: Arc<Mutex<()>>,
+    turn: Arc<Semaphore>,
+    /// For what is asked of one VM: one that hangs is in nobody else's way.
+    agents: Arc<Semaphore>,
     missed: Arc<AtomicBool>,
 }
 
@@ -102,7 +126,7 @@ impl Link for LibvirtLink {
             let listed = connection.list().map_err(failed)?;
             Ok(listed.into_iter().map(domain).collect())
         };
-        call(&*self.clock, &self.turn, list).await
+        call(&*self.clock, &self.turn, DEADLINE, list).await
     }
 
     async fn domain(&self, server: &ServerId) -> Result<Option<Domain>, HypervisorError> {
@@ -112,7 +136,31 @@ impl Link for LibvirtLink {
             Err(failure) if failure.code == NO_DOMAIN => Ok(None),
             Err(failure) => Err(failed(failure)),
         };
-        call(&*self.clock, &self.turn, look).await
+        call(&*self.clock, &self.turn, DEADLINE, look).await
+    }
+
+    async fn guest(&self, server: &ServerId) -> Result<Option<Guest>, HypervisorError> {
+        let (connection, server) = (self.connection()?, server.clone());
+        let look = move || match connection.see(server.as_str()) {
+            Ok(seen) => Ok(Some(guest(seen))),
+            Err(failure) if failure.code == NO_DOMAIN => Ok(None),
+            Err(failure) => Err(failed(failure)),
+        };
+        call(&*self.clock, &self.agents, GUEST_DEADLINE, look).await
+    }
+
+    async fn ask_agent(
+        &self,
+        server: &ServerId,
+        command: &str,
+        patience: Duration,
+    ) -> Result<AgentSaid, HypervisorError> {
+        let (connection, server) = (self.connection()?, server.clone());
+        let command = serde_json::json!({ "execute": command }).to_string();
+        let ask = move || Ok(said(connection.ask_agent(server.as_str(), &command, patience)));
+        // libvirt speaks with the agent before it passes the command on, and has a patience of its own for that: 10 s for
+        // one that hangs, and 5 s later on.
+        call(&*self.clock, &self.agents, patience + DEADLINE, ask).await
     }
 
     fn missed_something(&self) -> bool {
@@ -153,6 +201,28 @@ fn domain(listed: Listed) -> Domain {
     }
 }
 
+fn guest(seen: Seen) -> Guest {
+    Guest {
+        run: seen.listed.run,
+        is_running: seen.listed.state == RUNNING,
+        is_busy: seen.has_job,
+        channels: channels::channels(&seen.xml),
+    }
+}
+
+/// libvirt's numbers for an agent that does not answer: `VIR_ERR_AGENT_UNRESPONSIVE`, `…_UNSYNCED`,
+/// `…_COMMAND_TIMEOUT` (since 11.2); for one that answers that it cannot: `VIR_ERR_INTERNAL_ERROR`,
+/// `VIR_ERR_AGENT_COMMAND_FAILED` (since 11.2). Anything else, as a VM that another call of libvirt's holds, tells nothing
+/// of the agent.
+fn said(outcome: Result<(), Failure>) -> AgentSaid {
+    match outcome {
+        Ok(()) => AgentSaid::Answered,
+        Err(Failure { code: 86 | 97 | 112, message }) => AgentSaid::Silent(message),
+        Err(Failure { code: 1 | 113, message }) => AgentSaid::Refused(message),
+        Err(Failure { message, .. }) => AgentSaid::Unknown(message),
+    }
+}
+
 /// `virDomainShutoffReason`
 fn off(reason: i32) -> Off {
     match reason {
@@ -168,16 +238,17 @@ fn off(reason: i32) -> Off {
     }
 }
 
-/// Makes a call that blocks, when its turn comes.
+/// Makes a call that blocks, when there is a place for it.
 async fn call<T: Send + 'static>(
     clock: &dyn Clock,
-    turn: &Arc<Mutex<()>>,
+    places: &Arc<Semaphore>,
+    deadline: Duration,
     work: impl FnOnce() -> Result<T, HypervisorError> + Send + 'static,
 ) -> Result<T, HypervisorError> {
-    let turn = Arc::clone(turn);
+    let places = Arc::clone(places);
     let call = async move {
-        let held = turn.lock_owned().await;
-        // The turn ends with the call, even if nobody waits for it any more.
+        let held = places.acquire_owned().await;
+        // The place is free when the call ends, even if nobody waits for it any more.
         let work = move || {
             let done = work();
             drop(held);
@@ -187,6 +258,6 @@ async fn call<T: Send + 'static>(
             |error: tokio::task::JoinError| Err(HypervisorError::Failed(format!("{error}")));
         tokio::task::spawn_blocking(work).await.unwrap_or_else(broke)
     };
-    let hangs = Err(HypervisorError::Hangs(DEADLINE.as_secs()));
-    within(clock, DEADLINE, call).await.unwrap_or(hangs)
+    let hangs = Err(HypervisorError::Hangs(deadline.as_secs()));
+    within(clock, deadline, call).await.unwrap_or(hangs)
 }

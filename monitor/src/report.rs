@@ -31,6 +31,8 @@ pub enum Claim {
     InstancePaused,
     /// Something happened to the VM, in this run of it (libvirt's number; none if it was not known).
     InstanceRan { run: Option<u32> },
+    /// The VM runs, in this run of it, and its agent does not answer.
+    GuestSilent { run: u32 },
     /// The process is missing, and could not be restarted.
     ProcessMissing,
 }
@@ -73,6 +75,7 @@ impl Claim {
             Self::InstanceStopped { .. } | Self::InstancePaused | Self::InstanceRan { .. } => {
                 Watched::Instances
             }
+            Self::GuestSilent { .. } => Watched::Guests,
             Self::ProcessMissing => Watched::Processes,
         }
     }
@@ -85,6 +88,7 @@ impl Claim {
             Self::InstanceStopped { .. }
             | Self::InstancePaused
             | Self::InstanceRan { .. }
+            | Self::GuestSilent { .. }
             | Self::ProcessMissing => true,
         }
     }

@@ -50,8 +50,20 @@ impl World for Node {
         Arc::new(Libvirt::new(self.uri.clone(), Arc::new(SystemClock)))
     }
 
+    fn hypervisor_for_guests(&self) -> Arc<dyn Hypervisor> {
+        Arc::new(Libvirt::for_guests(self.uri.clone(), Arc::new(SystemClock)))
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)
+    }
+
+    async fn start_guest(&self, vm: &str) {
+        self.does(&["start", vm, "persistent", "guest"]).await;
+    }
+
+    async fn hang_agent(&self, vm: &str) {
+        self.does(&["hang-agent", vm]).await;
     }
 
     async fn start(&self, vm: &str, is_persistent: bool) {

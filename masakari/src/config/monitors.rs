@@ -1,10 +1,12 @@
-//! `[api]`, `[callback]`, `[libvirt]`, `[process]`: what a monitor is, whom it watches, and how it reports.
+//! `[api]`, `[callback]`, `[libvirt]`, `[introspectiveinstancemonitor]`, `[process]`: what a monitor is, whom it watches, and how it
+//! reports.
 
 use super::Configuration;
 use crate::monitor_role::Role;
 use anyhow::anyhow;
 use monitor::{
     SendingConfig,
+    guests::{Asking, Commands, GuestsConfig, Patience},
     processes::{Bus, Limits, ProcessesConfig},
 };
 use openstack::{AuthConfig, Interface};
@@ -14,6 +16,9 @@ use std::{path::PathBuf, time::Duration};
 
 /// In the folder of each monitor: who connects is told how it stands.
 pub(crate) const STATUS_SOCKET: &str = "status.sock";
+const GUESTS: &str = "introspectiveinstancemonitor";
+const SOCKETS: &str = "qemu_guest_agent_sock_path";
+const COMMANDS: &str = "guest_monitoring_commands";
 
 /// How a monitor comes to Masakari.
 #[derive(Debug)]
@@ -114,6 +119,28 @@ impl Configuration {
     fn process_s(&self, name: &str, least: u64) -> Duration {
         let seconds = u64::try_from(self.values.get::<i64>("process", name)).unwrap_or(0);
         Duration::from_secs(seconds.max(least))
+    }
+
+    /// How guests are watched on the host called `hostname`.
+    pub(crate) fn guests(&self, hostname: String) -> anyhow::Result<(GuestsConfig, Asking)> {
+        let number = |name| self.values.get::<u32>(GUESTS, name);
+        let seconds = |name| Duration::from_secs(number(name).into());
+        let pattern = self.text(GUESTS, SOCKETS).unwrap_or_default();
+        let names: Vec<String> = self.values.get(GUESTS, COMMANDS);
+        let asking = Asking {
+            socket: pattern.parse().map_err(|error| {
+                let hint = "it is a regular expression as Python's, without its look-around and back-references";
+                self.wrong(GUESTS, SOCKETS, format!("= {pattern:?} cannot be read ({error}); {hint}"))
+            })?,
+            patience: seconds("guest_monitoring_timeout"),
+            commands: Commands::named(&names).map_err(|why| self.wrong(GUESTS, COMMANDS, why))?,
+        };
+        let patience = Patience {
+            threshold: number("guest_monitoring_failure_threshold"),
+            shutdown: seconds("guest_shutdown_timeout"),
+        };
+        let interval = seconds("guest_monitoring_interval");
+        Ok((GuestsConfig { hostname, interval, patience }, asking))
     }
 
     /// Where the monitor called `program` keeps what must outlive it.
@@ -259,6 +286,46 @@ mod tests {
         ] {
             let error = Configuration::of_text(file).masakari_access().unwrap_err().to_string();
             assert!(error.starts_with(&format!("[api] {option} is not set")), "{error}");
+        }
+    }
+
+    #[test]
+    fn guests_are_watched_by_pythons_options_and_defaults() {
+        let (config, asking) = Configuration::of_text("").guests("cmp1".into()).unwrap();
+        let expected = Patience { threshold: 3, shutdown: Duration::from_secs(75) };
+        assert_eq!((config.interval, config.patience), (Duration::from_secs(10), expected));
+        assert_eq!(asking.patience, Duration::from_secs(2));
+        // As Nova names it.
+        let socket = "/var/lib/libvirt/qemu/org.qemu.guest_agent.0.instance-00000004.sock";
+        assert!(asking.socket.is_match(socket));
+        assert!(!asking.socket.is_match("/var/lib/libvirt/qemu/other.instance-00000004.sock"));
+
+        let file = "[introspectiveinstancemonitor]\nguest_monitoring_interval = 30\n\
+            guest_monitoring_timeout = 4\nguest_monitoring_failure_threshold = 5\n\
+            guest_shutdown_timeout = 200\nqemu_guest_agent_sock_path = /run/ga\\..*\n\
+            guest_monitoring_commands = guest-get-fsinfo,guest-info\n";
+        let (config, asking) = Configuration::of_text(file).guests("cmp1".into()).unwrap();
+        let expected = Patience { threshold: 5, shutdown: Duration::from_secs(200) };
+        assert_eq!((config.interval, config.patience), (Duration::from_secs(30), expected));
+        assert_eq!(
+            (asking.patience, asking.socket.as_str()),
+            (Duration::from_secs(4), r"/run/ga\..*")
+        );
+        let names = ["guest-get-fsinfo", "guest-info"].map(str::to_owned);
+        assert_eq!(asking.commands, Commands::named(&names).unwrap());
+    }
+
+    #[test]
+    fn what_no_guest_can_be_asked_by_is_refused_by_its_option() {
+        for (line, said) in [
+            ("guest_monitoring_commands = guest-exec", "guest-get-fsinfo"),
+            ("qemu_guest_agent_sock_path = /a(?!b)", "look-around"),
+        ] {
+            let file = format!("[introspectiveinstancemonitor]\n{line}\n");
+            let error = Configuration::of_text(&file).guests("cmp1".into()).unwrap_err();
+            let option = line.split(' ').next().unwrap();
+            let told = error.to_string();
+            assert!(told.contains(option) && told.contains(said), "{told}");
         }
     }
 }

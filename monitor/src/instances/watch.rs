@@ -3,6 +3,7 @@
 use super::{
     Connected, Domain, Event, Heard, Hypervisor, HypervisorError, Link,
     event::{Turn, subject},
+    hypervisor::connected,
     roll::{Away, End, Missing, Roll},
 };
 use crate::{
@@ -18,10 +19,6 @@ use std::{
     time::Duration,
 };
 
-/// The first wait before libvirt is asked again; it doubles.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Who died meanwhile is found no later; and to try costs next to nothing.
-const PAUSE_MOST: Duration = Duration::from_secs(2);
 /// How often what runs is listed, though events tell it.
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// The longest that the loop needs to turn: a list, and calls to libvirt that end by their deadlines.
@@ -91,7 +88,7 @@ fn holds(claim: Claim, domain: Option<&Domain>) -> Look {
             Look::Holds
         }
         Claim::InstanceRan { .. } => Look::Gone("that run of the VM has ended".into()),
-        Claim::ProcessMissing => Look::Gone("it is not about a VM".into()),
+        Claim::GuestSilent { .. } | Claim::ProcessMissing => Look::Gone("it is not about whether the VM runs".into()),
     }
 }
 
@@ -115,7 +112,7 @@ impl Watch {
         let mut away = Away::Ourselves;
         let mut roll = self.restored().await;
         loop {
-            let connected = self.connect().await;
+            let connected = connected(&*self.hypervisor, &self.mark, &*self.clock, &*self.entropy).await;
             let link = Arc::clone(&connected.link);
             self.watcher.set(Some(Arc::clone(&link)));
             let why = self.listen(connected, &mut roll, away).await;
@@ -123,30 +120,6 @@ impl Watch {
             self.mark.troubled(&why);
             tracing::warn!("Libvirt Connection Closed Unexpectedly. ({why})");
             away = Away::Libvirtd;
-        }
-    }
-
-    /// Connects, however long that takes; one line says that it does not work, and each line more another reason.
-    async fn connect(&self) -> Connected {
-        let began = self.clock.boot();
-        let (mut pause, mut told): (Duration, Option<HypervisorError>) = (PAUSE, None);
-        loop {
-            let error = match self.hypervisor.connect().await {
-                Ok(connected) => {
-                    let s = self.clock.boot().since(began).as_secs();
-                    let after = told.map_or(String::new(), |_| format!(" after {s} s"));
-                    tracing::info!("libvirt is connected{after}");
-                    return connected;
-                }
-                Err(error) => error,
-            };
-            if told.as_ref() != Some(&error) {
-                tracing::warn!("Error from libvirt : {error}; it is tried again until it works");
-            }
-            self.mark.troubled(error.to_string());
-            told = Some(error);
-            self.clock.sleep(self.entropy.jitter(pause)).await;
-            pause = (pause * 2).min(PAUSE_MOST);
         }
     }
 

@@ -1,4 +1,5 @@
-//! libvirt.so itself: the functions that are called, and what makes calling them sound. All `unsafe` of this room is here.
+//! libvirt.so itself: the functions that are called, and what makes calling them sound. All `unsafe` of this room is here and in
+//! [`mod@agent`].
 //!
 //! * The library is opened once and never closed: its event loop runs in it until the process ends.
 //! * A [`Connection`] holds one reference of a `virConnectPtr`, which libvirt lets any thread use. Its callbacks are
@@ -7,6 +8,10 @@
 //!   callback can come any more.
 //! * A `virDomainPtr` lives within one function. Strings of libvirt's are copied before it is called again.
 #![expect(unsafe_code, reason = "a C library is called")]
+
+mod agent;
+
+pub(super) use agent::{AgentLibrary, Seen};
 
 use crate::instances::{Event, Heard, event::What};
 use libloading::Library as Shared;
@@ -50,6 +55,14 @@ struct VirError {
     code: c_int,
     domain: c_int,
     message: *const c_char,
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    Look,
+    /// Agents, too, which takes the right to change domains.
+    Ask,
 }
 
 /// Why libvirt refused.
@@ -111,6 +124,8 @@ functions! {
     virDomainGetID: fn(Dom) -> c_uint;
     virDomainGetState: fn(Dom, *mut c_int, *mut c_int, c_uint) -> c_int;
     virDomainIsPersistent: fn(Dom) -> c_int;
+    virDomainGetXMLDesc: fn(Dom, c_uint) -> *mut c_char;
+    virDomainGetJobInfo: fn(Dom, *mut agent::JobInfo) -> c_int;
 }
 
 unsafe extern "C" {
@@ -263,13 +278,21 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Connects to read only; `tell` gets what is heard, in libvirt's thread, which it must not hold up.
-    pub(super) fn open(library: &'static Library, uri: &str, tell: Tell) -> Result<Self, Failure> {
+    /// Connects; `tell` gets what is heard, in libvirt's thread, which it must not hold up.
+    pub(super) fn open(
+        library: &'static Library,
+        uri: &str,
+        access: Access,
+        tell: Tell,
+    ) -> Result<Self, Failure> {
         let no_uri = |_| Failure { code: 0, message: "it holds a zero".into() };
         let uri = CString::new(uri).map_err(no_uri)?;
+        let flags = match access {
+            Access::Look => READ_ONLY,
+            Access::Ask => 0,
+        };
         // SAFETY: the text outlives the call; without credentials libvirt asks nobody.
-        let conn =
-            unsafe { (library.virConnectOpenAuth)(uri.as_ptr(), ptr::null_mut(), READ_ONLY) };
+        let conn = unsafe { (library.virConnectOpenAuth)(uri.as_ptr(), ptr::null_mut(), flags) };
         if conn.is_null() {
             return Err(library.failure());
         }
@@ -351,18 +374,28 @@ impl Connection {
 
     /// One domain.
     pub(super) fn look_up(&self, uuid: &str) -> Result<Listed, Failure> {
+        // SAFETY: the domain is libvirt's.
+        self.with(uuid, |domain| unsafe { self.libvirt.listed(domain) })
+    }
+
+    /// Does something with one domain, which is given back afterwards.
+    fn with<T>(
+        &self,
+        uuid: &str,
+        work: impl FnOnce(Dom) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let no_uuid = |_| Failure { code: 0, message: "it holds a zero".into() };
         let uuid = CString::new(uuid).map_err(no_uuid)?;
-        // SAFETY: the text outlives the call; the domain is given back after its last use.
-        unsafe {
-            let domain = (self.libvirt.virDomainLookupByUUIDString)(self.conn, uuid.as_ptr());
-            if domain.is_null() {
-                return Err(self.libvirt.failure());
-            }
-            let listed = self.libvirt.listed(domain);
-            (self.libvirt.virDomainFree)(domain);
-            listed
+        // SAFETY: the text outlives the call.
+        let domain =
+            unsafe { (self.libvirt.virDomainLookupByUUIDString)(self.conn, uuid.as_ptr()) };
+        if domain.is_null() {
+            return Err(self.libvirt.failure());
         }
+        let done = work(domain);
+        // SAFETY: it is ours, and this is its last use.
+        unsafe { (self.libvirt.virDomainFree)(domain) };
+        done
     }
 }
 

@@ -3,21 +3,50 @@
 use crate::suite::{self, World};
 use async_trait::async_trait;
 use monitor::instances::{
-    Connected, Domain, Event, Heard, Hypervisor, HypervisorError, Link, Off, event::What,
+    AgentSaid, Channel, Connected, Domain, Event, Guest, Heard, Hypervisor, HypervisorError, Link,
+    Off, event::What,
 };
 use ports::Clock;
 use recovery::ServerId;
 use sim::SimClock;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::sync::mpsc;
 
+/// What agents have.
+const ABLE: [&str; 3] = ["guest-get-fsinfo", "guest-get-time", "guest-ping"];
+/// How long an agent thinks.
+const THINKS: Duration = Duration::from_millis(5);
+/// How long libvirt bears one that hangs, whatever it is told.
+const BEARS: Duration = Duration::from_secs(5);
+
+/// How a guest's agent is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Agent {
+    Lives,
+    /// It has its channel open, and says nothing.
+    Hangs,
+    /// Nobody has the channel open.
+    Closed,
+    /// libvirt cannot ask it: something else holds the VM.
+    Held,
+}
+
 #[derive(Debug, Default)]
 struct State {
     domains: BTreeMap<String, Domain>,
+    agents: BTreeMap<String, Agent>,
+    /// Those that are moved or saved.
+    busy: BTreeSet<String>,
+    /// What no agent can any more.
+    unable: BTreeSet<String>,
+    asked: Vec<(u64, String, String)>,
+    looks: usize,
+    under_way: usize,
+    under_way_most: usize,
     runs: u32,
     is_down: bool,
     hearing: Vec<mpsc::Sender<Heard>>,
@@ -63,6 +92,43 @@ impl Fake {
         let mut state = self.state.lock().unwrap();
         state.hearing.clear();
         state.missed = true;
+    }
+
+    /// A VM has an agent from now on, and it is so.
+    pub(crate) fn agent(&self, vm: &str, agent: Agent) {
+        self.state.lock().unwrap().agents.insert(vm.to_owned(), agent);
+    }
+
+    /// It is moved or saved, or not any more.
+    pub(crate) fn busy(&self, vm: &str, is_busy: bool) {
+        let mut state = self.state.lock().unwrap();
+        if is_busy {
+            state.busy.insert(vm.to_owned())
+        } else {
+            state.busy.remove(vm)
+        };
+    }
+
+    /// No agent can do it any more.
+    pub(crate) fn unable(&self, command: &str) {
+        self.state.lock().unwrap().unable.insert(command.to_owned());
+    }
+
+    /// When agents were asked and what, in milliseconds of the clock.
+    pub(crate) fn asked(&self, vm: &str, command: &str) -> Vec<u64> {
+        let state = self.state.lock().unwrap();
+        let asked = state.asked.iter().filter(|(_, who, what)| who == vm && what == command);
+        asked.map(|(at, ..)| *at).collect()
+    }
+
+    /// How often guests were looked at.
+    pub(crate) fn looks(&self) -> usize {
+        self.state.lock().unwrap().looks
+    }
+
+    /// How many were asked at once at most.
+    pub(crate) fn asked_at_once(&self) -> usize {
+        self.state.lock().unwrap().under_way_most
     }
 
     fn ends(&self, vm: &str, off: Off, detail: i32) {
@@ -118,6 +184,54 @@ impl Link for FakeLink {
         self.with(|state| state.domains.get(server.as_str()).cloned())
     }
 
+    async fn guest(&self, server: &ServerId) -> Result<Option<Guest>, HypervisorError> {
+        self.with(|state| {
+            state.looks += 1;
+            let domain = state.domains.get(server.as_str())?;
+            let channel = |agent: &Agent| {
+                let socket = format!("/agents/{}.sock", domain.name);
+                Channel { socket, is_open: Some(*agent != Agent::Closed) }
+            };
+            Some(Guest {
+                run: domain.run,
+                is_running: domain.run.is_some() && !domain.is_paused,
+                is_busy: state.busy.contains(server.as_str()),
+                channels: state.agents.get(server.as_str()).map(channel).into_iter().collect(),
+            })
+        })
+    }
+
+    async fn ask_agent(
+        &self,
+        server: &ServerId,
+        command: &str,
+        patience: Duration,
+    ) -> Result<AgentSaid, HypervisorError> {
+        let at = self.fake.clock.boot().0;
+        let agent = self.with(|state| {
+            state.asked.push((at, server.to_string(), command.to_owned()));
+            state.under_way += 1;
+            state.under_way_most = state.under_way_most.max(state.under_way);
+            state.agents.get(server.as_str()).copied()
+        })?;
+        let hangs = agent == Some(Agent::Hangs);
+        self.fake.clock.sleep(if hangs { patience.max(BEARS) } else { THINKS }).await;
+        self.with(|state| {
+            state.under_way -= 1;
+            let is_paused = state.domains.get(server.as_str()).is_none_or(|vm| vm.is_paused);
+            match agent {
+                None | Some(Agent::Held) => AgentSaid::Unknown("nobody knows".into()),
+                Some(_) if is_paused => AgentSaid::Unknown("the VM does not run".into()),
+                Some(Agent::Hangs | Agent::Closed) => AgentSaid::Silent("nothing".into()),
+                Some(Agent::Lives) if state.unable.contains(command) => {
+                    AgentSaid::Refused("it cannot".into())
+                }
+                Some(Agent::Lives) if ABLE.contains(&command) => AgentSaid::Answered,
+                Some(Agent::Lives) => AgentSaid::Refused("no such command".into()),
+            }
+        })
+    }
+
     fn missed_something(&self) -> bool {
         std::mem::take(&mut self.fake.state.lock().unwrap().missed)
     }
@@ -129,8 +243,21 @@ impl World for Fake {
         Arc::new(self.clone())
     }
 
+    fn hypervisor_for_guests(&self) -> Arc<dyn Hypervisor> {
+        Arc::new(self.clone())
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(self.clock)
+    }
+
+    async fn start_guest(&self, vm: &str) {
+        self.start(vm, true).await;
+        self.agent(vm, Agent::Lives);
+    }
+
+    async fn hang_agent(&self, vm: &str) {
+        self.agent(vm, Agent::Hangs);
     }
 
     async fn start(&self, vm: &str, is_persistent: bool) {

@@ -1,8 +1,12 @@
-//! Watching VMs: Python's own answers to recorded events of a real libvirt, the roll, and whole lives of a hypervisor in
-//! memory, which passes the same suite as the real one (`libvirt/run`).
+//! Watching VMs and the guests in them: Python's own answers to recorded events of a real libvirt, the roll, and whole
+//! lives of a hypervisor in memory, which passes the same suite as the real one (`libvirt/run`).
 #![cfg(test)]
 
 mod fake;
+#[path = "../guests/machine.rs"]
+mod guests_machine;
+#[path = "../guests/rounds.rs"]
+mod guests_rounds;
 mod recorded;
 mod roll;
 mod suite;

@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use monitor::instances::{
-    Connected, Domain, Event, Heard, Hypervisor, HypervisorError, Off, event::What,
+    AgentSaid, Connected, Domain, Event, Guest, Heard, Hypervisor, HypervisorError, Off,
+    event::What,
 };
 use ports::{Clock, within};
 use recovery::ServerId;
@@ -12,12 +13,24 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 /// As long as anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// As long as a guest may take to boot, where its processor is emulated.
+const BOOT: Duration = Duration::from_secs(240);
+/// As long as an agent may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+const PING: &str = "guest-ping";
+
 /// A host on which things happen. VMs are called by their UUIDs.
 #[async_trait]
 pub(crate) trait World: Send + Sync + Debug {
     fn hypervisor(&self) -> Arc<dyn Hypervisor>;
+    /// The same for who asks agents, too.
+    fn hypervisor_for_guests(&self) -> Arc<dyn Hypervisor>;
     fn clock(&self) -> Arc<dyn Clock>;
     async fn start(&self, vm: &str, is_persistent: bool);
+    /// One with a system that boots, and an agent in it.
+    async fn start_guest(&self, vm: &str);
+    /// Its agent stands still.
+    async fn hang_agent(&self, vm: &str);
     /// Its process is killed.
     async fn kill(&self, vm: &str);
     /// It is stopped on purpose.
@@ -46,6 +59,7 @@ pub(crate) async fn all<W: World>(new: impl AsyncFn() -> W) {
     hears_a_reset(&new().await).await;
     knows_when_the_daemon_goes_and_comes_back(&new().await).await;
     sees_who_died_while_the_daemon_was_away(&new().await).await;
+    tells_which_agent_answers(&new().await).await;
 }
 
 async fn connected(world: &dyn World) -> Connected {
@@ -190,4 +204,58 @@ async fn sees_who_died_while_the_daemon_was_away(world: &dyn World) {
     let third = connected(world).await;
     // A daemon forgets why when it is begun anew.
     assert_eq!(domain(&third, VM1).await.unwrap().off, Some(Off::Unknown));
+}
+
+async fn guest(connected: &Connected, vm: &str) -> Guest {
+    connected.link.guest(&ServerId::new(vm)).await.unwrap().unwrap()
+}
+
+async fn asked(connected: &Connected, vm: &str, command: &str) -> AgentSaid {
+    connected.link.ask_agent(&ServerId::new(vm), command, ANSWER).await.unwrap()
+}
+
+/// Asks until the agent of VM1 says what `is_awaited`.
+async fn says(world: &dyn World, connected: &Connected, is_awaited: impl Fn(&AgentSaid) -> bool) {
+    let clock = world.clock();
+    let said = within(&*clock, BOOT, async {
+        while !is_awaited(&asked(connected, VM1, PING).await) {
+            world.clock().sleep(Duration::from_millis(300)).await;
+        }
+    });
+    said.await.expect("the agent never says it");
+}
+
+async fn tells_which_agent_answers(world: &dyn World) {
+    world.start_guest(VM1).await;
+    world.start(VM2, true).await;
+    let connected = &world.hypervisor_for_guests().connect().await.unwrap();
+
+    let without = guest(connected, VM2).await;
+    assert_eq!((without.is_running, without.is_busy), (true, false));
+    assert_eq!(without.channels, [], "it has no channel");
+    let said = asked(connected, VM2, PING).await;
+    assert!(matches!(said, AgentSaid::Unknown(_)), "nobody to be missed: {said:?}");
+    let nobody = ServerId::new("11111111-2222-3333-4444-00000000dead");
+    assert_eq!(connected.link.guest(&nobody).await.unwrap(), None);
+
+    // It is silent while it boots; then it answers.
+    says(world, connected, |said| *said == AgentSaid::Answered).await;
+    let with = guest(connected, VM1).await;
+    assert_eq!((with.run, with.is_running), (domain(connected, VM1).await.unwrap().run, true));
+    let open: Vec<_> = with.channels.iter().map(|channel| channel.is_open).collect();
+    assert_eq!(open, [Some(true)]);
+    assert_eq!(asked(connected, VM1, "guest-get-time").await, AgentSaid::Answered);
+    let said = asked(connected, VM1, "guest-sing").await;
+    assert!(matches!(said, AgentSaid::Refused(_)), "{said:?}");
+
+    world.pause(VM1).await;
+    assert!(!guest(connected, VM1).await.is_running);
+    let said = asked(connected, VM1, PING).await;
+    assert!(matches!(said, AgentSaid::Unknown(_)), "a paused VM tells nothing: {said:?}");
+    world.resume(VM1).await;
+
+    world.hang_agent(VM1).await;
+    says(world, connected, |said| matches!(said, AgentSaid::Silent(_))).await;
+    let channels = guest(connected, VM1).await.channels;
+    assert_eq!(channels[0].is_open, Some(true), "it hangs with its channel open");
 }

@@ -5,8 +5,6 @@ use oslo::config::{Kind, Opt};
 use super::why::{PYTHON, TLS_SAFE};
 
 const HOST: &str = "hosts are not watched by this version: use Python's masakari-hostmonitor";
-const GUESTS: &str =
-    "guests are not watched by this version: use Python's masakari-introspectiveinstancemonitor";
 const NO_CERTIFICATE: &str = "no certificate is shown to Keystone or Masakari";
 const PROXY: &str = "it is about Python's HTTP client";
 
@@ -76,10 +74,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("host", "restrict_to_remotes", Kind::Bool).default("false").ignored(HOST),
     Opt::new("host", "stonith_wait", Kind::INT).default("30").ignored(HOST),
     Opt::new("host", "tcpdump_timeout", Kind::INT).default("5").ignored(HOST),
-    Opt::new("introspectiveinstancemonitor", "guest_monitoring_failure_threshold", Kind::INT).default("3").ignored(GUESTS),
-    Opt::new("introspectiveinstancemonitor", "guest_monitoring_interval", Kind::INT).default("10").ignored(GUESTS),
-    Opt::new("introspectiveinstancemonitor", "guest_monitoring_timeout", Kind::INT).default("2").ignored(GUESTS),
-    Opt::new("introspectiveinstancemonitor", "qemu_guest_agent_sock_path", Kind::Str).default("/var/lib/libvirt/qemu/org\\.qemu\\.guest_agent\\..*\\.instance-.*\\.sock").ignored(GUESTS),
+    Opt::new("introspectiveinstancemonitor", "guest_monitoring_failure_threshold", Kind::Int { min: 0, max: 1_000_000 }).default("3").help("A guest whose agent does not answer for two rounds more than this is reported"),
+    Opt::new("introspectiveinstancemonitor", "guest_monitoring_interval", Kind::Int { min: 1, max: 86_400 }).default("10").help("From one round to the next, in seconds"),
+    Opt::new("introspectiveinstancemonitor", "guest_monitoring_timeout", Kind::Int { min: 1, max: 600 }).default("2").help("How many seconds an agent may take to answer"),
+    Opt::new("introspectiveinstancemonitor", "qemu_guest_agent_sock_path", Kind::Str).default("/var/lib/libvirt/qemu/org\\.qemu\\.guest_agent\\..*\\.instance-.*\\.sock").help("Which channels of a VM are its agent's: a regular expression for the beginning of the socket's path"),
     Opt::new("kubernetes", "monitoring_node_labels", Kind::Str).default("").ignored(HOST),
     Opt::new("process", "api_retry_interval", Kind::INT).default("10").help("The longest pause in seconds between two tries to report a process; the first ones are shorter"),
     Opt::new("process", "api_retry_max", Kind::INT).default("12").ignored("what Masakari acts on is tried until it is answered"),

@@ -51,6 +51,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("ha", "nova_calls", Kind::Int { min: 1, max: 1000 })
         .default("32")
         .help("The most calls in flight at Nova that change servers"),
+    Opt::new("introspectiveinstancemonitor", "guest_monitoring_commands", Kind::List)
+        .default("")
+        .help("What an agent is asked in each round beyond a ping, `guest-get-fsinfo` for example, four at most: one that it has answered and does not any more counts as its silence"),
+    Opt::new("introspectiveinstancemonitor", "guest_shutdown_timeout", Kind::Int { min: 0, max: 86_400 })
+        .default("75")
+        .help("An agent that has closed its channel, as it does when its VM is shut down, is not reported sooner than after so many seconds; more than shutdown_timeout of your nova.conf"),
     Opt::new("recovery", "auto_within_segment", Kind::Bool)
         .default("false")
         .help("Where Nova chooses the hosts (`auto`), send each VM to a host of the segment"),
