@@ -7,8 +7,8 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use monitor::{
-    Sender, SendingConfig,
-    guests::{Asker, Asking, CommandRefused, Commands, GuestsConfig, Patience, Rounds},
+    Board, Sender, SendingConfig,
+    guests::{Asker, Asking, CommandRefused, Commands, GuestsConfig, Patience, Rounds, TURN_MOST},
     instances::event::What,
     sending::{Folder, Spool, SystemFolder},
 };
