@@ -53,6 +53,8 @@ struct State {
     /// How often the daemon was begun: a connection is of one of its lives.
     life: u32,
     missed: bool,
+    /// Events for which there will be no room.
+    lost_next: usize,
 }
 
 /// Clones share it.
@@ -80,6 +82,11 @@ impl Fake {
     /// libvirt says something of `vm`.
     pub(crate) fn says(&self, vm: &str, what: What) {
         let mut state = self.state.lock().unwrap();
+        if state.lost_next > 0 {
+            state.lost_next -= 1;
+            state.missed = true;
+            return;
+        }
         let run = state.domains.get(vm).and_then(|domain| domain.run);
         let heard = Heard::Event(Event { server: ServerId::new(vm), run, what });
         if !state.is_down {
@@ -92,6 +99,11 @@ impl Fake {
         let mut state = self.state.lock().unwrap();
         state.hearing.clear();
         state.missed = true;
+    }
+
+    /// There is no room for the next event, and the connection stands.
+    pub(crate) fn has_no_room_for_one(&self) {
+        self.state.lock().unwrap().lost_next = 1;
     }
 
     /// A VM has an agent from now on, and it is so.

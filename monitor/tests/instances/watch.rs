@@ -234,6 +234,22 @@ async fn events_for_which_there_was_no_room_are_found_by_listing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_for_which_there_was_no_room_is_found_as_soon_as_the_next_is_heard() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.fake.start(VM2, true).await;
+    host.watched(async || {
+        host.fake.has_no_room_for_one();
+        host.fake.kill(VM1).await;
+        host.sleep(1).await;
+        host.fake.pause(VM2).await;
+        host.sleep(1).await;
+        assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_vm_that_is_back_before_the_api_is_withdrawn_and_one_that_left_too() {
     let host = Host::new();
     host.fake.start(VM1, true).await;
