@@ -58,10 +58,11 @@ pub(crate) struct Role {
     /// Watches until it cannot. The error says why, and what to do about it.
     run: Run,
     /// What it does when this process is stopped.
-    at_stop: Option<fn(Arc<Node>, Mark) -> BoxFuture<'static, ()>>,
+    at_stop: Option<AtStop>,
 }
 
 type Run = fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>;
+type AtStop = fn(Arc<Node>, Mark) -> BoxFuture<'static, ()>;
 type Marked = (&'static Role, Mark);
 
 /// Every monitor that there is.
