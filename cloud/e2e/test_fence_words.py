@@ -5,7 +5,7 @@ import re
 
 import cloud
 from rack import Host, Rack
-from scene import HOST, UNDER_TEST, Case, command, ours_only, until
+from scene import HOST, UNDER_TEST, Case, command, ours_only, soak_only, until
 
 WELL = Host("redfish", "tested", behaves="off")
 DEAF = Host("redfish", "deaf", behaves="dead", ladder="alone")
@@ -38,6 +38,7 @@ class FenceWords(Case):
         with self.assertRaisesRegex(AssertionError, pattern):
             command("masakari", "fence", *words)
 
+    @soak_only
     def test_a_look_orders_nothing_and_a_test_is_a_power_cycle(self):
         self.looks_say_what_each_device_says()
         self.the_list_names_who_could_not_be_fenced()

@@ -1,7 +1,7 @@
 """`[recovery_rules]`: whose VMs are evacuated, skipped or only told of, when they fail and when their host does."""
 import uuid
 
-from scene import HOST, Case, ours_only
+from scene import HOST, Case, ours_only, soak_only
 from test_small import SmallFailures
 
 
@@ -19,6 +19,7 @@ class Owners(Case):
         [server] = self.nova.boot(1, HOST, name=name, metadata=metadata)
         return server
 
+    @soak_only
     def test_a_rule_leaves_a_vm_alone_when_it_fails_and_when_its_host_does(self):
         amphora = self.one("amphora-%s" % uuid.uuid4())
         plain, ours = self.one("web"), self.one("amphora-%s" % uuid.uuid4(), owner="us")

@@ -2,7 +2,7 @@
 import re
 
 import cloud
-from scene import HOST, Case, command, ours_only
+from scene import HOST, Case, command, ours_only, soak_only
 from test_reasons import Huge
 
 
@@ -10,6 +10,7 @@ from test_reasons import Huge
 class Report(Huge):
     sections = "[recovery]\ncapacity_wait = 0"
 
+    @soak_only
     def test_a_segment_that_may_lose_a_host_does_and_one_that_may_not_leaves_what_the_report_says(self):
         small = self.nova.boot_on({host: 2 for host in self.hosts})
         said = command("masakari", "report")

@@ -3,7 +3,7 @@ import datetime
 import time
 
 import cloud
-from scene import HOST, Case, command, ours_only, until
+from scene import HOST, Case, command, ours_only, soak_only, until
 
 ANNOUNCED_S = 30
 
@@ -20,6 +20,7 @@ class Stops(Case):
         service = self.nova.service(HOST)
         self.assertEqual((service["status"], service["forced_down"]), ("enabled", False))
 
+    @soak_only
     def test_a_host_on_maintenance_is_recovered_when_a_person_ends_that_and_not_before(self):
         ids = self.nova.boot(3, HOST)
         command("masakari", "host", "maintenance", HOST, "--for", "10m", "--reason", "new RAM")
@@ -36,6 +37,7 @@ class Stops(Case):
         self.assert_reported(ids)
         self.assertEqual(command("masakari", "host", "status"), "no stop is planned\n")
 
+    @soak_only
     def test_a_host_that_is_away_after_its_announced_stop_is_recovered_without_a_new_report(self):
         ids = self.nova.boot(3, HOST)
         announced_at = time.time()
@@ -88,6 +90,7 @@ class Drains(Case):
         until("it is held", lambda: "Held: a planned stop" in str(self.notification()["recovery_workflow_details"]), 20)
         self.assertEqual(self.requests.actions(), [])
 
+    @soak_only
     def test_a_host_that_dies_while_it_is_drained_is_recovered_at_once(self):
         running, off = self.nova.boot(2, HOST), self.nova.boot(2, HOST)
         self.nova.stop(off)

@@ -39,7 +39,7 @@ use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnord
 use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
-    Millis, ServerId,
+    HostName, Millis, ServerId,
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
     log::{Act, Entry, Line, Reset},
@@ -418,16 +418,7 @@ impl<'e> Turns<'e> {
                 Came::Switched(back, engine.hand_back(&lease, &reserve).await)
             }
             .boxed_local(),
-            Step::LookAtServers => {
-                let (quiet, busy) = (self.quiet(), self.busy.clone());
-                let (from, watched) = (self.look_from(&quiet), self.state.on_their_way());
-                self.glance(&from).unwrap_or_else(|| {
-                    async move {
-                        Came::Looked(engine.look_at_servers(&host, from, busy, watched, quiet).await)
-                    }
-                    .boxed_local()
-                })
-            }
+            Step::LookAtServers => self.look_at_servers(host),
             Step::ForceDown(order) => async move {
                 Came::Switched(Entry::ForcedDown, engine.force_down(&lease, &order).await)
             }
@@ -491,6 +482,16 @@ impl<'e> Turns<'e> {
         self.engine.fair.borrow_mut().begins(&self.mission.subject.notification);
         let engine = self.engine;
         async move { Came::Acted { act, server, result: engine.paced(call).await } }.boxed_local()
+    }
+
+    fn look_at_servers(&mut self, host: HostName) -> LocalBoxFuture<'e, Came<'e>> {
+        let (engine, quiet, busy) = (self.engine, self.quiet(), self.busy.clone());
+        let (from, watched) = (self.look_from(&quiet), self.state.on_their_way());
+        if let Some(glance) = self.glance(&from) {
+            return glance;
+        }
+        async move { Came::Looked(engine.look_at_servers(&host, from, busy, watched, quiet).await) }
+            .boxed_local()
     }
 
     /// After a restart or an answer that was lost everything is looked at; else what has changed.

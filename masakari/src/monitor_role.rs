@@ -27,9 +27,9 @@ use crate::{
     signals,
 };
 use anyhow::Context;
-use futures::future::{BoxFuture, join_all};
+use futures::future::{LocalBoxFuture, join_all};
 use monitor::{
-    Board, Mark, Reporter, Sender, Watched,
+    Board, Mark, Reporter, Sender, SendingConfig, Watched,
     sending::{Folder, Sources, Spool, SystemFolder},
 };
 use openstack::{Session, instance_ha::Client};
@@ -55,14 +55,16 @@ pub(crate) struct Role {
     watched: Option<Watched>,
     /// The longest that its loop needs to turn.
     turn_most: Duration,
+    /// How it sends when it is alone; several in one process send as the one of VMs.
+    sending: fn(&Configuration) -> SendingConfig,
     /// Watches until it cannot. The error says why, and what to do about it.
     run: Run,
     /// What it does when this process is stopped.
     at_stop: Option<AtStop>,
 }
 
-type Run = fn(Arc<Node>, Mark) -> BoxFuture<'static, anyhow::Result<()>>;
-type AtStop = fn(Arc<Node>, Mark) -> BoxFuture<'static, ()>;
+type Run = fn(Arc<Node>, Mark) -> LocalBoxFuture<'static, anyhow::Result<()>>;
+type AtStop = fn(Arc<Node>, Mark) -> LocalBoxFuture<'static, ()>;
 type Marked = (&'static Role, Mark);
 
 /// Every monitor that there is.
@@ -129,7 +131,11 @@ fn run(
     let outcome = runtime.block_on(async {
         let path = configuration.monitor_folder(program);
         let board = Board::new(machine.clock.clone());
-        let (node, sender) = node(configuration, machine, &path)?;
+        let sending = match roles.as_slice() {
+            [alone] => (alone.sending)(&configuration),
+            _ => configuration.callback(),
+        };
+        let (node, sender) = node(configuration, machine, &path, &sending)?;
         let sender = sender.shown_on(board.clone());
         let reload = Reload::new(args, program, levels)?;
         let names: Vec<&str> = roles.iter().map(|role| role.name).collect();
@@ -160,6 +166,7 @@ fn node(
     configuration: Configuration,
     machine: Machine,
     path: &Path,
+    sending: &SendingConfig,
 ) -> anyhow::Result<(Arc<Node>, Sender)> {
     let boot_id = boot_id()?;
     let client = client(&configuration, &machine)?;
@@ -167,7 +174,7 @@ fn node(
     let spool = folder.clone().map(|folder| Spool::new(folder, boot_id.clone()));
     let sources = Sources::default();
     let (reporter, sender) = Sender::new(
-        &configuration.callback(),
+        sending,
         spool,
         client.clone(),
         Arc::new(sources.clone()),
@@ -176,7 +183,17 @@ fn node(
     );
     let hostname = configuration.monitored_host(&machine_name());
     let reread = Arc::new(Notify::new());
-    let node = Node { configuration, machine, hostname, boot_id, folder, client, reporter, sources, reread };
+    let node = Node {
+        configuration,
+        machine,
+        hostname,
+        boot_id,
+        folder,
+        client,
+        reporter,
+        sources,
+        reread,
+    };
     Ok((Arc::new(node), sender))
 }
 

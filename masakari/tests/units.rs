@@ -12,9 +12,6 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_masakari");
 const UNITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/systemd");
 /// It restarts other programs.
 const ROOT: &str = "masakari-processmonitor.service";
-/// Units of Python's names whose monitors other versions bring.
-const WITHOUT_A_ROLE: [&str; 2] =
-    ["masakari-introspectiveinstancemonitor.service", "masakari-processmonitor.service"];
 /// Of systemd's measure from 0, the best, to 100.
 const EXPOSURE_MOST: &str = "20";
 
@@ -60,6 +57,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
+#[ignore = "packaging/systemd/check brings systemd-analyze"]
 fn systemd_finds_nothing_wrong_with_any_unit() {
     let (_folder, paths) = installed();
     assert_eq!(paths.len(), 5);
@@ -71,6 +69,7 @@ fn systemd_finds_nothing_wrong_with_any_unit() {
 }
 
 #[test]
+#[ignore = "packaging/systemd/check brings systemd-analyze"]
 fn what_is_not_root_can_reach_little_and_only_what_must_is_root() {
     let (_folder, paths) = installed();
     for path in paths {
@@ -103,10 +102,8 @@ fn each_unit_begins_its_own_program_watched_and_with_a_folder_of_its_own() {
             (values(&unit, "Type"), values(&unit, "WatchdogSec")),
             (vec!["notify"], vec!["60"])
         );
-        if !WITHOUT_A_ROLE.contains(&name.as_str()) {
-            let help = Command::new(PROGRAM).args([role, "--help"]).output().unwrap();
-            assert!(help.status.success(), "{role} is no role");
-        }
+        let help = Command::new(PROGRAM).args([role, "--help"]).output().unwrap();
+        assert!(help.status.success(), "{role} is no role");
     }
 }
 

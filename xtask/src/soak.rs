@@ -42,10 +42,12 @@ enum Name {
     /// A host with 50 servers dies on the test cloud, and one with 100
     Host,
     /// End-to-end cases that take too long for the suite: each cause that `explain` knows, ways back, RabbitMQ
-    /// away for three minutes, and what `plan` says of more than a hundred VMs
+    /// away for three minutes, what `plan` says of more than a hundred VMs, owners' rules, stops, drains, fence tests
     Cases,
     /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
     States,
+    /// The monitors of a node on a real libvirtd with guests, a real systemd and processes, Python's beside them; and its units
+    Monitors,
     /// Twenty identical reports at once to two API processes, on every database: one is accepted
     ExactlyOnce,
 }
@@ -96,6 +98,18 @@ fn soak(name: Name) -> Soak {
             let all = cloud::script("e2e/run States").with("STATES_METHODS", methods);
             all.with("E2E_AGAINST", against)
         }),
+        Name::Monitors => Soak {
+            total: 3,
+            piece: 1,
+            piece_budget: Duration::from_secs(30 * 60),
+            before: vec![Program::new("cargo build -p masakari")],
+            program: |from, _| match from {
+                0 => Program::new("monitor/tests/libvirt/run"),
+                1 => Program::new("monitor/tests/processes/run"),
+                _ => Program::new("packaging/systemd/check"),
+            },
+            counted_by: CountedBy::ClosingLine,
+        },
         Name::ExactlyOnce => Soak {
             total: 50,
             piece: 50,
@@ -134,7 +148,17 @@ const FAULTS: [&str; 5] = [
 ];
 
 /// Parts of the names of the cases that `cases` takes in turn.
-const CASES: [&str; 4] = ["Explain", "Return: ", "MassSilence", "Plan: "];
+const CASES: [&str; 9] = [
+    "Explain",
+    "Return: ",
+    "MassSilence",
+    "Plan: ",
+    "Owners",
+    "Stops",
+    "Drains",
+    "Report: ",
+    "FenceWords",
+];
 
 /// One of the cases whose seeds choose a moment in a recovery.
 fn runs(case: &str, from: u64, count: u64) -> Program {

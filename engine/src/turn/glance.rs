@@ -115,7 +115,8 @@ impl<'e> Turns<'e> {
                 EvacuationStatus::Done | EvacuationStatus::Completed => {
                     self.glance.over.insert(record.server.clone());
                 }
-                EvacuationStatus::Accepted | EvacuationStatus::Void | EvacuationStatus::Running => {}
+                EvacuationStatus::Accepted | EvacuationStatus::Void | EvacuationStatus::Running => {
+                }
             }
         }
         self.glance.read_from = Some(began);

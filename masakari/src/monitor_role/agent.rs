@@ -22,14 +22,15 @@ pub(super) const ROLE: Role = Role {
     program: "masakari-agent",
     watched: None,
     turn_most: TURN_MOST,
+    sending: Configuration::callback,
     run: |node, mark| {
         async move {
             of(&node, mark).run().await;
             Ok(())
         }
-        .boxed()
+        .boxed_local()
     },
-    at_stop: Some(|node, mark| async move { drop(of(&node, mark).announce().await) }.boxed()),
+    at_stop: Some(|node, mark| async move { drop(of(&node, mark).announce().await) }.boxed_local()),
 };
 
 const ASK_EVERY: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! `masakari-instancemonitor`: the VMs of this host.
 
 use super::{Node, Role};
+use crate::config::Configuration;
 use futures::FutureExt;
 use monitor::{
     Mark, Watched,
@@ -14,7 +15,8 @@ pub(super) const ROLE: Role = Role {
     program: "masakari-instancemonitor",
     watched: Some(Watched::Instances),
     turn_most: TURN_MOST,
-    run: |node, mark| run(node, mark).boxed(),
+    sending: Configuration::callback,
+    run: |node, mark| run(node, mark).boxed_local(),
     at_stop: None,
 };
 

@@ -59,12 +59,13 @@ mod tests {
 
     const fn role(name: &'static str, run: super::super::Run) -> Role {
         let turn_most = Duration::from_secs(60);
-        Role { name, program: "", watched: None, turn_most, run, at_stop: None }
+        let sending = Configuration::callback;
+        Role { name, program: "", watched: None, turn_most, sending, run, at_stop: None }
     }
 
     static CANNOT_BEGIN: Role = role("cannot begin", |_, _| {
         BEGUN.fetch_add(1, Ordering::SeqCst);
-        async { anyhow::bail!("process_list.yaml is not there: make it") }.boxed()
+        async { anyhow::bail!("process_list.yaml is not there: make it") }.boxed_local()
     });
     static BREAKS: Role = role("breaks", |node, mark| {
         async move {
@@ -72,7 +73,7 @@ mod tests {
             mark.well();
             panic!("a mistake of ours");
         }
-        .boxed()
+        .boxed_local()
     });
     static WORKS: Role = role("works", |node, mark| {
         async move {
@@ -81,7 +82,7 @@ mod tests {
                 node.machine.clock.sleep(Duration::from_secs(10)).await;
             }
         }
-        .boxed()
+        .boxed_local()
     });
 
     #[tokio::test(start_paused = true)]
@@ -90,7 +91,11 @@ mod tests {
         let machine = Machine { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(1)) };
         let none = "[api]\nauth_type = none\nendpoint = http://127.0.0.1:9/v1\n";
         let folder = tempfile::tempdir().unwrap();
-        let (node, _sender) = node(Configuration::of_text(none), machine, folder.path()).unwrap();
+        let (node, _sender) = {
+            let configuration = Configuration::of_text(none);
+            let sending = configuration.callback();
+            node(configuration, machine, folder.path(), &sending).unwrap()
+        };
         let board = Board::new(clock.clone());
         let all = [&CANNOT_BEGIN, &BREAKS, &WORKS].map(|role| {
             running(role, Arc::clone(&node), board.mark(role.name, None, role.turn_most))

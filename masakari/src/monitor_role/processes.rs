@@ -1,6 +1,7 @@
 //! `masakari-processmonitor`: the processes and units of this host.
 
 use super::{Node, Role};
+use crate::config::Configuration;
 use anyhow::Context;
 use futures::FutureExt;
 use monitor::{
@@ -15,7 +16,8 @@ pub(super) const ROLE: Role = Role {
     program: "masakari-processmonitor",
     watched: Some(Watched::Processes),
     turn_most: TURN_MOST,
-    run: |node, mark| run(node, mark).boxed(),
+    sending: Configuration::process_reports,
+    run: |node, mark| run(node, mark).boxed_local(),
     at_stop: None,
 };
 

@@ -225,7 +225,10 @@ impl Source for Asker {
         let server = ServerId::new(server);
         let run = match report.claim {
             Claim::GuestSilent { run } => run,
-            Claim::InstanceStopped { .. } | Claim::InstancePaused | Claim::InstanceRan { .. } => {
+            Claim::InstanceStopped { .. }
+            | Claim::InstancePaused
+            | Claim::InstanceRan { .. }
+            | Claim::ProcessMissing => {
                 return Look::Gone("it is not of a guest's agent".into());
             }
         };

@@ -103,7 +103,8 @@ impl Rounds {
     pub async fn run(self) {
         let mut members = Members::default();
         loop {
-            let connected = connected(&*self.hypervisor, &self.mark, &*self.clock, &*self.entropy).await;
+            let connected =
+                connected(&*self.hypervisor, &self.mark, &*self.clock, &*self.entropy).await;
             self.asker.set(Some(Arc::clone(&connected.link)));
             let why = self.listen(connected, &mut members).await;
             self.asker.set(None);

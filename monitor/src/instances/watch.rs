@@ -88,7 +88,9 @@ fn holds(claim: Claim, domain: Option<&Domain>) -> Look {
             Look::Holds
         }
         Claim::InstanceRan { .. } => Look::Gone("that run of the VM has ended".into()),
-        Claim::GuestSilent { .. } | Claim::ProcessMissing => Look::Gone("it is not about whether the VM runs".into()),
+        Claim::GuestSilent { .. } | Claim::ProcessMissing => {
+            Look::Gone("it is not about whether the VM runs".into())
+        }
     }
 }
 
@@ -112,7 +114,8 @@ impl Watch {
         let mut away = Away::Ourselves;
         let mut roll = self.restored().await;
         loop {
-            let connected = connected(&*self.hypervisor, &self.mark, &*self.clock, &*self.entropy).await;
+            let connected =
+                connected(&*self.hypervisor, &self.mark, &*self.clock, &*self.entropy).await;
             let link = Arc::clone(&connected.link);
             self.watcher.set(Some(Arc::clone(&link)));
             let why = self.listen(connected, &mut roll, away).await;

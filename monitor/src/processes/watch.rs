@@ -1,8 +1,8 @@
 //! Watches for ever: looks, lets [`super::supervise`] decide, runs commands, reports, and reads the list anew.
 
 use super::{
-    pulse::{Pulse, Way},
     Entry, Limits, ProcessList, Seen, Sight, Supervised, Watched,
+    pulse::{Pulse, Way},
     supervise::{Act, News, Part, Series, State, Why},
 };
 use crate::{
@@ -399,11 +399,14 @@ impl<'a> Ward<'a> {
 
     async fn say(&self, watched: &Watched, news: News) {
         let name = watched.name();
-        self.pulse.saw(format!("{name} {}", match news {
-            News::Missing => "ended",
-            News::Back => "runs again",
-            News::Stopped => "is stopped",
-        }));
+        self.pulse.saw(format!(
+            "{name} {}",
+            match news {
+                News::Missing => "ended",
+                News::Back => "runs again",
+                News::Stopped => "is stopped",
+            }
+        ));
         match news {
             News::Missing => tracing::warn!("Process '{name}' is not found."),
             News::Back => {
