@@ -140,7 +140,7 @@ pub(crate) async fn the_log_of_a_drain_or_a_fence_test_goes_when_that_is_over(do
     sql.plan_stop(&drain).await.unwrap();
     let test = crate::requests::request(2);
     sql.file_request(&test).await.unwrap();
-    let logs = [&drain.id, &test.id].map(|id| NotificationId::new(id));
+    let logs = [&drain.id, &test.id].map(NotificationId::new);
     for log in &logs {
         let lease = take(&sql, LeaseKey::recovery(log), &owner("one")).await;
         sql.append(&lease, log, &[claimed(1, &lease)], &[]).await.unwrap();
