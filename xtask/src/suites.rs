@@ -73,7 +73,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "seeds",
         does: "histories of the simulated world: a recovery of 30 servers, and one thing that fails hard",
-        budget_min: 5,
+        budget_min: 4,
         counted_by: CountedBy::ClosingLine,
         programs: || {
             // All packages, as in `unit`: what that has built is what this runs.
@@ -111,7 +111,7 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "demo",
         does: "the README's first command, until the VMs are back",
         // Most of it is a build with the features of the program alone, which `cloud` runs, too.
-        budget_min: 4,
+        budget_min: 5,
         counted_by: CountedBy::ExitCode,
         programs: || cargo(&["demo --once --port 0 --cloud-port 0"]),
         afterwards: Vec::new,
