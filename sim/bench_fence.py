@@ -71,7 +71,7 @@ class Redfish(http.server.BaseHTTPRequestHandler):
 
     def work(self, answer):
         begin, host = time.monotonic(), self.path.split("/")[4]
-        time.sleep(self.server.answer_s[host])
+        time.sleep(self.server.answer_s.get(host, 0))
         text = json.dumps(answer(host)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
