@@ -63,10 +63,10 @@ impl<'e> Turns<'e> {
     pub(super) fn glance(&self, from: &From) -> Option<LocalBoxFuture<'e, Came<'e>>> {
         let desk = &self.glance;
         let (listed_at, listed) = desk.listed?;
-        // Who waits for others to come to their end is told of it soon.
-        let nobody_waits = self.engine.config().limits.on_their_way.is_none();
+        // Where only so many may be on their way, the next ones wait for the end of these, and are told of it soon.
+        let is_unbounded = self.engine.config().limits.on_their_way.is_none();
         let enough = matches!(from, From::Last(_))
-            && nobody_waits
+            && is_unbounded
             && !desk.list
             && !desk.unable
             && !self.state.starts.are_ordered()
