@@ -289,9 +289,10 @@ async fn goes_off_and_on_again(kind: &str) {
     assert!(on.path[0].contains("on, asked again after it was ordered ("), "{on:?}");
     let orders = std::fs::read_to_string(&cell.orders).unwrap().to_lowercase();
     // It is ordered off again for as long as it says that it has power, and on once.
-    let Some((on, offs)) = orders.lines().collect::<Vec<_>>().split_last() else { panic!("none") };
-    assert!(!offs.is_empty() && offs.iter().all(|order| *order == "off"), "{orders}");
-    assert!(on.contains("on"), "{orders}");
+    let orders: Vec<&str> = orders.lines().collect();
+    let Some((on, offs)) = orders.split_last() else { panic!("none") };
+    assert!(!offs.is_empty() && offs.iter().all(|order| *order == "off"), "{orders:?}");
+    assert!(on.contains("on"), "{orders:?}");
 }
 
 #[tokio::test]
