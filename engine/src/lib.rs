@@ -25,6 +25,7 @@
 //! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
+mod changes;
 mod claim;
 mod config;
 mod drains;
@@ -66,15 +67,17 @@ pub use shadow::{Shadow, Sight};
 pub use steps::{Declared, Does, Steps, Webhook};
 pub use wake::Wake;
 
+use changes::Feed;
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use openstack::Nova;
 use ports::{Clock, Entropy, Exec, Probe, Transport};
 use recovery::{
-    HostName, Millis, NotificationId,
+    HostName, Millis, NotificationId, ServerId,
     lease::LeaseKey,
     lease::{Owner, Watch},
     pace::{Fair, Looks, Pace},
     request::Request,
+    seen::{Evacuation, Server},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -121,6 +124,10 @@ pub struct Engine {
     fair: RefCell<Fair<NotificationId>>,
     /// How often they look.
     looks: RefCell<Looks<NotificationId>>,
+    /// The servers that changed, as the recoveries see them.
+    servers: Feed<ServerId, Server>,
+    /// The records of evacuations that changed, by the dead host and their number.
+    evacuations: Feed<(HostName, i64), Evacuation>,
     /// Reserved hosts that a recovery of this engine has, or looks at.
     reserving: RefCell<BTreeSet<HostName>>,
     /// Leases of recoveries that are just being taken, to run them or to write a person's word.
@@ -157,6 +164,8 @@ impl Engine {
             climbing: Rc::default(),
             fair: RefCell::default(),
             looks: RefCell::default(),
+            servers: Feed::default(),
+            evacuations: Feed::default(),
             reserving: RefCell::default(),
             taking: RefCell::default(),
             reserves_seen: RefCell::default(),

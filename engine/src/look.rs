@@ -70,6 +70,8 @@ pub(crate) struct ServersView {
     pub(crate) reasons: BTreeMap<ServerId, String>,
     pub(crate) whole: bool,
     pub(crate) cursor: Cursor,
+    /// How long Nova was asked for this recovery alone.
+    pub(crate) alone_ms: u64,
 }
 
 /// What is on a host.
@@ -194,11 +196,25 @@ impl Engine {
         Ok(names.filter(|name| *name != mission.subject.host && serves(name)).collect())
     }
 
+    /// Those of `ids` that changed since then, and from where to go on.
+    async fn changed_since(
+        &self,
+        since: Cursor,
+        ids: &BTreeSet<ServerId>,
+    ) -> Result<(BTreeMap<ServerId, Server>, Cursor), AskError> {
+        let list = async |since| {
+            let (servers, upto) = self.ports.nova.servers_changed_since(&since).await?;
+            Ok((servers.into_iter().map(|s| (s.id.clone(), s)).collect(), upto))
+        };
+        self.servers.since(&*self.ports.clock, since, list, |fresh| fresh.of(ids)).await
+    }
+
     /// Looks at the servers that are on their way.
     pub(crate) async fn look_at_servers(
         &self,
         host: &HostName,
         from: From,
+        ids: &BTreeSet<ServerId>,
         busy: BTreeSet<ServerId>,
         watched: Watched,
         quiet: Quiet,
@@ -214,15 +230,27 @@ impl Engine {
             }
             From::Last(cursor) => (cursor, false),
         };
-        let (changed, cursor) = nova.servers_changed_since(&since).await?;
-        servers.extend(changed.into_iter().map(|s| (s.id.clone(), s)));
+        let (changed, cursor) = self.changed_since(since, ids).await?;
+        servers.extend(changed);
+        let changes_at = self.now();
         // Last, as above: Nova marks the record after it has moved the server.
         let mut evacuations = nova.evacuations_from(host).await?;
         let ours = servers.values().filter(|s| watched.contains_key(&s.id));
         let asked = self.mark_void(host, ours, &mut evacuations, &quiet).await;
         asked.renew(&mut servers);
         let reasons = self.reasons(host, &watched, &servers, &evacuations).await;
-        Ok(ServersView { began, busy, servers, evacuations, asked, reasons, whole, cursor })
+        let alone_ms = self.now().since(changes_at).unsigned_abs();
+        Ok(ServersView {
+            began,
+            busy,
+            servers,
+            evacuations,
+            asked,
+            reasons,
+            whole,
+            cursor,
+            alone_ms,
+        })
     }
 }
 

@@ -73,10 +73,7 @@ enum Came<'e> {
     Guarded(Result<GuardView, LookFailed>),
     Listed(Result<HostList, LookFailed>),
     Looked(Result<ServersView, LookFailed>),
-    Glanced {
-        began: Millis,
-        records: Result<Vec<Evacuation>, AskError>,
-    },
+    Glanced(Result<(Vec<Evacuation>, Cursor), AskError>),
     Found(Result<Found<'e>, LookFailed>),
     Room(Result<RoomView, LookFailed>),
     Fenced(FenceEnded),
@@ -490,8 +487,13 @@ impl<'e> Turns<'e> {
         if let Some(glance) = self.glance(&from) {
             return glance;
         }
-        async move { Came::Looked(engine.look_at_servers(&host, from, busy, watched, quiet).await) }
-            .boxed_local()
+        let open = self.state.moves.values().filter(|m| !matches!(m.stage, Stage::Ended { .. }));
+        let ids = open.map(|m| m.planned.server.clone()).collect();
+        async move {
+            let looked = engine.look_at_servers(&host, from, &ids, busy, watched, quiet).await;
+            Came::Looked(looked)
+        }
+        .boxed_local()
     }
 
     /// After a restart or an answer that was lost everything is looked at; else what has changed.

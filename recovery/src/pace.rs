@@ -159,8 +159,8 @@ impl<K: Ord> Default for Looks<K> {
 impl<K: Ord> Looks<K> {
     /// The least and the most time between two looks of one recovery that is alone.
     const EVERY_MS: (u64, u64) = (700, 10_000);
-    /// So much more for each of the others, and the most of all: what went wrong is seen by then.
-    const OTHER_MS: u64 = 2_000;
+    /// So much more of both for each of the others, and the most of all: what went wrong is seen by then.
+    const OTHER_MS: (u64, u64) = (20, 2_000);
     const MOST_MS: u64 = 60_000;
     /// Looking takes one part in so many of the time.
     const PART: u64 = 4;
@@ -174,8 +174,10 @@ impl<K: Ord> Looks<K> {
         let looking = u64::try_from(self.last.len()).unwrap_or(u64::MAX);
         let every = took_ms.saturating_mul(Self::PART).saturating_mul(looking);
         let (least, alone) = Self::EVERY_MS;
-        let others = looking.saturating_sub(1).saturating_mul(Self::OTHER_MS);
-        let most = alone.saturating_add(others).min(Self::MOST_MS);
+        let others = looking.saturating_sub(1);
+        let more = |each_ms: u64| others.saturating_mul(each_ms);
+        let least = least.saturating_add(more(Self::OTHER_MS.0)).min(Self::MOST_MS);
+        let most = alone.saturating_add(more(Self::OTHER_MS.1)).min(Self::MOST_MS);
         every.saturating_sub(took_ms).clamp(least, most)
     }
 
@@ -211,6 +213,13 @@ mod tests {
         let mut looks = Looks::default();
         let waits: Vec<u64> = (0..40).map(|who| looks.next(who, 9_000, Millis(0))).collect();
         assert_eq!((waits[0], waits[1], waits[24], waits[39]), (10_000, 12_000, 58_000, 60_000));
+    }
+
+    #[test]
+    fn however_quick_looks_are_there_are_at_most_fifty_a_second() {
+        let mut looks = Looks::default();
+        let waits: Vec<u64> = (0..4_000).map(|who| looks.next(who, 0, Millis(0))).collect();
+        assert_eq!((waits[0], waits[1], waits[999], waits[3_999]), (700, 720, 20_680, 60_000));
     }
 
     #[test]

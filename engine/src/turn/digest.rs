@@ -43,7 +43,7 @@ impl<'e> Turns<'e> {
             Came::Fenced(ended) => self.fenced(ended),
             Came::Listed(result) => self.heard(Single::List, result, |this, list| this.plan(&list)),
             Came::Looked(result) => self.heard(Single::Servers, result, Self::looked),
-            Came::Glanced { began, records } => self.glanced(began, records),
+            Came::Glanced(records) => self.glanced(records),
             Came::Found(result) => self.heard(Single::Reserve, result, Self::found),
             Came::Room(result) => self.heard(Single::Room, result, |this, view| this.room(&view)),
             Came::Switched(done, result) => {
@@ -281,18 +281,17 @@ impl<'e> Turns<'e> {
             busy: &view.busy,
         };
         let mut entries = due::judge(&self.state, &engine.config().limits, &look, engine.now());
-        self.look_after = self.next_look(view.began);
+        self.look_after = self.next_look(view.alone_ms).max(engine.servers.rests_until());
         self.glance.listed(self.boot(), view.began);
         self.cursor = Some(view.cursor);
         entries.extend(self.asked(view.asked));
         entries
     }
 
-    /// When to look again, after a look that began then.
-    pub(super) fn next_look(&self, began: Millis) -> Boot {
-        let now = self.engine.now();
+    /// When to look again, after a look that took so long besides what it shares with others.
+    pub(super) fn next_look(&self, took_ms: u64) -> Boot {
         let who = self.mission.subject.notification.clone();
-        let took_ms = now.since(began).unsigned_abs();
+        let now = self.engine.now();
         let wait_ms = self.engine.looks.borrow_mut().next(who, took_ms, now);
         self.boot().plus(Duration::from_millis(wait_ms))
     }

@@ -6,12 +6,13 @@
 //! when the last list is old. What became of a server is told by the list alone.
 
 use super::{Came, Single, Turns};
+use crate::Engine;
 use crate::look::{From, LookFailed};
 use futures::{FutureExt, future::LocalBoxFuture};
-use openstack::AskError;
+use openstack::{AskError, Cursor};
 use ports::Boot;
 use recovery::{
-    Millis, ServerId,
+    HostName, Millis, ServerId,
     log::Entry,
     seen::{Evacuation, EvacuationStatus},
 };
@@ -23,15 +24,13 @@ const WORTH_IT: usize = 16;
 const LIST_EVERY: Duration = Duration::from_secs(20);
 /// The least time between two readings of the records.
 const READ_EVERY: Duration = Duration::from_secs(2);
-/// Nova's times are whole seconds, and a record may be written a moment after the time that it bears.
-const OVERLAP_MS: i64 = 5_000;
 
 #[derive(Default, Debug)]
 pub(super) struct Desk {
     /// When the servers were listed last.
     listed: Option<(Boot, Millis)>,
     /// The records are known from here on.
-    read_from: Option<Millis>,
+    read_from: Option<Cursor>,
     /// Those whose evacuation is over, by the records since that list.
     over: BTreeSet<ServerId>,
     /// The servers are listed now, whatever the records say.
@@ -49,6 +48,24 @@ impl Desk {
     /// Whether something has come to its end since the last list.
     pub(super) fn has_news(&self) -> bool {
         !self.over.is_empty()
+    }
+}
+
+impl Engine {
+    /// The records of evacuations away from `host` that changed since then, and from where to go on.
+    async fn evacuations_of(
+        &self,
+        host: &HostName,
+        since: Cursor,
+    ) -> Result<(Vec<Evacuation>, Cursor), AskError> {
+        let list = async |since| {
+            let (records, upto) = self.ports.nova.evacuations_changed_since(&since).await?;
+            Ok((records.into_iter().map(|r| ((r.source.clone(), r.id), r)).collect(), upto))
+        };
+        let of_host = (host.clone(), i64::MIN)..=(host.clone(), i64::MAX);
+        let fresh =
+            self.evacuations.since(&*self.ports.clock, since, list, |fresh| fresh.within(of_host));
+        fresh.await
     }
 }
 
@@ -75,25 +92,22 @@ impl<'e> Turns<'e> {
         if !enough {
             return None;
         }
-        let engine = self.engine;
-        let began = engine.now();
-        let since = desk.read_from.unwrap_or(listed).plus(-OVERLAP_MS);
-        let records = async move { engine.ports.nova.evacuations_since(since).await };
-        Some(records.map(move |records| Came::Glanced { began, records }).boxed_local())
+        let (engine, host) = (self.engine, self.mission.subject.host.clone());
+        let since = desk.read_from.unwrap_or_else(|| engine.ports.nova.cursor_at(listed));
+        Some(async move { Came::Glanced(engine.evacuations_of(&host, since).await) }.boxed_local())
     }
 
     /// What the records say of when to list the servers; of the servers it says nothing.
     pub(super) fn glanced(
         &mut self,
-        began: Millis,
-        records: Result<Vec<Evacuation>, AskError>,
+        records: Result<(Vec<Evacuation>, Cursor), AskError>,
     ) -> Vec<Entry> {
         let told = match records {
             Err(AskError::TooOld { .. }) => Ok(None),
             records => records.map(Some).map_err(LookFailed::from),
         };
         self.heard(Single::Servers, told, |this, told| match told {
-            Some(records) => this.weigh(began, &records),
+            Some((records, upto)) => this.weigh(&records, upto),
             None => {
                 this.glance.unable = true;
                 this.list_now();
@@ -102,12 +116,10 @@ impl<'e> Turns<'e> {
         })
     }
 
-    fn weigh(&mut self, began: Millis, records: &[Evacuation]) -> Vec<Entry> {
+    fn weigh(&mut self, records: &[Evacuation], upto: Cursor) -> Vec<Entry> {
         let on_their_way = self.state.on_their_way();
-        let host = &self.mission.subject.host;
-        let ours = |r: &&Evacuation| {
-            r.source == *host && on_their_way.get(&r.server).is_some_and(|before| r.id > *before)
-        };
+        let ours =
+            |r: &&Evacuation| on_their_way.get(&r.server).is_some_and(|before| r.id > *before);
         let mut failed = false;
         for record in records.iter().filter(ours) {
             match record.status {
@@ -119,11 +131,12 @@ impl<'e> Turns<'e> {
                 }
             }
         }
-        self.glance.read_from = Some(began);
+        self.glance.read_from = Some(upto);
         if failed || self.glance.over.len() * 2 >= on_their_way.len() {
             self.list_now();
         } else {
-            self.look_after = self.next_look(began).max(self.boot().plus(READ_EVERY));
+            let least = self.boot().plus(READ_EVERY).max(self.engine.evacuations.rests_until());
+            self.look_after = self.next_look(0).max(least);
         }
         Vec::new()
     }

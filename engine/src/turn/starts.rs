@@ -108,7 +108,8 @@ impl<'e> Turns<'e> {
 
     pub(super) fn saw_starts(&mut self, view: StartsView) -> Vec<Entry> {
         let engine = self.engine;
-        self.starts.look_after = Some(self.next_look(view.began));
+        let took_ms = engine.now().since(view.began).unsigned_abs();
+        self.starts.look_after = Some(self.next_look(took_ms));
         let limits = &engine.config().limits.tiers;
         let entries = tiers::judge(&self.state, limits, &view.look(), engine.now());
         self.starts.view = Some(view);

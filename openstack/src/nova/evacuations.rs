@@ -1,6 +1,6 @@
 //! Evacuations, as Nova's migrations show them, and who is on the way to a host by any migration.
 
-use super::{Microversion, Nova};
+use super::{Cursor, Microversion, Nova};
 use crate::{AskError, moment};
 use recovery::{
     HostName, Millis, ServerId,
@@ -72,14 +72,28 @@ impl Nova {
         Ok(coming.map(|row| ServerId::new(row.instance_uuid)).collect())
     }
 
-    /// The evacuations of all hosts that Nova has written to since then, by its own clock. A Nova before 2.59 cannot
-    /// tell.
+    /// The evacuations of all hosts that Nova has written to since then. A Nova before 2.59 cannot tell.
     pub async fn evacuations_since(&self, since: Millis) -> Result<Vec<Evacuation>, AskError> {
+        self.evacuations_written(self.by_novas_clock(since)).await
+    }
+
+    /// The same since `cursor`, and the cursor to go on from. A record may come twice.
+    pub async fn evacuations_changed_since(
+        &self,
+        cursor: &Cursor,
+    ) -> Result<(Vec<Evacuation>, Cursor), AskError> {
+        let started = self.0.session.clock().wall();
+        let records = self.evacuations_written(cursor.0).await?;
+        Ok((records, self.cursor_at(started)))
+    }
+
+    /// Since then by Nova's own clock.
+    async fn evacuations_written(&self, since: Millis) -> Result<Vec<Evacuation>, AskError> {
         let paged = Microversion::PAGED_MIGRATIONS;
         if let Some(newest) = self.older_than(paged).await? {
             return Err(AskError::TooOld { service: "Nova", newest, needed: paged.to_string() });
         }
-        let since = moment::write(self.by_novas_clock(since));
+        let since = moment::write(since);
         let query = [("migration_type", EVACUATION), ("changes-since", since.as_str())];
         let rows = self.list(&["os-migrations"], &query, "migrations", |row: &Row| &row.uuid);
         let read = |row: Row| {

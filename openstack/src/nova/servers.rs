@@ -19,8 +19,8 @@ const POWER_SHUTDOWN: i64 = 4;
 const REASON_CHARS_MAX: usize = 255;
 
 /// Up to when the changes are known, by Nova's clock.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cursor(Millis);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Cursor(pub(super) Millis);
 
 #[derive(Deserialize)]
 pub(super) struct Row {
