@@ -81,6 +81,10 @@ impl Engine {
         }
         for _ in 0..STEPS_MOST {
             walk.journal.still_ours()?;
+            // A person may have ended it, or planned something else, since the last step.
+            if !self.stands(planned).await? {
+                return Ok(());
+            }
             if let Some(end) = walk.journal.state.over {
                 return self.close_drain(planned, end).await;
             }
@@ -89,6 +93,11 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    async fn stands(&self, planned: &Planned) -> Result<bool, Stop> {
+        let stops = self.ports.store.stops(self.ports.clock.wall(), u32::MAX).await?;
+        Ok(stops.iter().any(|stop| stop.id == planned.id))
     }
 
     /// The stop that was wanted begins when nothing is left on the host; else nothing is planned any more.

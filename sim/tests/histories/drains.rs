@@ -3,15 +3,16 @@
 
 use crate::{
     crash_points::{Word, scene},
-    guard::Storm,
+    guard::{Storm, Unseen},
     scene::{EngineScript, Scene, undisturbed},
     tale::{self, Stage, Told},
 };
 use futures::FutureExt;
 use recovery::{
     NotificationId,
-    drain::{AT_ONCE, End, State, Told as Drained, log_of},
+    drain::{AT_ONCE, End, Event, State, Told as Drained, log_of},
     fold::Fold,
+    log::{Entry, Line},
     nouns::NotificationStatus,
     stops::Kind,
 };
@@ -136,6 +137,59 @@ fn a_person_ends_it_and_nothing_more_is_asked() {
     assert_eq!((state.over, planned(&stage)), (None, vec![]), "{}", stage.story());
     let sent: usize = asked(&stage).iter().sum();
     assert!((1..9).contains(&sent), "{sent}\n{}", stage.story());
+}
+
+/// Each step takes Nova seconds: what a person has ended meanwhile is over at the next one.
+fn ended_amid_a_slow_walk(vms: usize, at_ms: u64) -> (Stage, State) {
+    let shape = Shape { vms_per_host: vms, ..all_run() };
+    let mut scene = drained(vec![undisturbed()], shape);
+    scene.shape.pace.latency_ms = 1_000..=1_500;
+    scene.storm.planned.push((at_ms, None));
+    told(scene)
+}
+
+#[test]
+fn a_person_ends_it_amid_a_walk_and_only_what_is_being_asked_for_is_asked() {
+    let full: usize = asked(&ended_amid_a_slow_walk(9, 390_000).0).iter().sum();
+    assert_eq!(full, 9);
+    let early = (10_000..60_000).step_by(5_000).map(|at_ms| {
+        let (stage, _) = ended_amid_a_slow_walk(9, at_ms);
+        let ended = stage.began.plus(at_ms.cast_signed());
+        let late = |line: &&Line| {
+            let begins = matches!(line.entry, Entry::Drain(Event::Intended { .. }));
+            begins && line.at > ended
+        };
+        let lines = stage.memory.lines(&log_of("stop-0"));
+        assert!(lines.iter().filter(late).count() <= 1, "{at_ms}\n{lines:#?}");
+        asked(&stage).iter().sum::<usize>()
+    });
+    let early: Vec<usize> = early.collect();
+    assert!(early.iter().any(|sent| (1..9).contains(sent)), "{early:?}");
+}
+
+/// A stop would keep the host's death waiting, and the person was told that none stands.
+#[test]
+fn a_person_ends_it_while_the_host_is_found_empty_and_no_stop_begins() {
+    for at_ms in (1_000..60_000).step_by(1_500) {
+        let (stage, state) = ended_amid_a_slow_walk(1, at_ms);
+        assert_eq!(planned(&stage), [], "{at_ms}: {:?}\n{}", state.over, stage.story());
+    }
+}
+
+/// Between two looks at the host: no recovery of it is open at either.
+#[test]
+fn a_host_whose_recovery_nobody_saw_is_lost_all_the_same_and_no_other_is() {
+    for (host, begins, end, stop) in [
+        (0, true, End::Lost, vec![]),
+        (0, false, End::Empty, vec![Kind::Maintenance]),
+        (1, true, End::Empty, vec![Kind::Maintenance]),
+    ] {
+        let mut scene = drained(vec![undisturbed()], all_run());
+        scene.storm.recovered_ms = Some((4_000, Unseen { host, begins }));
+        let (stage, state) = told(scene);
+        let what = format!("{host} {begins}\n{}", stage.story());
+        assert_eq!((state.over, planned(&stage)), (Some(end), stop), "{what}");
+    }
 }
 
 #[test]

@@ -8,17 +8,18 @@ use crate::{
     tale::{self, Stage, Told},
 };
 use recovery::{
-    Millis,
+    Millis, NotificationId,
     approval::Policy,
     fencing::FenceEntry,
     guard::{Cause, GuardEntry, Rules, Switch},
-    log::{Act, Entry, Line},
+    lease::{LeaseKey, Owner},
+    log::{Act, Entry, Line, Summary},
     nouns::NotificationStatus,
     restart,
     seen::VmState,
 };
 use sim::{Pace, Shape, Verdict};
-use store::Store;
+use store::{Claim, Store};
 
 /// What takes many hosts at once.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +44,23 @@ pub(crate) struct Storm {
     pub(crate) shadow_dies: Vec<usize>,
     /// When a stop of the first host is planned, and for how long; `None`: when a person ends it.
     pub(crate) planned: Vec<(u64, Option<u64>)>,
+    /// When another engine recovers a host from beginning to end, in no time.
+    pub(crate) recovered_ms: Option<(u64, Unseen)>,
+}
+
+/// A recovery that is over before anybody looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unseen {
+    pub(crate) host: usize,
+    /// It passed the guard; else it ended before.
+    pub(crate) begins: bool,
 }
 
 /// What the scene lets happen, each at its time.
 pub(crate) async fn happens(stage: &Stage) {
     let storm = &stage.scene.storm;
-    futures::join!(others(stage, storm), turns(stage, storm), stops::happens(stage));
+    let unseen = recovered(stage, storm);
+    futures::join!(others(stage, storm), turns(stage, storm), stops::happens(stage), unseen);
 }
 
 async fn others(stage: &Stage, storm: &Storm) {
@@ -59,6 +71,27 @@ async fn others(stage: &Stage, storm: &Storm) {
     for host in hosts() {
         stage.report(&host).await;
     }
+}
+
+async fn recovered(stage: &Stage, storm: &Storm) {
+    let Some((at_ms, unseen)) = storm.recovered_ms else { return };
+    stage.at(at_ms).await;
+    let (host, memory) = (stage.host(unseen.host), &stage.memory);
+    stage.report(&host).await;
+    let id = NotificationId::new(format!("report-{host}"));
+    let claim = Claim { key: LeaseKey::recovery(&id), seen: None };
+    let owner = Owner("another".into());
+    let [lease] =
+        <[_; 1]>::try_from(memory.take(&[claim], &owner).await.unwrap().unwrap()).unwrap();
+    let status = NotificationStatus::Finished;
+    let passed = unseen.begins.then_some(Entry::Guard(GuardEntry::Passed { beat: None }));
+    let entries = passed.into_iter().chain([Entry::Ended { status, message: None }]);
+    let at = stage.clock.wall();
+    let lines: Vec<Line> = (1..).zip(entries).map(|(seq, entry)| Line { seq, at, entry }).collect();
+    let passed = unseen.begins.then_some(Summary::Passed { beat: None });
+    let summaries = passed.into_iter().chain([Summary::Status { status, message: None }]);
+    let summaries: Vec<Summary> = summaries.collect();
+    memory.append(&lease, &id, &lines, &summaries).await.unwrap();
 }
 
 async fn turns(stage: &Stage, storm: &Storm) {
