@@ -2,6 +2,7 @@
 //! ordered off once at most, it has its power at the end, and its silence is nobody's failure.
 
 use crate::{
+    capacity::a_person_asks,
     crash_points::{PAUSE_MS, Word, scene},
     fences::Fence,
     scene::{EngineScript, Scene, undisturbed},
@@ -14,6 +15,7 @@ use recovery::{
     nouns::{NotificationStatus, RecoveryMethod},
     request::{Asked, Request, RequestState},
 };
+use serde_json::json;
 use sim::{Bmc, Condition, Shape, When};
 use store::{HostUpdate, Store};
 
@@ -25,6 +27,8 @@ pub(crate) struct Drilled {
     pub(crate) reserved: bool,
     /// A monitor reports its silence so long after that.
     pub(crate) reported_after_ms: Option<u64>,
+    /// A person had the server of a dead host brought to it so long before.
+    pub(crate) brought_before_ms: Option<u64>,
 }
 
 const TEST: &str = "fence-test";
@@ -39,6 +43,9 @@ pub(crate) async fn happens(stage: &Stage) {
     let host = host(stage).unwrap();
     if !drilled.reserved {
         serves(stage, &host).await;
+    }
+    if let Some(before) = drilled.brought_before_ms {
+        is_brought_to(stage, &host, drilled.at_ms - before).await;
     }
     stage.at(drilled.at_ms).await;
     let now = stage.clock.wall();
@@ -71,6 +78,24 @@ async fn serves(stage: &Stage, host: &HostName) {
     stage.memory.update_host(&uuid, change).await.unwrap();
 }
 
+/// Nova places nothing on a host that is out of service, and goes on with what it has placed there before.
+async fn is_brought_to(stage: &Stage, host: &HostName, at_ms: u64) {
+    let dead = stage.host(1);
+    stage.world.kill_host(&dead);
+    stage.at(at_ms).await;
+    let service = stage.world.service(host).unwrap();
+    if !service.enabled {
+        let path = format!("/compute/v2.1/os-services/{}", service.id);
+        a_person_asks(&stage.world, "PUT", &path, &json!({ "status": "enabled" }));
+    }
+    let server = stage.at_first.iter().find(|server| server.host.as_ref() == Some(&dead)).unwrap();
+    let path = format!("/compute/v2.1/servers/{}/action", server.id);
+    let evacuate = json!({ "evacuate": { "host": host.as_str() } });
+    a_person_asks(&stage.world, "POST", &path, &evacuate);
+    stage.at(at_ms + 2_000).await;
+    stage.world.disable_service(host, "kept in reserve");
+}
+
 /// Whether the test was answered.
 pub(crate) async fn over(stage: &Stage) -> bool {
     if host(stage).is_none() {
@@ -82,7 +107,8 @@ pub(crate) async fn over(stage: &Stage) -> bool {
 
 /// One host is reported that lives, so that the history lasts; the last one is tested.
 fn tested(bmc: Bmc, engines: Vec<EngineScript>) -> Scene {
-    let drill = Drilled { at_ms: 2_000, reserved: true, reported_after_ms: None };
+    let drill =
+        Drilled { at_ms: 2_000, reserved: true, reported_after_ms: None, brought_before_ms: None };
     let fence = Fence { bmc, hangs: false, drill: Some(drill), ..Fence::default() };
     let shape = Shape { hosts: 4, reserved: 1, vms_per_host: 1, ..Shape::default() };
     let plain = scene(Word::Monitor, engines);
@@ -158,6 +184,25 @@ fn a_host_that_serves_is_not_touched() {
     assert_eq!(state, RequestState::Refused);
     assert!(said.contains("it is neither reserved nor on maintenance"), "{said}");
     assert!(stage.memory.lines(&recovery::NotificationId::new(TEST)).is_empty());
+}
+
+/// Nova shows it on its old host until it is there.
+#[test]
+fn a_host_that_has_a_server_or_is_about_to_get_one_is_not_touched() {
+    for (before_ms, why) in [
+        (10_000, "servers that Nova is moving to it: 1"),
+        (150_000, "servers that Nova shows on it: 1"),
+    ] {
+        let mut scene = tested(Bmc::Honest, vec![undisturbed()]);
+        scene.shape.pace.build_ms = 60_000..=60_000;
+        let drill = scene.fence.as_mut().unwrap().drill.as_mut().unwrap();
+        (drill.at_ms, drill.brought_before_ms) = (300_000, Some(before_ms));
+        let stage = tale::tell_for(scene, 400_000);
+        let (state, said) = answer(&stage);
+        assert_eq!(state, RequestState::Refused, "{said}\n{}", stage.story());
+        assert!(said.contains(why), "{said}\n{}", stage.story());
+        assert!(stage.bmcs.orders().is_empty(), "{}", stage.story());
+    }
 }
 
 /// As a monitor would report it, that sees it go.

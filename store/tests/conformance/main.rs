@@ -173,6 +173,7 @@ macro_rules! every_database {
                 looks_at_the_devices_of_hosts_that_are_gone_go
                 the_log_of_a_host_goes_when_nothing_is_left_of_its_losses
                 the_log_of_a_drain_or_a_fence_test_goes_when_that_is_over
+                the_log_of_a_drain_goes_when_a_person_has_ended_it
                 leases_of_servers_go_once_nobody_holds_them
                 no_more_rows_go_than_were_allowed
                 a_segment_stays_while_a_host_of_it_does;

@@ -160,6 +160,24 @@ pub(crate) async fn the_log_of_a_drain_or_a_fence_test_goes_when_that_is_over(do
     assert_eq!(sql.leases(&logs.map(|log| LeaseKey::recovery(&log))).await.unwrap(), []);
 }
 
+pub(crate) async fn the_log_of_a_drain_goes_when_a_person_has_ended_it(doors: &Doors) {
+    let (sql, before) = (door(doors).await, yesterday());
+    let drain = Stop {
+        kind: Kind::Drain { cold: false },
+        until: before.plus(3_600_000),
+        ..crate::stops::stop(1, "compute01", 0)
+    };
+    sql.plan_stop(&drain).await.unwrap();
+    let log = NotificationId::new(&drain.id);
+    let lease = take(&sql, LeaseKey::recovery(&log), &owner("one")).await;
+    sql.append(&lease, &log, &[claimed(1, &lease)], &[]).await.unwrap();
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(sql.log(&log).await.unwrap().len(), 1, "it goes on");
+    sql.end_stop(&drain.host, "bob (b1)", before.plus(-1)).await.unwrap().unwrap();
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(sql.log(&log).await.unwrap(), [], "long before its time is over");
+}
+
 pub(crate) async fn leases_of_servers_go_once_nobody_holds_them(doors: &Doors) {
     let sql = door(doors).await;
     let [held, free] = [77, 78].map(|n| LeaseKey::server(&ServerId::new(uuid(n))));
