@@ -154,6 +154,17 @@ async fn a_server_that_is_not_there_is_none() {
     assert!(cloud.nova().server(&ServerId::new("s1")).await.unwrap().is_some());
 }
 
+/// A proxy says that, too, of what it cannot reach.
+#[tokio::test(start_paused = true)]
+async fn a_server_is_gone_only_when_a_list_agrees() {
+    let cloud = one_host();
+    cloud.state().servers = vec![server(1)];
+    let (nova, id) = (cloud.nova(), ServerId::new("s1"));
+    assert!(nova.server(&id).await.unwrap().is_some());
+    cloud.fails(&[Fault::Status(404)]);
+    assert!(nova.server(&id).await.unwrap().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn changes_are_followed_by_novas_clock() {
     let cloud = one_host();
@@ -330,6 +341,22 @@ async fn evacuations_are_told_by_how_they_ended() {
     use EvacuationStatus::{Accepted, Completed, Done, Failed, Running};
     assert_eq!(statuses, [Accepted, Running, Done, Completed, Failed, Failed, Failed]);
     assert_eq!(evacuations[0].dest, Some(HostName::new("compute02")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn migrations_of_other_hosts_and_kinds_are_left_out_when_nova_ignores_the_filters() {
+    let cloud = one_host();
+    let row = |id: i64, from: &str, kind: &str| {
+        json!({ "id": id, "uuid": format!("m{id}"), "instance_uuid": "s1", "status": "done",
+                "source_compute": from, "dest_compute": "compute03", "migration_type": kind })
+    };
+    cloud.state().migrations = vec![
+        row(1, "compute02", "evacuation"),
+        row(2, "compute01", "live-migration"),
+        row(3, "compute01", "evacuation"),
+    ];
+    let found = cloud.nova().evacuations_from(&host()).await.unwrap();
+    assert_eq!(found.iter().map(|record| record.id).collect::<Vec<_>>(), [3]);
 }
 
 #[tokio::test(start_paused = true)]
