@@ -21,7 +21,7 @@ mod spool;
 
 pub use folder::{Folder, SystemFolder};
 pub use queue::{Accepted, Answer, Answered, Limits, Number, Queue, Step};
-pub use sender::{Reporter, Sender, SendingConfig};
+pub use sender::{Kept, Reporter, Sender, SendingConfig};
 pub use sources::Sources;
 pub use spool::Spool;
 

@@ -9,7 +9,7 @@ pub use bodies::{
     RequestState, Return, Segment, Told, Turn, VMove,
 };
 
-use crate::{AskError, Interface, Request, Service, Session, Under};
+use crate::{AskError, Interface, Repeat, Request, Service, Session, Under};
 use http::Method;
 use recovery::{HostName, NotificationId, SegmentId};
 use serde::de::DeserializeOwned;
@@ -67,9 +67,13 @@ impl Client {
         self.create(&path, json!({ "host": host }), "host").await
     }
 
-    /// Reports a failure. A [`AskError::Conflict`] means that it is known already.
+    /// Reports a failure, and does not ask twice: who reports looks again whether it is still so. A [`AskError::Conflict`] means
+    /// that it is known already.
     pub async fn notify(&self, report: &NewNotification) -> Result<Notification, AskError> {
-        self.create(&["notifications"], json!({ "notification": report }), "notification").await
+        let (path, body) = (["notifications"], json!({ "notification": report }));
+        let change = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
+        let request = Request { repeat: Repeat::Never, ..change };
+        self.session.ask(request).await?.read_under("notification")
     }
 
     /// Notifications that match `filter`, by the API's own names (`status`, `type`, `source_host_uuid`, …).

@@ -2,7 +2,7 @@
 
 use super::{Asker, Found, Machine, Patience, ask::Heard};
 use crate::{
-    Care, Claim, Mark, Report, Reporter,
+    Care, Claim, Mark, Report, Reporter, Watched,
     instances::{
         Connected, Domain, Event, Heard as Said, Hypervisor, HypervisorError, Link,
         event::{Turn, What, subject},
@@ -190,7 +190,7 @@ impl Rounds {
         match (event.what.turn(), event.what) {
             (Turn::Stopped, _) => drop(members.guests.remove(&event.server)),
             (Turn::Started, _) | (Turn::None, What::Reboot) => {
-                self.reporter.begins_anew(&subject(&event.server)).await;
+                self.reporter.begins_anew(Watched::Guests, &subject(&event.server)).await;
                 if let Some(member) = members.guests.get_mut(&event.server) {
                     member.begins_anew();
                 }

@@ -7,10 +7,11 @@ use super::{
     roll::{Away, End, Missing, Roll},
 };
 use crate::{
-    Claim, Mark, Report, Reporter,
-    sending::{Folder, Look, Source},
+    Claim, Mark, Report, Reporter, Watched,
+    sending::{Folder, Kept as ReportKept, Look, Source},
 };
 use async_trait::async_trait;
+use futures::{StreamExt, stream::FuturesUnordered};
 use ports::{Clock, Entropy};
 use recovery::ServerId;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ use std::{
 
 /// How often what runs is listed, though events tell it.
 const LIST_EVERY: Duration = Duration::from_secs(60);
+/// A libvirtd that was just begun may find out for a while who died meanwhile, and tells nobody.
+const LIST_AGAIN: Duration = Duration::from_secs(5);
 /// The longest that the loop needs to turn: a list, and calls to libvirt that end by their deadlines.
 pub const TURN_MOST: Duration = Duration::from_secs(180);
 /// The roll on disk.
@@ -41,6 +44,16 @@ pub struct InstancesConfig {
 struct Kept {
     boot_id: String,
     roll: Roll,
+}
+
+/// Who runs, as it is and as it is written. Nobody is struck off on disk before the report of him is there: a process
+/// that is killed in between must find him missing.
+#[derive(Default)]
+struct Books {
+    roll: Roll,
+    /// Reports that are on their way to the disk.
+    reports: FuturesUnordered<ReportKept>,
+    is_behind: bool,
 }
 
 /// The way to ask again what was reported: the connection that stands, if one does.
@@ -112,14 +125,16 @@ impl Watch {
     /// Watches for ever.
     pub async fn run(self) {
         let mut away = Away::Ourselves;
-        let mut roll = self.restored().await;
+        let mut books = Books { roll: self.restored().await, ..Books::default() };
         loop {
             let connected =
                 connected(&*self.hypervisor, &self.mark, &*self.clock, &*self.entropy).await;
             let link = Arc::clone(&connected.link);
             self.watcher.set(Some(Arc::clone(&link)));
-            let why = self.listen(connected, &mut roll, away).await;
+            let why = self.listen(connected, &mut books, away).await;
             self.watcher.set(None);
+            while books.reports.next().await.is_some() {}
+            self.write(&mut books).await;
             self.mark.troubled(&why);
             tracing::warn!("Libvirt Connection Closed Unexpectedly. ({why})");
             away = Away::Libvirtd;
@@ -127,29 +142,28 @@ impl Watch {
     }
 
     /// Listens until the connection is over, and tells why.
-    async fn listen(&self, mut connected: Connected, roll: &mut Roll, away: Away) -> String {
+    async fn listen(&self, mut connected: Connected, books: &mut Books, away: Away) -> String {
         let link = Arc::clone(&connected.link);
-        if let Err(error) = self.list(&*link, roll, away).await {
+        if let Err(error) = self.list(&*link, books, away).await {
             return error.to_string();
         }
         self.mark.well();
-        let mut list_at = self.clock.boot().plus(LIST_EVERY);
+        let mut list_at = self.clock.boot().plus(LIST_AGAIN);
         loop {
-            let left = list_at.since(self.clock.boot());
-            let heard = tokio::select! {
+            self.write(books).await;
+            tokio::select! {
                 biased;
-                heard = connected.heard.recv() => Some(heard),
-                () = self.clock.sleep(left) => None,
-            };
-            self.mark.turned();
-            match heard {
-                Some(Some(Heard::Event(event))) => self.event(&*link, &event, roll).await,
-                Some(Some(Heard::Closed(why))) => return why,
-                Some(None) => return "nobody listens to it any more".into(),
-                None => list_at = self.clock.boot(),
+                heard = connected.heard.recv() => match heard {
+                    Some(Heard::Event(event)) => self.event(&*link, &event, books).await,
+                    Some(Heard::Closed(why)) => return why,
+                    None => return "nobody listens to it any more".into(),
+                },
+                Some(_) = books.reports.next() => {}
+                () = self.clock.sleep(list_at.since(self.clock.boot())) => {}
             }
+            self.mark.turned();
             if list_at <= self.clock.boot() || link.missed_something() {
-                if let Err(error) = self.list(&*link, roll, Away::Nobody).await {
+                if let Err(error) = self.list(&*link, books, Away::Nobody).await {
                     return error.to_string();
                 }
                 list_at = self.clock.boot().plus(LIST_EVERY);
@@ -157,29 +171,28 @@ impl Watch {
         }
     }
 
-    async fn event(&self, link: &dyn Link, event: &Event, roll: &mut Roll) {
+    async fn event(&self, link: &dyn Link, event: &Event, books: &mut Books) {
         tracing::debug!(?event, "libvirt Event Received.");
         match event.what.turn() {
             Turn::Started => {
-                self.reporter.begins_anew(&subject(&event.server)).await;
+                self.reporter.begins_anew(Watched::Instances, &subject(&event.server)).await;
                 match link.domain(&event.server).await {
-                    Ok(Some(domain)) if domain.run.is_some() => roll.started(&domain),
+                    Ok(Some(domain)) if domain.run.is_some() => books.roll.started(&domain),
                     // Gone already, which the next event tells; or the connection is, which the next list does.
                     Ok(_) | Err(_) => {}
                 }
-                self.keep(roll).await;
+                books.is_behind = true;
             }
-            Turn::Stopped => {
-                self.report(event, roll.is_persistent(&event.server)).await;
-                roll.stopped(&event.server);
-                return self.keep(roll).await;
-            }
-            Turn::None => {}
+            Turn::Stopped | Turn::None => {}
         }
-        self.report(event, roll.is_persistent(&event.server)).await;
+        self.report(event, books.roll.is_persistent(&event.server), books).await;
+        if event.what.turn() == Turn::Stopped {
+            books.roll.stopped(&event.server);
+            books.is_behind = true;
+        }
     }
 
-    async fn report(&self, event: &Event, is_persistent: bool) {
+    async fn report(&self, event: &Event, is_persistent: bool, books: &mut Books) {
         let (hostname, at) = (&self.config.hostname, self.clock.wall());
         let Some(report) = event.report(hostname, at, is_persistent) else {
             tracing::debug!("Event Filter Unmatched.");
@@ -193,34 +206,33 @@ impl Watch {
                 "Libvirt Event: type=VM, hostname={hostname}, uuid={uuid}, time={time}, event_id={name}, detail={detail})"
             );
         }
-        self.reporter.report(report).await;
+        books.reports.push(self.reporter.report_kept(report).await);
     }
 
     /// Holds what runs against what ran.
     async fn list(
         &self,
         link: &dyn Link,
-        roll: &mut Roll,
+        books: &mut Books,
         away: Away,
     ) -> Result<(), HypervisorError> {
         let domains = link.domains().await?;
-        let before = roll.clone();
-        for missing in roll.compare(&domains, away) {
-            self.missing(missing, away).await;
+        let before = books.roll.clone();
+        for missing in books.roll.compare(&domains, away) {
+            self.missing(missing, away, books).await;
         }
-        if *roll != before {
-            self.keep(roll).await;
-        }
+        books.is_behind |= books.roll != before;
         Ok(())
     }
 
-    async fn missing(&self, Missing { server, name, is_persistent, end }: Missing, away: Away) {
+    async fn missing(&self, missing: Missing, away: Away, books: &mut Books) {
+        let Missing { server, name, is_persistent, end } = missing;
         match (end, away) {
             (End::Died(off), _) => {
                 let told =
                     off.map_or_else(|| "it is gone".into(), |off| format!("libvirt says {off:?}"));
                 tracing::warn!("VM {server} ({name}) died unheard ({told})");
-                self.report(&Event::died(server), is_persistent).await;
+                self.report(&Event::died(server), is_persistent, books).await;
             }
             // Its event is on the way.
             (End::Stopped(_) | End::Left, Away::Nobody) => {}
@@ -248,9 +260,14 @@ impl Watch {
         }
     }
 
-    /// Keeps the roll. It need not outlive the machine, with which all domains end: nothing is waited for.
-    async fn keep(&self, roll: &Roll) {
-        let kept = Kept { boot_id: self.config.boot_id.clone(), roll: roll.clone() };
+    /// Writes the roll, if there is something to write and the reports are. It need not outlive the machine, with which all domains
+    /// end.
+    async fn write(&self, books: &mut Books) {
+        if !books.is_behind || !books.reports.is_empty() {
+            return;
+        }
+        books.is_behind = false;
+        let kept = Kept { boot_id: self.config.boot_id.clone(), roll: books.roll.clone() };
         let (Some(folder), Ok(bytes)) = (self.folder.clone(), serde_json::to_vec(&kept)) else {
             return;
         };

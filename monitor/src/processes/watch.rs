@@ -412,7 +412,7 @@ impl<'a> Ward<'a> {
             News::Back => {
                 tracing::info!("Process '{name}' is found again.");
                 // Should it end once more that is another failure.
-                self.with.reporter.begins_anew(&subject(watched)).await;
+                self.with.reporter.begins_anew(crate::Watched::Processes, &subject(watched)).await;
             }
             News::Stopped => {
                 tracing::info!(

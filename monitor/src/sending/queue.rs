@@ -13,7 +13,7 @@
 //! is back, each time another one, and a new one at once: so a report that it chokes on is in nobody's way.
 
 use super::Look;
-use crate::{Care, Report};
+use crate::{Care, Report, Watched};
 use ports::Boot;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -59,6 +59,12 @@ pub enum Accepted {
     Waits(Number),
     /// The same waits already, or was said a moment ago.
     Same,
+    /// It waits in the place of one that says the same. That one was tried, and so the API may have taken it, for what was
+    /// before.
+    Anew {
+        dropped: Number,
+        number: Number,
+    },
     /// It waits in the place of one that Masakari only notes.
     InsteadOf {
         dropped: Number,
@@ -107,6 +113,8 @@ struct Waiting {
     /// Sent without a second look until then.
     fresh_until: Boot,
     give_up_at: Option<Boot>,
+    /// Its subject began anew while this was under way: the API may take it for what was before.
+    is_past: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -149,26 +157,36 @@ impl Queue {
         if self.was_said(&report, now) {
             return Accepted::Same;
         }
-        let mut dropped = None;
-        if self.waiting.len() >= self.limits.waiting_most {
+        let stale = self.stale(&report);
+        let mut dropped = stale;
+        if stale.is_none() && self.waiting.len() >= self.limits.waiting_most {
             dropped = self.least();
-            let Some(number) = dropped else { return Accepted::Full };
-            self.waiting.remove(&number);
+            if dropped.is_none() {
+                return Accepted::Full;
+            }
         }
         let number = Number(self.next);
         self.next += 1;
         self.said.push_back((now, report.clone()));
         let waiting = self.waiting(report, now, self.limits.patience);
         self.waiting.insert(number, waiting);
-        match dropped {
-            Some(dropped) => Accepted::InsteadOf { dropped, number },
-            None => Accepted::Waits(number),
+        let Some(dropped) = dropped else { return Accepted::Waits(number) };
+        self.waiting.remove(&dropped);
+        match stale {
+            Some(_) => Accepted::Anew { dropped, number },
+            None => Accepted::InsteadOf { dropped, number },
         }
     }
 
-    /// What is said of `subject` from now on is new, even if it sounds the same.
-    pub fn begins_anew(&mut self, subject: &str) {
-        self.said.retain(|(_, report)| report.subject != subject);
+    /// What is said of `subject` by this monitor from now on is new, even if it sounds the same. What was never tried says
+    /// it, too.
+    pub fn begins_anew(&mut self, monitor: Watched, subject: &str) {
+        let is_of_it =
+            |report: &Report| report.subject == subject && report.claim.watched() == monitor;
+        self.said.retain(|(_, report)| !is_of_it(report));
+        for waiting in self.waiting.values_mut().filter(|waiting| is_of_it(&waiting.report)) {
+            waiting.is_past |= waiting.stage != Stage::Idle;
+        }
     }
 
     /// Everything that is due; what is to be done is under way from then on.
@@ -279,7 +297,8 @@ impl Queue {
         };
         let (stage, tries) = (Stage::Idle, 0);
         let fresh_until = now.plus(self.limits.fresh);
-        Waiting { report, stage, tries, not_before: now, fresh_until, give_up_at }
+        let (not_before, is_past) = (now, false);
+        Waiting { report, stage, tries, not_before, fresh_until, give_up_at, is_past }
     }
 
     fn was_said(&mut self, report: &Report, now: Boot) -> bool {
@@ -289,7 +308,13 @@ impl Queue {
         let beyond = self.said.len().saturating_sub(self.limits.waiting_most);
         self.said.drain(..beyond);
         self.said.iter().any(|(_, said)| said.says_the_same(report))
-            || self.waiting.values().any(|waiting| waiting.report.says_the_same(report))
+            || self.waiting.values().any(|w| w.says_now(report))
+    }
+
+    /// One that says the same, was tried, and is not under way.
+    fn stale(&self, report: &Report) -> Option<Number> {
+        let mut idle = self.waiting.iter().filter(|(_, w)| w.stage == Stage::Idle);
+        idle.find(|(_, w)| w.report.says_the_same(report)).map(|(number, _)| *number)
     }
 
     /// The eldest of those that Masakari only notes and that is not under way.
@@ -328,6 +353,11 @@ impl Queue {
 }
 
 impl Waiting {
+    /// It stands for `report`: it says the same, and nobody has taken it for what was before.
+    fn says_now(&self, report: &Report) -> bool {
+        self.tries == 0 && !self.is_past && self.report.says_the_same(report)
+    }
+
     /// It was tried once at least, however late we came to it, and its time is over.
     fn is_over(&self, now: Boot) -> bool {
         self.tries > 0 && self.give_up_at.is_some_and(|end| end <= now)

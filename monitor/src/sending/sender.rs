@@ -1,7 +1,7 @@
 //! Does what the queue says: asks the source, sends, keeps, forgets, and says so in the log.
 
 use super::{Accepted, Answer, Answered, Limits, Look, Number, Queue, Source, Spool, Step};
-use crate::{Board, Report, standing::Sending};
+use crate::{Board, Report, Watched, standing::Sending};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use openstack::{
     AskError,
@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Reports that a monitor may be ahead of us; then it waits.
 const INBOX: usize = 256;
@@ -48,9 +48,13 @@ impl SendingConfig {
     }
 }
 
+/// It ends when a report outlives this process, or never will.
+pub type Kept = oneshot::Receiver<()>;
+
 enum Told {
-    Report(Box<Report>),
-    BeginsAnew(String),
+    /// Who waits until it is kept hears that this is dropped.
+    Report(Box<Report>, oneshot::Sender<()>),
+    BeginsAnew(Watched, String),
 }
 
 /// Where a monitor leaves its reports.
@@ -60,8 +64,8 @@ pub struct Reporter(mpsc::Sender<Told>);
 impl std::fmt::Debug for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Report(report) => report.fmt(f),
-            Self::BeginsAnew(subject) => write!(f, "{subject} begins anew"),
+            Self::Report(report, _) => report.fmt(f),
+            Self::BeginsAnew(_, subject) => write!(f, "{subject} begins anew"),
         }
     }
 }
@@ -69,12 +73,19 @@ impl std::fmt::Debug for Told {
 impl Reporter {
     /// Has `report` sent.
     pub async fn report(&self, report: Report) {
-        self.tell(Told::Report(Box::new(report))).await;
+        drop(self.report_kept(report).await);
     }
 
-    /// What is said of `subject` from now on is new, even if it sounds the same.
-    pub async fn begins_anew(&self, subject: &str) {
-        self.tell(Told::BeginsAnew(subject.to_owned())).await;
+    /// The same, for who must not forget before it is kept what made him say it.
+    pub async fn report_kept(&self, report: Report) -> Kept {
+        let (held, kept) = oneshot::channel();
+        self.tell(Told::Report(Box::new(report), held)).await;
+        kept
+    }
+
+    /// What is said of `subject` by this monitor from now on is new, even if it sounds the same.
+    pub async fn begins_anew(&self, monitor: Watched, subject: &str) {
+        self.tell(Told::BeginsAnew(monitor, subject.to_owned())).await;
     }
 
     async fn tell(&self, told: Told) {
@@ -119,6 +130,8 @@ pub struct Sender {
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
     writes: FuturesUnordered<BoxFuture<'static, Wrote>>,
     files: BTreeMap<Number, OnDisk>,
+    /// What is forgotten when the one in its place is kept.
+    replaced: BTreeMap<Number, Number>,
     /// What was said of this outage already.
     told: BTreeSet<&'static str>,
     disk_failed: bool,
@@ -150,6 +163,7 @@ impl Sender {
             calls: FuturesUnordered::new(),
             writes: FuturesUnordered::new(),
             files: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             told: BTreeSet::new(),
             disk_failed: false,
             board: None,
@@ -245,9 +259,11 @@ impl Sender {
     }
 
     fn hear(&mut self, told: Told) {
-        let report = match told {
-            Told::BeginsAnew(subject) => return self.queue.begins_anew(&subject),
-            Told::Report(report) => *report,
+        let (report, held) = match told {
+            Told::BeginsAnew(monitor, subject) => {
+                return self.queue.begins_anew(monitor, &subject);
+            }
+            Told::Report(report, held) => (*report, held),
         };
         let body = serde_json::json!({ "notification": report.notification() });
         match self.queue.accept(report, self.clock.boot()) {
@@ -261,7 +277,12 @@ impl Sender {
             }
             Accepted::Waits(number) => {
                 tracing::info!("Send a notification. {body}");
-                self.keep(number);
+                self.keep(number, held);
+            }
+            Accepted::Anew { dropped, number } => {
+                tracing::info!("Send a notification, instead of one from before. {body}");
+                self.replaced.insert(number, dropped);
+                self.keep(number, held);
             }
             Accepted::InsteadOf { dropped, number } => {
                 tracing::warn!(
@@ -271,7 +292,7 @@ impl Sender {
                 self.write(|sending| sending.lost += 1);
                 tracing::info!("Send a notification. {body}");
                 self.forget(dropped);
-                self.keep(number);
+                self.keep(number, held);
             }
         }
     }
@@ -394,14 +415,17 @@ impl Sender {
         }
     }
 
-    fn keep(&mut self, number: Number) {
+    fn keep(&mut self, number: Number, held: oneshot::Sender<()>) {
         let (Some(spool), Some(report)) = (self.spool.clone(), self.queue.report(number)) else {
             return;
         };
         let report = report.clone();
         self.files.insert(number, OnDisk::Writing);
-        let keep =
-            async move { Wrote::Kept(number, blocking(move || spool.keep(number, &report)).await) };
+        let keep = async move {
+            let wrote = blocking(move || spool.keep(number, &report)).await;
+            drop(held);
+            Wrote::Kept(number, wrote)
+        };
         self.writes.push(keep.boxed());
     }
 
@@ -432,6 +456,9 @@ impl Sender {
                     self.files.insert(number, OnDisk::Kept);
                     if before == Some(OnDisk::WritingInVain) {
                         self.forget(number);
+                    }
+                    if let Some(before) = self.replaced.remove(&number) {
+                        self.forget(before);
                     }
                 }
                 result

@@ -2,51 +2,18 @@
 
 use crate::{
     fake::{Agent, Fake},
+    false_api::Api,
     suite::{VM1, VM2, World},
 };
-use async_trait::async_trait;
-use bytes::Bytes;
 use monitor::{
     Board, Sender, SendingConfig,
     guests::{Asker, Asking, CommandRefused, Commands, GuestsConfig, Patience, Rounds, TURN_MOST},
     instances::event::What,
     sending::{Folder, Spool, SystemFolder},
 };
-use openstack::{Session, instance_ha::Client};
-use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
-use serde_json::{Value, json};
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use url::Url;
-
-/// An API that takes everything, or is away.
-#[derive(Clone, Default, Debug)]
-struct Api(Arc<Mutex<(bool, Vec<Value>)>>);
-
-#[async_trait]
-impl Transport for Api {
-    async fn send(&self, ask: Ask, _: Duration) -> Result<Answer, TransportError> {
-        let mut state = self.0.lock().unwrap();
-        if state.0 {
-            return Err(TransportError::Unreachable { to: "api".into(), why: "away".into() });
-        }
-        let body: Value = serde_json::from_slice(ask.body()).unwrap();
-        let mut taken = body["notification"].clone();
-        state.1.push(taken.clone());
-        for (name, value) in [
-            ("id", json!(1)),
-            ("notification_uuid", json!("n")),
-            ("source_host_uuid", json!("h")),
-            ("status", json!("new")),
-        ] {
-            taken[name] = value;
-        }
-        let body = json!({ "notification": taken }).to_string();
-        Ok(http::Response::builder().status(202).body(Bytes::from(body)).unwrap())
-    }
-}
+use ports::{Clock, Entropy, SeededEntropy};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
 
 /// A host and its monitor, with Python's defaults.
 struct Host {
@@ -60,7 +27,8 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (fake, api, commands) = (Fake::new(), Api::default(), Vec::new());
+        let (fake, commands) = (Fake::new(), Vec::new());
+        let api = Api::new(fake.sim_clock());
         Self { fake, api, folder, commands, sockets: r"/agents/instance-.*\.sock" }
     }
 
@@ -70,22 +38,13 @@ impl Host {
 
     /// The VMs that were reported.
     fn reported(&self) -> Vec<String> {
-        let state = self.api.0.lock().unwrap();
-        let vm = |body: &Value| body["payload"]["instance_uuid"].as_str().unwrap().to_owned();
-        state.1.iter().map(vm).collect()
-    }
-
-    fn api_is_away(&self, is_away: bool) {
-        self.api.0.lock().unwrap().0 = is_away;
+        self.api.taken().iter().map(|taken| taken.word("instance_uuid").to_owned()).collect()
     }
 
     /// Runs a monitor while `story` is told, and kills it.
     async fn watched(&self, story: impl AsyncFnOnce()) {
         let clock: Arc<dyn Clock> = Arc::new(self.fake.sim_clock());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
-        let endpoint = Url::parse("http://api/v1").unwrap();
-        let api = Arc::new(self.api.clone());
-        let session = Session::none(endpoint, None, api, Arc::clone(&clock), Arc::clone(&entropy));
         let folder: Arc<dyn Folder> = Arc::new(SystemFolder::open(self.folder.path()).unwrap());
         let asking = Asking {
             socket: self.sockets.parse().unwrap(),
@@ -96,7 +55,7 @@ impl Host {
         let (reporter, sender) = Sender::new(
             &SendingConfig::of_python(12, Duration::from_secs(10)),
             Some(Spool::new(folder, "boot-1".into())),
-            Client::new(session),
+            self.api.client(&entropy),
             Arc::new(asker.clone()),
             Arc::clone(&clock),
             Arc::clone(&entropy),
@@ -127,7 +86,7 @@ async fn an_agent_that_hangs_is_reported_once_as_python_does_and_the_others_are_
         host.sleep(300).await;
     })
     .await;
-    let posts = host.api.0.lock().unwrap().1.clone();
+    let posts: Vec<_> = host.api.taken().into_iter().map(|taken| taken.report).collect();
     assert_eq!(posts.len(), 1);
     // `_masakari_notifier` of qemu_utils.py
     let payload = json!({
@@ -412,14 +371,14 @@ async fn an_agent_that_answers_before_the_api_does_is_withdrawn_and_one_that_han
     host.fake.start_guest(VM1).await;
     host.fake.start_guest(VM2).await;
     host.watched(async || {
-        host.api_is_away(true);
+        host.api.is_away(true);
         host.fake.hang_agent(VM1).await;
         host.fake.hang_agent(VM2).await;
         host.sleep(300).await;
         host.fake.agent(VM1, Agent::Lives);
         // A look that is under way may take as long as libvirt bears an agent that hangs.
         host.sleep(6).await;
-        host.api_is_away(false);
+        host.api.is_away(false);
         host.sleep(60).await;
     })
     .await;

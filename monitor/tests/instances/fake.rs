@@ -143,15 +143,22 @@ impl Fake {
         self.state.lock().unwrap().under_way_most
     }
 
-    fn ends(&self, vm: &str, off: Off, detail: i32) {
-        {
-            let mut state = self.state.lock().unwrap();
-            let domain = state.domains.get_mut(vm).unwrap();
-            (domain.run, domain.off, domain.is_paused) = (None, Some(off), false);
-            if !domain.is_persistent {
-                state.domains.remove(vm);
-            }
+    /// A VM dies before a daemon that has just come back has found it: it is off, and nothing is said of it.
+    pub(crate) fn dies_unsaid(&self, vm: &str) {
+        self.is_off(vm, Off::Failed);
+    }
+
+    fn is_off(&self, vm: &str, off: Off) {
+        let mut state = self.state.lock().unwrap();
+        let domain = state.domains.get_mut(vm).unwrap();
+        (domain.run, domain.off, domain.is_paused) = (None, Some(off), false);
+        if !domain.is_persistent {
+            state.domains.remove(vm);
         }
+    }
+
+    fn ends(&self, vm: &str, off: Off, detail: i32) {
+        self.is_off(vm, off);
         self.says(vm, What::Lifecycle { kind: 5, detail });
     }
 

@@ -2,11 +2,16 @@
 //! lives of a hypervisor in memory, which passes the same suite as the real one (`libvirt/run`).
 #![cfg(test)]
 
+#[path = "../sending/disk.rs"]
+mod disk;
 mod fake;
+#[path = "../masakari/false_api.rs"]
+mod false_api;
 #[path = "../guests/machine.rs"]
 mod guests_machine;
 #[path = "../guests/rounds.rs"]
 mod guests_rounds;
+mod histories;
 mod recorded;
 mod roll;
 mod suite;

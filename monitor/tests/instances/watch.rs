@@ -2,63 +2,17 @@
 
 use crate::{
     fake::Fake,
+    false_api::{Api, Taken},
     suite::{VM1, VM2, World},
 };
-use async_trait::async_trait;
-use bytes::Bytes;
 use monitor::{
     Board, Sender, SendingConfig, Watched,
     instances::{InstancesConfig, TURN_MOST, Watch, Watcher, event::What},
     sending::{Folder, Spool, SystemFolder},
     standing::{ShownMonitor, ShownSending, State},
 };
-use openstack::{Session, instance_ha::Client};
-use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
-use serde_json::{Value, json};
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use url::Url;
-
-/// An API that takes everything, or is away.
-#[derive(Clone, Default, Debug)]
-struct Api(Arc<Mutex<(bool, Vec<String>)>>);
-
-impl Api {
-    fn taken(&self) -> Vec<String> {
-        self.0.lock().unwrap().1.clone()
-    }
-
-    fn is_away(&self, away: bool) {
-        self.0.lock().unwrap().0 = away;
-    }
-}
-
-#[async_trait]
-impl Transport for Api {
-    async fn send(&self, ask: Ask, _: Duration) -> Result<Answer, TransportError> {
-        let mut state = self.0.lock().unwrap();
-        if state.0 {
-            return Err(TransportError::Unreachable { to: "api".into(), why: "away".into() });
-        }
-        let body: Value = serde_json::from_slice(ask.body()).unwrap();
-        let word = |name: &str| body["notification"]["payload"][name].as_str().unwrap().to_owned();
-        let vm = if word("instance_uuid") == VM1 { "VM1" } else { "VM2" };
-        state.1.push(format!("{vm} {} {}", word("event"), word("vir_domain_event")));
-        let mut taken = body["notification"].clone();
-        for (name, value) in [
-            ("id", json!(1)),
-            ("notification_uuid", json!("n")),
-            ("source_host_uuid", json!("h")),
-            ("status", json!("new")),
-        ] {
-            taken[name] = value;
-        }
-        let body = json!({ "notification": taken }).to_string();
-        Ok(http::Response::builder().status(202).body(Bytes::from(body)).unwrap())
-    }
-}
+use ports::{Clock, Entropy, SeededEntropy};
+use std::{sync::Arc, time::Duration};
 
 /// A host and its monitor's folder.
 struct Host {
@@ -73,13 +27,23 @@ impl Host {
     fn new() -> Self {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::new());
         let board = Board::new(fake.clock());
-        Self { fake, api: Api::default(), folder, boot_id: "boot-1", board }
+        Self { api: Api::new(fake.sim_clock()), fake, folder, boot_id: "boot-1", board }
     }
 
     /// How the monitor stands, and how sending does.
     fn shown(&self) -> (ShownMonitor, ShownSending) {
         let shown = self.board.shown("masakari-instancemonitor", "cmp1", 1);
         (shown.monitors[0].clone(), shown.sending)
+    }
+
+    /// What the API took: `VM1 LIFECYCLE STOPPED_FAILED`.
+    fn taken(&self) -> Vec<String> {
+        let taken = self.api.taken();
+        let told = |taken: &Taken| {
+            let vm = if taken.word("instance_uuid") == VM1 { "VM1" } else { "VM2" };
+            format!("{vm} {} {}", taken.word("event"), taken.word("vir_domain_event"))
+        };
+        taken.iter().map(told).collect()
     }
 
     async fn sleep(&self, seconds: u64) {
@@ -90,16 +54,13 @@ impl Host {
     async fn watched(&self, story: impl AsyncFnOnce()) {
         let clock: Arc<dyn Clock> = Arc::new(self.fake.sim_clock());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
-        let endpoint = Url::parse("http://api/v1").unwrap();
-        let api = Arc::new(self.api.clone());
-        let session = Session::none(endpoint, None, api, Arc::clone(&clock), Arc::clone(&entropy));
         let folder: Arc<dyn Folder> = Arc::new(SystemFolder::open(self.folder.path()).unwrap());
         let spool = Spool::new(Arc::clone(&folder), self.boot_id.into());
         let watcher = Watcher::default();
         let (reporter, sender) = Sender::new(
             &SendingConfig::of_python(12, Duration::from_secs(10)),
             Some(spool),
-            Client::new(session),
+            self.api.client(&entropy),
             Arc::new(watcher.clone()),
             Arc::clone(&clock),
             Arc::clone(&entropy),
@@ -124,7 +85,7 @@ async fn a_vm_that_dies_is_reported_and_one_that_lives_is_not() {
     host.fake.start(VM1, true).await;
     host.fake.start(VM2, true).await;
     host.watched(async || host.fake.kill(VM1).await).await;
-    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +102,7 @@ async fn one_reboot_is_one_report_and_the_next_one_another() {
         }
     })
     .await;
-    assert_eq!(host.api.taken(), ["VM1 REBOOT UNKNOWN"; 2]);
+    assert_eq!(host.taken(), ["VM1 REBOOT UNKNOWN"; 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,12 +115,12 @@ async fn a_vm_that_dies_while_libvirtd_is_away_is_reported_when_it_is_back() {
             host.fake.daemon_stops().await;
             host.fake.kill(VM1).await;
             host.sleep(300).await;
-            assert_eq!(host.api.taken(), Vec::<String>::new());
+            assert_eq!(host.taken(), Vec::<String>::new());
             host.fake.daemon_starts().await;
             host.sleep(15).await;
         })
         .await;
-        assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"], "{is_persistent}");
+        assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"], "{is_persistent}");
     }
 }
 
@@ -175,7 +136,23 @@ async fn a_vm_that_was_started_while_we_listened_is_known_when_it_dies_unheard()
         host.sleep(15).await;
     })
     .await;
-    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_of_which_a_libvirtd_that_was_just_begun_says_nothing_is_found_dead_within_seconds() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        host.fake.daemon_stops().await;
+        host.sleep(10).await;
+        host.fake.daemon_starts().await;
+        host.sleep(3).await;
+        host.fake.dies_unsaid(VM1);
+        host.sleep(6).await;
+        assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,7 +168,7 @@ async fn a_restart_of_libvirtd_alone_is_no_failure_of_a_vm() {
         }
     })
     .await;
-    assert_eq!(host.api.taken(), Vec::<String>::new());
+    assert_eq!(host.taken(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,9 +180,9 @@ async fn a_vm_that_dies_while_the_monitor_is_down_is_reported_when_it_is_back() 
     host.fake.kill(VM1).await;
     host.fake.destroy(VM2).await;
     host.watched(async || {}).await;
-    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
     host.watched(async || {}).await;
-    assert_eq!(host.api.taken().len(), 1, "it is told once");
+    assert_eq!(host.taken().len(), 1, "it is told once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,7 +193,7 @@ async fn after_the_host_was_booted_nobody_who_ran_before_is_missed() {
     host.fake.kill(VM1).await;
     host.boot_id = "boot-2";
     host.watched(async || {}).await;
-    assert_eq!(host.api.taken(), Vec::<String>::new());
+    assert_eq!(host.taken(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,7 +207,7 @@ async fn events_for_which_there_was_no_room_are_found_by_listing() {
         host.sleep(65).await;
     })
     .await;
-    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,7 +221,7 @@ async fn an_event_for_which_there_was_no_room_is_found_as_soon_as_the_next_is_he
         host.sleep(1).await;
         host.fake.pause(VM2).await;
         host.sleep(1).await;
-        assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+        assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
     })
     .await;
 }
@@ -265,7 +242,7 @@ async fn a_vm_that_is_back_before_the_api_is_withdrawn_and_one_that_left_too() {
         host.sleep(60).await;
     })
     .await;
-    assert_eq!(host.api.taken(), Vec::<String>::new());
+    assert_eq!(host.taken(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,7 +257,7 @@ async fn a_vm_that_fails_again_as_soon_as_it_is_started_is_reported_again() {
         host.fake.kill(VM1).await;
     })
     .await;
-    assert_eq!(host.api.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"; 2]);
+    assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"; 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,7 +276,7 @@ async fn a_disk_that_is_full_is_reported_as_python_does() {
         "VM1 IO_ERROR_REASON UNKNOWN",
         "VM1 LIFECYCLE SUSPENDED_IOERROR",
     ];
-    assert_eq!(host.api.taken(), expected);
+    assert_eq!(host.taken(), expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod fake;
+#[path = "../masakari/false_api.rs"]
+mod false_api;
 mod machine;
 mod reload;
 mod suite;

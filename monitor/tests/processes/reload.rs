@@ -71,5 +71,5 @@ async fn what_stays_in_the_list_is_not_begun_anew() {
     })
     .await;
     assert_eq!(host.count(RESTART), 4, "it was given up before");
-    assert_eq!(host.api.taken()[0], "PROCESS STOPPED nova-compute of cmp1");
+    assert_eq!(host.taken()[0], "PROCESS STOPPED nova-compute of cmp1");
 }

@@ -2,71 +2,19 @@
 
 use crate::{
     fake::{Commands, Does, Fake},
+    false_api::{Api, Taken},
     suite::{PLAIN, UnitWorld, World},
 };
-use async_trait::async_trait;
-use bytes::Bytes;
 use monitor::{
     Board, Sender, SendingConfig,
     processes::{Limits, ProcessList, ProcessesConfig, Standing, TURN_MOST, WatchProcesses},
     sending::{Spool, SystemFolder},
 };
-use openstack::{Session, instance_ha::Client};
-use ports::{Answer, Ask, Clock, Entropy, SeededEntropy, Transport, TransportError};
-use serde_json::{Value, json};
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use ports::{Clock, Entropy, SeededEntropy};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::Notify;
-use url::Url;
 
 pub(crate) const NOVA: &str = "/usr/bin/nova-compute";
-
-/// An API that takes everything, or is away.
-#[derive(Clone, Default, Debug)]
-pub(crate) struct Api(Arc<Mutex<(bool, Vec<Value>)>>);
-
-impl Api {
-    /// What was taken: type, event and process of each.
-    pub(crate) fn taken(&self) -> Vec<String> {
-        let state = self.0.lock().unwrap();
-        let told = |body: &Value| {
-            let word = |place: &str| body.pointer(place).unwrap().as_str().unwrap().to_owned();
-            let (kind, process) = (word("/type"), word("/payload/process_name"));
-            format!("{kind} {} {process} of {}", word("/payload/event"), word("/hostname"))
-        };
-        state.1.iter().map(told).collect()
-    }
-
-    fn is_away(&self, away: bool) {
-        self.0.lock().unwrap().0 = away;
-    }
-}
-
-#[async_trait]
-impl Transport for Api {
-    async fn send(&self, ask: Ask, _: Duration) -> Result<Answer, TransportError> {
-        let mut state = self.0.lock().unwrap();
-        if state.0 {
-            return Err(TransportError::Unreachable { to: "api".into(), why: "away".into() });
-        }
-        let body: Value = serde_json::from_slice(ask.body()).unwrap();
-        let mut taken = body["notification"].clone();
-        state.1.push(taken.clone());
-        for (name, value) in [
-            ("id", json!(1)),
-            ("notification_uuid", json!("n")),
-            ("source_host_uuid", json!("h")),
-            ("status", json!("new")),
-        ] {
-            taken[name] = value;
-        }
-        let body = json!({ "notification": taken }).to_string();
-        Ok(http::Response::builder().status(202).body(Bytes::from(body)).unwrap())
-    }
-}
 
 /// A host with its list, and the monitor's folder.
 pub(crate) struct Host {
@@ -81,10 +29,20 @@ impl Host {
     pub(crate) fn new(list: &str) -> Self {
         let fake = Fake::new();
         let (commands, folder) = (Commands::new(&fake), tempfile::tempdir().unwrap());
-        let (api, reread) = (Api::default(), Arc::default());
+        let (api, reread) = (Api::new(fake.sim_clock()), Arc::default());
         let host = Self { fake, commands, api, reread, folder };
         host.writes(list);
         host
+    }
+
+    /// What the API took: type, event, process and host of each.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        let told = |taken: &Taken| {
+            let word = |name: &str| taken.report[name].as_str().unwrap().to_owned();
+            let (kind, host) = (word("type"), word("hostname"));
+            format!("{kind} {} {} of {host}", taken.word("event"), taken.word("process_name"))
+        };
+        self.api.taken().iter().map(told).collect()
     }
 
     fn list_path(&self) -> PathBuf {
@@ -116,15 +74,12 @@ impl Host {
     pub(crate) async fn watched(&self, story: impl AsyncFnOnce()) {
         let clock: Arc<dyn Clock> = Arc::new(self.fake.sim_clock());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
-        let endpoint = Url::parse("http://api/v1").unwrap();
-        let api = Arc::new(self.api.clone());
-        let session = Session::none(endpoint, None, api, Arc::clone(&clock), Arc::clone(&entropy));
         let folder = SystemFolder::open(&self.folder.path().join("state")).unwrap();
         let standing = Standing::default();
         let (reporter, sender) = Sender::new(
             &SendingConfig::of_python(0, Duration::from_secs(10)),
             Some(Spool::new(Arc::new(folder), "boot-1".into())),
-            Client::new(session),
+            self.api.client(&entropy),
             Arc::new(standing.clone()),
             Arc::clone(&clock),
             Arc::clone(&entropy),
@@ -194,7 +149,7 @@ async fn a_process_that_dies_is_restarted_at_once_and_not_reported() {
     })
     .await;
     assert_eq!(host.count(RESTART), 1);
-    assert_eq!(host.api.taken(), Vec::<String>::new());
+    assert_eq!(host.taken(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,12 +171,12 @@ async fn what_cannot_be_restarted_is_reported_under_pythons_name() {
     host.watched(async || {
         host.fake.processes().kill(NOVA).await;
         host.sleep(14).await;
-        assert_eq!(host.api.taken(), Vec::<String>::new(), "it is tried four times");
+        assert_eq!(host.taken(), Vec::<String>::new(), "it is tried four times");
         host.sleep(300).await;
     })
     .await;
     assert_eq!(host.count(RESTART), 4);
-    assert_eq!(host.api.taken(), ["PROCESS STOPPED nova-compute of cmp1"]);
+    assert_eq!(host.taken(), ["PROCESS STOPPED nova-compute of cmp1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,7 +188,7 @@ async fn a_warning_on_stderr_is_no_failure() {
         host.sleep(60).await;
     })
     .await;
-    assert_eq!((host.count(RESTART), host.api.taken().len()), (1, 0));
+    assert_eq!((host.count(RESTART), host.taken().len()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,7 +202,7 @@ async fn a_command_that_hangs_is_a_try_that_failed_at_its_deadline() {
         host.sleep(10).await;
     })
     .await;
-    assert_eq!((host.count(RESTART), host.api.taken().len()), (2, 0));
+    assert_eq!((host.count(RESTART), host.taken().len()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,7 +243,7 @@ async fn a_unit_that_fails_is_restarted_and_one_that_is_stopped_is_not() {
         assert_eq!(host.count(restart), 2);
     })
     .await;
-    assert_eq!(host.api.taken(), Vec::<String>::new());
+    assert_eq!(host.taken(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,7 +260,7 @@ async fn a_late_report_of_what_runs_again_is_withdrawn() {
         host.sleep(60).await;
     })
     .await;
-    assert_eq!(host.api.taken(), Vec::<String>::new());
+    assert_eq!(host.taken(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,7 +279,7 @@ async fn a_report_that_still_holds_survives_the_api_and_a_restart_of_the_monitor
         host.sleep(120).await;
     })
     .await;
-    assert_eq!(host.api.taken(), ["PROCESS STOPPED nova-compute of cmp1"]);
+    assert_eq!(host.taken(), ["PROCESS STOPPED nova-compute of cmp1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,7 +295,7 @@ async fn one_that_fails_again_after_it_was_repaired_is_reported_again() {
         }
     })
     .await;
-    assert_eq!(host.api.taken().len(), 2);
+    assert_eq!(host.taken().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! A disk in memory whose power can be cut after any operation, and within one.
+//! A disk in memory whose power can be cut after any operation, and within one; and whose user can be killed at any.
+#![allow(dead_code, reason = "each suite wants a part of it")]
 
 use monitor::sending::Folder;
 use std::{
@@ -6,6 +7,7 @@ use std::{
     io,
     sync::{Arc, Mutex},
 };
+use tokio::sync::Notify;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -17,6 +19,13 @@ enum Change {
     Remove(String),
 }
 
+/// Whether the operation at which the process is killed is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Killed {
+    Before,
+    After,
+}
+
 #[derive(Clone, Default, Debug)]
 struct State {
     /// What lasts.
@@ -25,11 +34,17 @@ struct State {
     pending: Vec<Change>,
     done: usize,
     cut_after: Option<usize>,
+    /// After so many more operations its user is killed.
+    kills: Option<(usize, Killed)>,
+    /// Its user is no more.
+    is_dead: bool,
+    /// How many users it has had; what those before the last had begun ends with them.
+    users: usize,
 }
 
 /// Clones share it.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>, Arc<Notify>, usize);
 
 impl Disk {
     /// A disk that does `operations` more; the one after is left half done, and then nothing answers.
@@ -56,11 +71,70 @@ impl Disk {
     }
 
     fn of(lasting: Files) -> Self {
-        Self(Arc::new(Mutex::new(State { lasting, ..State::default() })))
+        Self(Arc::new(Mutex::new(State { lasting, ..State::default() })), Arc::default(), 0)
+    }
+
+    /// Its user is killed before the operation that comes after `operations` more, or right after it.
+    pub(crate) fn kills_before(&self, operations: usize) {
+        self.0.lock().unwrap().kills = Some((operations, Killed::Before));
+    }
+
+    pub(crate) fn kills_after(&self, operations: usize) {
+        self.0.lock().unwrap().kills = Some((operations, Killed::After));
+    }
+
+    /// Its user was killed.
+    pub(crate) async fn killed(&self) {
+        self.1.notified().await;
+    }
+
+    /// The same disk for the user that it has now.
+    pub(crate) fn in_use(&self) -> Self {
+        let users = self.0.lock().unwrap().users;
+        Self(Arc::clone(&self.0), Arc::clone(&self.1), users)
+    }
+
+    /// It has another user, whom it does not kill. Whether it had killed the one before.
+    pub(crate) fn begins_anew(&self) -> bool {
+        let mut state = self.0.lock().unwrap();
+        state.kills = None;
+        state.users += 1;
+        std::mem::take(&mut state.is_dead)
+    }
+
+    /// Whom it kills does nothing more.
+    fn operation(&self, does: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<()> {
+        let dead = || io::Error::other("killed");
+        let mut state = self.0.lock().unwrap();
+        match state.kills {
+            _ if state.is_dead || self.2 < state.users => return Err(dead()),
+            Some((0, when)) => {
+                state.is_dead = true;
+                self.1.notify_one();
+                if when == Killed::After {
+                    does(&mut state)?;
+                }
+                return Err(dead());
+            }
+            Some((more, when)) => state.kills = Some((more - 1, when)),
+            None => {}
+        }
+        does(&mut state)
     }
 
     fn change(&self, change: Change) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
+        self.operation(|state| state.change(change))
+    }
+
+    fn now(&self) -> Files {
+        let state = self.0.lock().unwrap();
+        state.after(state.pending.len())
+    }
+}
+
+impl State {
+    fn change(&mut self, change: Change) -> io::Result<()> {
+        let state = self;
         match state.cut_after {
             Some(most) if state.done > most => return Err(io::Error::other("no power")),
             Some(most) if state.done == most => {
@@ -78,13 +152,16 @@ impl Disk {
         Ok(())
     }
 
-    fn now(&self) -> Files {
-        let state = self.0.lock().unwrap();
-        state.after(state.pending.len())
+    fn settle(&mut self) -> io::Result<()> {
+        self.done += 1;
+        if self.cut_after.is_some_and(|most| self.done > most) {
+            return Err(io::Error::other("no power"));
+        }
+        self.lasting = self.after(self.pending.len());
+        self.pending.clear();
+        Ok(())
     }
-}
 
-impl State {
     fn after(&self, changes: usize) -> Files {
         let mut files = self.lasting.clone();
         for change in &self.pending[..changes] {
@@ -123,14 +200,6 @@ impl Folder for Disk {
     }
 
     fn settle(&self) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
-        if state.cut_after.is_some_and(|most| state.done >= most) {
-            state.done += 1;
-            return Err(io::Error::other("no power"));
-        }
-        state.done += 1;
-        state.lasting = state.after(state.pending.len());
-        state.pending.clear();
-        Ok(())
+        self.operation(State::settle)
     }
 }

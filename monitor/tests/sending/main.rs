@@ -2,8 +2,9 @@
 //! mind, and a process that is killed.
 #![cfg(test)]
 
-mod api;
 mod disk;
+#[path = "../masakari/false_api.rs"]
+mod false_api;
 mod queue;
 mod sender;
 mod spool;

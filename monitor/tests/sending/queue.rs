@@ -2,7 +2,7 @@
 
 use crate::{failed, noted, report};
 use monitor::{
-    Care,
+    Care, Watched,
     sending::{Accepted, Answer, Answered, Limits, Look, Number, Queue, SendingConfig, Step},
 };
 use ports::Boot;
@@ -125,8 +125,37 @@ fn a_vm_that_was_started_and_fails_again_is_reported_again() {
     queue.due(START);
     queue.answered(Number(1), Answer::Final, START, 0);
     assert_eq!(queue.accept(failed("vm1"), START), Accepted::Same);
-    queue.begins_anew("VM vm1");
+    queue.begins_anew(Watched::Instances, "VM vm1");
     assert_eq!(queue.accept(failed("vm1"), START), Accepted::Waits(Number(2)));
+}
+
+#[test]
+fn what_is_on_its_way_when_a_vm_is_started_does_not_stand_for_its_next_failure() {
+    let mut queue = queue();
+    queue.accept(failed("vm1"), START);
+    assert_eq!(queue.due(START), [Step::Send(Number(1))]);
+    queue.begins_anew(Watched::Guests, "VM vm1");
+    assert_eq!(queue.accept(failed("vm1"), START), Accepted::Same, "another monitor says so");
+    queue.begins_anew(Watched::Instances, "VM vm1");
+    assert_eq!(queue.accept(failed("vm1"), START), Accepted::Waits(Number(2)));
+    assert_eq!(queue.due(START), [], "one after the other");
+    queue.answered(Number(1), Answer::Final, START, 0);
+    assert_eq!(queue.due(START), [Step::Send(Number(2))]);
+}
+
+#[test]
+fn what_was_tried_before_does_not_stand_for_what_is_said_now() {
+    let mut queue = queue();
+    // The process before us may have sent it, and the API may have taken it.
+    queue.restore(Number(1), failed("vm1"), START, Duration::ZERO);
+    let anew = Accepted::Anew { dropped: Number(1), number: Number(2) };
+    assert_eq!(queue.accept(failed("vm1"), START), anew);
+    assert_eq!(queue.due(START), [Step::Send(Number(2))]);
+    queue.answered(Number(2), Answer::Failed, START, 0);
+    // Beyond a burst.
+    let anew = Accepted::Anew { dropped: Number(2), number: Number(3) };
+    assert_eq!(queue.accept(failed("vm1"), after_s(60)), anew);
+    assert_eq!(queue.len(), 1);
 }
 
 #[test]
