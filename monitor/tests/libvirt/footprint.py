@@ -7,17 +7,16 @@ Private memory is what would be free without the process (Private_* of smaps_rol
 PSS in parts. Processor time is that of the process and of the children that it has waited for (Python's runs ps). The last line is
 `N passed, N failed`.
 """
-import http.server
-import json
 import os
 import pathlib
 import subprocess
 import sys
-import threading
 import time
-import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'masakari'))
+from false_api import Masakari, tell  # noqa: E402
+
 NODE = pathlib.Path(os.environ['NODE'])
 BIN = pathlib.Path(sys.executable).parent
 PYTHONS = ['hostmonitor', 'instancemonitor', 'introspectiveinstancemonitor', 'processmonitor']
@@ -26,39 +25,7 @@ PRIVATE_MIB_MOST = 15
 CORE_PERCENT_MOST = 0.5
 
 
-class Masakari(http.server.BaseHTTPRequestHandler):
-    """Takes everything, and plans nothing."""
-    protocol_version = 'HTTP/1.1'
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, code, body):
-        data = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header('Content-Type', 'application/json')
-        self.send_header('Content-Length', str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def do_GET(self):
-        base = 'http://%s:%d' % self.server.server_address
-        v1 = {'id': 'v1.0', 'links': [{'href': base + '/v1/', 'rel': 'self'}], 'status': 'CURRENT',
-              'version': '1.3', 'min_version': '1.0', 'updated': '2016-07-01T11:33:21Z'}
-        if self.path in ('', '/'):
-            return self.answer(300, {'versions': [v1]})
-        if self.path.startswith('/ha/'):
-            return self.answer(200, {'stops': []})
-        return self.answer(200, {'version': v1})
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['notification']
-        self.answer(202, {'notification': {**body, 'id': 1, 'notification_uuid': str(uuid.uuid4()), 'status': 'new',
-                          'source_host_uuid': str(uuid.uuid4()), 'updated_at': None,
-                          'created_at': '2026-01-01T00:00:00.000000'}})
-
-
-def begin(name, command, port, uri):
+def begin(name, command, endpoint, uri):
     """A monitor, with a list of one process that runs."""
     processes = NODE / 'process_list.yaml'
     processes.write_text('-\n    process_name: libvirtd\n    start_command: true\n    pre_start_command:\n'
@@ -66,7 +33,7 @@ def begin(name, command, port, uri):
                          '    post_restart_command:\n    run_as_root: False\n')
     conf = NODE / f'{name}.conf'
     conf.write_text(f'[DEFAULT]\nhostname = cmp1\nstate_path = {NODE}/state-{name}\n[api]\nauth_type = none\n'
-                    f'endpoint = http://127.0.0.1:{port}/v1\n[libvirt]\nconnection_uri = {uri}\n'
+                    f'endpoint = {endpoint}\n[libvirt]\nconnection_uri = {uri}\n'
                     f'[process]\nprocess_list_path = {processes}\n')
     log = open(NODE / f'{name}.log', 'ab')
     return subprocess.Popen([*command, '--config-file', str(conf)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -98,12 +65,10 @@ def main():
     for number in range(vms):
         node('start', f'11111111-2222-3333-4444-{number:012x}', 'persistent')
     uri = node('uri').strip()
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Masakari)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.server_address[1]
-    monitors = {'masakari monitor': begin('ours', [program, 'monitor'], port, uri)}
+    endpoint = Masakari().endpoint
+    monitors = {'masakari monitor': begin('ours', [program, 'monitor'], endpoint, uri)}
     for name in PYTHONS:
-        monitors[f'python {name}'] = begin(name, [BIN / 'python', BIN / f'masakari-{name}'], port, uri)
+        monitors[f'python {name}'] = begin(name, [BIN / 'python', BIN / f'masakari-{name}'], endpoint, uri)
     try:
         time.sleep(SETTLE_S)
         before = {name: processor_s(one.pid) for name, one in monitors.items() if alive(one)}
@@ -142,7 +107,11 @@ def report(monitors, before, seconds):
     print(line("python's in sum", pythons))
     if ours is None:
         return [False]
-    return [ours[0] <= PRIVATE_MIB_MOST, ours[3] < CORE_PERCENT_MOST]
+    passed = [ours[0] <= PRIVATE_MIB_MOST, ours[3] < CORE_PERCENT_MOST]
+    names = ('private_mib', 'pss_mib', 'rss_mib', 'percent_of_a_core')
+    tell('all monitors of an idle host', {**dict(zip(names, ours)),
+         **{f'python_{name}': value for name, value in zip(names, pythons)}}, all(passed))
+    return passed
 
 
 def line(name, row):

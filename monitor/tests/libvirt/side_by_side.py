@@ -7,7 +7,6 @@ A line of the table: the case, what Python's posts, what ours does. `REBOOT UNKN
 order, because it has a thread for each event. Then $EVENTS events, and how long each takes from libvirt to the API. The
 last line is `N passed, N failed`. ONLY: the cases that are wanted.
 """
-import http.server
 import json
 import os
 import pathlib
@@ -16,11 +15,13 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 
 import libvirt
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'masakari'))
+from false_api import Masakari, tell  # noqa: E402
+
 NODE = pathlib.Path(os.environ['NODE'])
 VM = '11111111-2222-3333-4444-00000000000a'
 SETTLE_S = 4
@@ -33,63 +34,22 @@ def node(*words, check=True, env=None):
     return told.stdout
 
 
-class Sink:
-    """A Masakari that takes everything and remembers when."""
-
-    def __init__(self):
-        self.posts = []
-        sink = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = 'HTTP/1.1'
-
-            def log_message(self, *_):
-                pass
-
-            def answer(self, code, body):
-                data = json.dumps(body).encode()
-                self.send_response(code)
-                self.send_header('Content-Type', 'application/json')
-                self.send_header('Content-Length', str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def do_GET(self):
-                base = f'http://127.0.0.1:{sink.port}'
-                v1 = {'id': 'v1.0', 'links': [{'href': base + '/v1/', 'rel': 'self'}], 'status': 'CURRENT',
-                      'version': '1.3', 'min_version': '1.0', 'updated': '2016-07-01T11:33:21Z'}
-                if self.path in ('', '/'):
-                    return self.answer(300, {'versions': [v1]})
-                return self.answer(200, {'version': v1})
-
-            def do_POST(self):
-                at = time.time()
-                body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['notification']
-                sink.posts.append((at, body))
-                self.answer(202, {'notification': {**body, 'id': 1, 'notification_uuid': str(uuid.uuid4()),
-                                  'status': 'new', 'source_host_uuid': str(uuid.uuid4()), 'updated_at': None,
-                                  'created_at': '2026-01-01T00:00:00.000000'}})
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def said(self, since):
-        """What was posted of the VM since then, once each, in its order; a plus where it was more."""
-        seen = {}
-        for at, body in list(self.posts):
-            payload = body['payload']
-            if at >= since and payload['instance_uuid'] == VM:
-                what = f"{payload['event']} {payload['vir_domain_event']}"
-                seen[what] = seen.get(what, 0) + 1
-        return [what + (' +' if count > 1 else '') for what, count in seen.items()]
+def said(posts, since):
+    """What was posted of the VM since then, once each, in its order; a plus where it was more."""
+    seen = {}
+    for at, body in list(posts):
+        payload = body['payload']
+        if at >= since and payload['instance_uuid'] == VM:
+            what = f"{payload['event']} {payload['vir_domain_event']}"
+            seen[what] = seen.get(what, 0) + 1
+    return [what + (' +' if count > 1 else '') for what, count in seen.items()]
 
 
 class Monitor:
     """A monitor's process, begun again when it has ended, as systemd would."""
 
     def __init__(self, name, command, more=''):
-        self.name, self.sink, self.process = name, Sink(), None
+        self.name, self.masakari, self.process = name, Masakari(), None
         self.conf = NODE / f'{name}.conf'
         self.conf.write_text(f"""[DEFAULT]
 hostname = cmp1
@@ -97,7 +57,7 @@ debug = true
 state_path = {NODE}/state-{name}
 [api]
 auth_type = none
-endpoint = http://127.0.0.1:{self.sink.port}/v1
+endpoint = {self.masakari.endpoint}
 [libvirt]
 connection_uri = {node('uri').strip()}
 {more}""")
@@ -196,10 +156,10 @@ def run(case, monitors):
     since = time.time()
     happens()
     time.sleep(takes_s + SETTLE_S)
-    said = [monitor.sink.said(since) for monitor in monitors]
+    told = [said(monitor.masakari.posts, since) for monitor in monitors]
     for monitor in monitors:
         monitor.live()
-    return said
+    return told
 
 
 def percentile(values, share):
@@ -233,7 +193,7 @@ def latency(monitors, vms=20, rounds=int(os.environ.get('EVENTS', 200)) // 20):
             time.sleep(0.2)
             event = next((at for at, who in heard if at >= since and who == vm), None)
             for times, monitor in zip(took, monitors):
-                post = next((at for at, body in list(monitor.sink.posts)
+                post = next((at for at, body in list(monitor.masakari.posts)
                              if at >= since and body['payload']['instance_uuid'] == vm), None)
                 if event and post:
                     times.append((post - event) * 1000)
@@ -259,13 +219,13 @@ def main():
         for case, expected in table.items():
             if only and case not in only:
                 continue
-            said = run(case, [python, ours])
+            told = run(case, [python, ours])
             # How often Python says it, and in which order, depends on the moment.
-            any_way = [sorted(post.removesuffix(' +') for post in posts) for posts in (said[0], expected[0])]
-            well = any_way[0] == any_way[1] and said[1] == expected[1]
+            any_way = [sorted(post.removesuffix(' +') for post in posts) for posts in (told[0], expected[0])]
+            well = any_way[0] == any_way[1] and told[1] == expected[1]
             passed, failed = passed + well, failed + (not well)
-            print(f"{'ok    ' if well else 'FAILED'} {case:40} python: {', '.join(said[0]) or '-':60} "
-                  f"ours: {', '.join(said[1]) or '-'}", flush=True)
+            print(f"{'ok    ' if well else 'FAILED'} {case:40} python: {', '.join(told[0]) or '-':60} "
+                  f"ours: {', '.join(told[1]) or '-'}", flush=True)
         if not only or 'latency' in only:
             took = latency([python, ours])
             (p50, p99), (our_p50, our_p99) = [[percentile(times, share) for share in (0.5, 0.99)] for times in took]
@@ -273,6 +233,8 @@ def main():
             passed, failed = passed + well, failed + (not well)
             print(f"{'ok    ' if well else 'FAILED'} latency, ms: python p50 {p50:.2f} p99 {p99:.2f} ({len(took[0])} events), "
                   f"ours p50 {our_p50:.2f} p99 {our_p99:.2f} ({len(took[1])})", flush=True)
+            tell("from libvirt's event to the API, ms", {'events': len(took[1]), 'p50': our_p50, 'p99': our_p99,
+                 'python_events': len(took[0]), 'python_p50': p50, 'python_p99': p99}, well)
     finally:
         python.stop()
         ours.stop()

@@ -1,0 +1,58 @@
+"""A Masakari that takes every report and remembers it, as the monitors of the rigs need one, ours and Python's."""
+import http.server
+import json
+import threading
+import time
+import uuid
+
+
+def tell(what, figures, well):
+    """A line that a long run keeps with its result."""
+    told = {name: round(value, 2) if isinstance(value, float) else value for name, value in figures.items()}
+    print('RUN ' + json.dumps({'measured': what, **told, 'outcome': 'finished' if well else 'FAILED'}), flush=True)
+
+
+class Masakari:
+    """Listens at `port` of this machine. `posts`: when each report came, and what it says."""
+
+    def __init__(self):
+        self.posts = []
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), _Handler)
+        self.server.posts = self.posts
+        self.port = self.server.server_address[1]
+        self.endpoint = f'http://127.0.0.1:{self.port}/v1'
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, code, body):
+        data = json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header('Content-Type', 'application/json')
+        self.send_header('Content-Length', str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        base = 'http://%s:%d' % self.server.server_address
+        # openstacksdk looks for versions, our agent for planned stops.
+        v1 = {'id': 'v1.0', 'links': [{'href': base + '/v1/', 'rel': 'self'}], 'status': 'CURRENT',
+              'version': '1.3', 'min_version': '1.0', 'updated': '2016-07-01T11:33:21Z'}
+        if self.path in ('', '/'):
+            return self.answer(300, {'versions': [v1]})
+        if self.path.startswith('/ha/'):
+            return self.answer(200, {'stops': []})
+        return self.answer(200, {'version': v1})
+
+    def do_POST(self):
+        at = time.time()
+        body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['notification']
+        self.server.posts.append((at, body))
+        self.answer(202, {'notification': {**body, 'id': 1, 'notification_uuid': str(uuid.uuid4()), 'status': 'new',
+                          'source_host_uuid': str(uuid.uuid4()), 'updated_at': None,
+                          'created_at': '2026-01-01T00:00:00.000000'}})
