@@ -16,7 +16,10 @@ use recovery::{
     log::Entry,
     seen::{Evacuation, EvacuationStatus},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Fewer than these are listed at once.
 const WORTH_IT: usize = 16;
@@ -49,6 +52,30 @@ impl Desk {
     pub(super) fn has_news(&self) -> bool {
         !self.over.is_empty()
     }
+
+    /// Whether the records are enough, as far as this knows.
+    fn is_enough(&self, now: Boot) -> bool {
+        let young = self.listed.is_some_and(|(at, _)| now.since(at) < LIST_EVERY);
+        young && !self.list && !self.unable
+    }
+
+    /// What the records say; whether it is worth a list.
+    fn weigh(&mut self, on_their_way: &BTreeMap<ServerId, i64>, records: &[Evacuation]) -> bool {
+        let ours =
+            |r: &&Evacuation| on_their_way.get(&r.server).is_some_and(|before| r.id > *before);
+        let mut failed = false;
+        for record in records.iter().filter(ours) {
+            match record.status {
+                EvacuationStatus::Failed => failed = true,
+                EvacuationStatus::Done | EvacuationStatus::Completed => {
+                    self.over.insert(record.server.clone());
+                }
+                EvacuationStatus::Accepted | EvacuationStatus::Void | EvacuationStatus::Running => {
+                }
+            }
+        }
+        failed || self.over.len() * 2 >= on_their_way.len()
+    }
 }
 
 impl Engine {
@@ -79,15 +106,13 @@ impl<'e> Turns<'e> {
     /// Reads the records in place of a list of servers, where that is enough.
     pub(super) fn glance(&self, from: &From) -> Option<LocalBoxFuture<'e, Came<'e>>> {
         let desk = &self.glance;
-        let (listed_at, listed) = desk.listed?;
+        let (_, listed) = desk.listed?;
         // Where only so many may be on their way, the next ones wait for the end of these, and are told of it soon.
         let is_unbounded = self.engine.config().limits.on_their_way.is_none();
         let enough = matches!(from, From::Last(_))
             && is_unbounded
-            && !desk.list
-            && !desk.unable
+            && desk.is_enough(self.boot())
             && !self.state.starts.are_ordered()
-            && self.boot().since(listed_at) < LIST_EVERY
             && self.state.on_their_way().len() >= WORTH_IT;
         if !enough {
             return None;
@@ -117,27 +142,73 @@ impl<'e> Turns<'e> {
     }
 
     fn weigh(&mut self, records: &[Evacuation], upto: Cursor) -> Vec<Entry> {
-        let on_their_way = self.state.on_their_way();
-        let ours =
-            |r: &&Evacuation| on_their_way.get(&r.server).is_some_and(|before| r.id > *before);
-        let mut failed = false;
-        for record in records.iter().filter(ours) {
-            match record.status {
-                EvacuationStatus::Failed => failed = true,
-                EvacuationStatus::Done | EvacuationStatus::Completed => {
-                    self.glance.over.insert(record.server.clone());
-                }
-                EvacuationStatus::Accepted | EvacuationStatus::Void | EvacuationStatus::Running => {
-                }
-            }
-        }
         self.glance.read_from = Some(upto);
-        if failed || self.glance.over.len() * 2 >= on_their_way.len() {
+        if self.glance.weigh(&self.state.on_their_way(), records) {
             self.list_now();
         } else {
             let least = self.boot().plus(READ_EVERY).max(self.engine.evacuations.rests_until());
             self.look_after = self.next_look(0).max(least);
         }
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: i64, server: &str, status: EvacuationStatus) -> Evacuation {
+        let (server, source) = (ServerId::new(server), HostName::new("dead"));
+        Evacuation { id, server, source, dest: None, status, created: None }
+    }
+
+    /// Four are on their way, and each was evacuated once before.
+    fn is_worth_a_list(desk: &mut Desk, records: &[Evacuation]) -> bool {
+        let four = ["a", "b", "c", "d"].map(|server| (ServerId::new(server), 4));
+        desk.weigh(&four.into(), records)
+    }
+
+    #[test]
+    fn half_of_those_on_their_way_have_to_be_over_by_records_of_their_own() {
+        let done = |id, server| record(id, server, EvacuationStatus::Done);
+        let under_way = [
+            record(5, "a", EvacuationStatus::Running),
+            record(6, "b", EvacuationStatus::Accepted),
+            record(7, "c", EvacuationStatus::Void),
+        ];
+        let mut desk = Desk::default();
+        assert!(!is_worth_a_list(&mut desk, &under_way), "nothing is over");
+        assert!(!desk.has_news());
+        assert!(!is_worth_a_list(&mut desk, &[done(5, "a"), done(5, "a")]), "one is");
+        assert!(desk.has_news());
+        assert!(!is_worth_a_list(&mut desk, &[done(4, "b"), done(3, "c")]), "they were before");
+        assert!(!is_worth_a_list(&mut desk, &[done(8, "stranger")]));
+        let completed = record(8, "d", EvacuationStatus::Completed);
+        assert!(is_worth_a_list(&mut desk, &[completed]), "two of four, in two readings");
+        desk.listed(Boot(0), Millis(9_000));
+        assert!(!desk.has_news(), "the list has told of them");
+        assert!(!is_worth_a_list(&mut desk, &[done(6, "b")]));
+    }
+
+    #[test]
+    fn one_that_failed_is_worth_a_list_at_once_and_one_that_failed_before_is_not() {
+        let mut desk = Desk::default();
+        assert!(!is_worth_a_list(&mut desk, &[record(4, "a", EvacuationStatus::Failed)]));
+        assert!(is_worth_a_list(&mut desk, &[record(5, "a", EvacuationStatus::Failed)]));
+    }
+
+    #[test]
+    fn the_records_are_enough_until_the_list_is_old_or_wanted() {
+        let enough = |desk: &Desk, s: u64| desk.is_enough(Boot(s * 1_000));
+        let mut desk = Desk::default();
+        assert!(!enough(&desk, 0), "nothing was listed");
+        desk.listed(Boot(60_000), Millis(50_000));
+        assert!(enough(&desk, 61) && enough(&desk, 79));
+        assert!(!enough(&desk, 80), "the list is old");
+        desk.list = true;
+        assert!(!enough(&desk, 61), "a list is wanted");
+        desk.unable = true;
+        desk.listed(Boot(90_000), Millis(80_000));
+        assert!(!desk.list && !enough(&desk, 91), "this Nova cannot tell");
     }
 }
