@@ -38,6 +38,8 @@ pub(crate) enum Role {
     Agent(monitor_role::Agent),
     /// Restart the processes of this host that end, and report those that cannot be (also as `masakari-processmonitor`)
     Processmonitor(ConfigArgs),
+    /// Report the other hosts that die (also as `masakari-hostmonitor`)
+    Hostmonitor(ConfigArgs),
     /// Report the VMs of this host whose guest agent stops to answer (also as `masakari-introspectiveinstancemonitor`)
     Introspectiveinstancemonitor(ConfigArgs),
     /// The database (also as `masakari-manage`)
@@ -108,6 +110,7 @@ impl Role {
             Self::Monitors(monitors) => monitors.run(),
             Self::Agent(agent) => agent.run(),
             Self::Processmonitor(args) => monitor_role::run_processes(&args),
+            Self::Hostmonitor(args) => monitor_role::run_hosts(&args),
             Self::Introspectiveinstancemonitor(args) => monitor_role::run_guests(&args),
             Self::Manage(manage) => manage.run(),
             Self::Status(status) => status.run(),
@@ -195,6 +198,7 @@ mod tests {
         assert!(matches!(role("masakari agent may-start --no-wait"), Role::Agent(_)));
         assert!(matches!(role("masakari monitors --json"), Role::Monitors(_)));
         assert!(matches!(role("masakari-processmonitor"), Role::Processmonitor(_)));
+        assert!(matches!(role("masakari-hostmonitor"), Role::Hostmonitor(_)));
         let guests =
             role("/usr/bin/masakari-introspectiveinstancemonitor --config-file /etc/x.conf");
         assert!(matches!(guests, Role::Introspectiveinstancemonitor(_)));

@@ -11,6 +11,7 @@
 
 mod agent;
 mod guests;
+mod hosts;
 mod identity;
 mod instances;
 mod keep;
@@ -68,9 +69,11 @@ type AtStop = fn(Arc<Node>, Mark) -> LocalBoxFuture<'static, ()>;
 type Marked = (&'static Role, Mark);
 
 /// Every monitor that there is.
-pub(crate) const ROLES: &[Role] = &[instances::ROLE, guests::ROLE, processes::ROLE, agent::ROLE];
+pub(crate) const ROLES: &[Role] =
+    &[instances::ROLE, guests::ROLE, processes::ROLE, hosts::ROLE, agent::ROLE];
 
 pub(crate) use agent::Agent;
+pub(crate) use hosts::{DRIVERS, Driver};
 
 /// What the monitors of a process share.
 pub(crate) struct Node {
@@ -109,6 +112,11 @@ pub(crate) fn run_guests(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 /// `masakari-processmonitor`
 pub(crate) fn run_processes(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     run(args, processes::ROLE.program, |_| Ok(vec![&processes::ROLE]))
+}
+
+/// `masakari-hostmonitor`
+pub(crate) fn run_hosts(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    run(args, hosts::ROLE.program, |_| Ok(vec![&hosts::ROLE]))
 }
 
 /// `masakari agent`

@@ -16,6 +16,7 @@
 //!   died while libvirtd was away.
 //! * [`mod@guests`]: the agents within the VMs, pinged by libvirt, as Python's introspectiveinstancemonitor does.
 //! * [`mod@processes`]: processes and systemd's units, which are restarted, and reported when that fails.
+//! * [`mod@hosts`]: which other hosts are dead, by Pacemaker and its like.
 //! * [`mod@libvirt`]: libvirt.so, opened at run time.
 //! * [`mod@agent`]: the host's own word: that it is being shut down, and whether its nova-compute may start.
 //! * [`mod@standing`]: how all of them do, for whoever asks.
@@ -23,6 +24,7 @@
 
 pub mod agent;
 pub mod guests;
+pub mod hosts;
 pub mod instances;
 pub mod libvirt;
 pub mod processes;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// One failure.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// `VM` or `PROCESS`.
+    /// `VM`, `PROCESS` or `COMPUTE_HOST`.
     pub kind: NotificationType,
     /// Of whom it is: reports about one subject keep their order.
     pub subject: String,
@@ -35,6 +35,10 @@ pub enum Claim {
     GuestSilent { run: u32 },
     /// The process is missing, and could not be restarted.
     ProcessMissing,
+    /// The host is dead, as all who watch it for us say.
+    HostDead,
+    /// It is there again.
+    HostBack,
 }
 
 /// What is watched: by whose source a report is looked at again.
@@ -43,6 +47,7 @@ pub enum Watched {
     Instances,
     Guests,
     Processes,
+    Hosts,
 }
 
 /// How long it is kept.
@@ -63,6 +68,7 @@ impl Watched {
             Self::Instances => "instances",
             Self::Guests => "guests",
             Self::Processes => "processes",
+            Self::Hosts => "hosts",
         }
     }
 }
@@ -77,6 +83,7 @@ impl Claim {
             }
             Self::GuestSilent { .. } => Watched::Guests,
             Self::ProcessMissing => Watched::Processes,
+            Self::HostDead | Self::HostBack => Watched::Hosts,
         }
     }
 
@@ -90,6 +97,8 @@ impl Claim {
             | Self::InstanceRan { .. }
             | Self::GuestSilent { .. }
             | Self::ProcessMissing => true,
+            // It is another host's.
+            Self::HostDead | Self::HostBack => false,
         }
     }
 }

@@ -62,6 +62,7 @@ pub mod steps;
 pub mod stops;
 pub mod tiers;
 mod time;
+pub mod verdict;
 pub mod way;
 
 pub use names::{HostId, HostName, NotificationId, SegmentId, ServerId, ServiceId, VMoveId};

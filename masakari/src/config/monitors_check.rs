@@ -1,7 +1,7 @@
 //! `masakari config check` of the monitors' file: what no single option tells.
 
 use super::{Configuration, Told, contradictions::told, options};
-use crate::monitor_role::ROLES;
+use crate::monitor_role::{DRIVERS, ROLES};
 use oslo::config::{Severity, Standing};
 use ports::HttpClient;
 
@@ -17,7 +17,12 @@ impl Configuration {
     /// What keeps a monitor from starting.
     fn mistakes_of_monitors(&self) -> Vec<Told> {
         let mut errors = self.log_mistakes();
-        let access = [self.masakari_access().map(drop), self.watched(ROLES).map(drop)];
+        let access = [
+            self.masakari_access().map(drop),
+            self.watched(ROLES).map(drop),
+            self.drivers(DRIVERS).map(drop),
+            self.hosts(String::new()).map(drop),
+        ];
         errors.extend(access.into_iter().filter_map(Result::err));
         if let Err(error) = HttpClient::new(&self.masakari_http()) {
             let causes = anyhow::Error::new(error);
@@ -145,7 +150,11 @@ mod tests {
                 "[api] endpoint has no effect unless auth_type = none",
             ),
             ("[api]\ninsecure = true\n", "[api] insecure trusts anybody"),
-            ("[host]\nmonitoring_interval = 5\n", "hosts are not watched by this version"),
+            (
+                "[host]\nmonitoring_rule = most\n",
+                "[host] monitoring_rule = \"most\" is none of: all, any",
+            ),
+            ("[host]\nmonitoring_driver = paecmaker\n", "is no driver: "),
         ] {
             let told = told(&format!("{LOGIN}{text}"));
             assert!(told.iter().any(|line| line.contains(expected)), "{text}: {told:#?}");

@@ -228,7 +228,9 @@ impl Source for Asker {
             Claim::InstanceStopped { .. }
             | Claim::InstancePaused
             | Claim::InstanceRan { .. }
-            | Claim::ProcessMissing => {
+            | Claim::ProcessMissing
+            | Claim::HostDead
+            | Claim::HostBack => {
                 return Look::Gone("it is not of a guest's agent".into());
             }
         };

@@ -101,7 +101,7 @@ fn holds(claim: Claim, domain: Option<&Domain>) -> Look {
             Look::Holds
         }
         Claim::InstanceRan { .. } => Look::Gone("that run of the VM has ended".into()),
-        Claim::GuestSilent { .. } | Claim::ProcessMissing => {
+        Claim::GuestSilent { .. } | Claim::ProcessMissing | Claim::HostDead | Claim::HostBack => {
             Look::Gone("it is not about whether the VM runs".into())
         }
     }

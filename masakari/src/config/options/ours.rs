@@ -51,6 +51,15 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("ha", "nova_calls", Kind::Int { min: 1, max: 1000 })
         .default("32")
         .help("The most calls in flight at Nova that change servers"),
+    Opt::new("host", "monitoring_rule", Kind::Str)
+        .default("all")
+        .help("How many of several drivers must hold a host for dead: `all`, `any`, or a number; what of the others is silent or does not know the host counts as a no"),
+    Opt::new("host", "monitoring_timeout", Kind::Int { min: 1, max: 600 })
+        .default("30")
+        .help("The seconds that one question to a driver may take"),
+    Opt::new("host", "require_proof", Kind::Bool)
+        .default("false")
+        .help("Report host_status UNKNOWN, with which Masakari does nothing, until the death of a host is proven; without it host_status is what Python's driver says"),
     Opt::new("introspectiveinstancemonitor", "guest_monitoring_commands", Kind::List)
         .default("")
         .help("What an agent is asked in each round beyond a ping, `guest-get-fsinfo` for example, four at most: one that it has answered and does not any more counts as its silence"),
