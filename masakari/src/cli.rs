@@ -40,6 +40,8 @@ pub(crate) enum Role {
     Processmonitor(ConfigArgs),
     /// Report the other hosts that die (also as `masakari-hostmonitor`)
     Hostmonitor(ConfigArgs),
+    /// Pacemaker's alert agent: wakes masakari-hostmonitor (also as `masakari-pacemaker-alert`)
+    PacemakerAlert(monitor_role::PacemakerAlert),
     /// Report the VMs of this host whose guest agent stops to answer (also as `masakari-introspectiveinstancemonitor`)
     Introspectiveinstancemonitor(ConfigArgs),
     /// The database (also as `masakari-manage`)
@@ -110,6 +112,7 @@ impl Role {
             Self::Monitors(monitors) => monitors.run(),
             Self::Agent(agent) => agent.run(),
             Self::Processmonitor(args) => monitor_role::run_processes(&args),
+            Self::PacemakerAlert(alert) => Ok(alert.run()),
             Self::Hostmonitor(args) => monitor_role::run_hosts(&args),
             Self::Introspectiveinstancemonitor(args) => monitor_role::run_guests(&args),
             Self::Manage(manage) => manage.run(),
@@ -199,6 +202,7 @@ mod tests {
         assert!(matches!(role("masakari monitors --json"), Role::Monitors(_)));
         assert!(matches!(role("masakari-processmonitor"), Role::Processmonitor(_)));
         assert!(matches!(role("masakari-hostmonitor"), Role::Hostmonitor(_)));
+        assert!(matches!(role("/usr/bin/masakari-pacemaker-alert"), Role::PacemakerAlert(_)));
         let guests =
             role("/usr/bin/masakari-introspectiveinstancemonitor --config-file /etc/x.conf");
         assert!(matches!(guests, Role::Introspectiveinstancemonitor(_)));

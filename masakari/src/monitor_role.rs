@@ -73,7 +73,7 @@ pub(crate) const ROLES: &[Role] =
     &[instances::ROLE, guests::ROLE, processes::ROLE, hosts::ROLE, agent::ROLE];
 
 pub(crate) use agent::Agent;
-pub(crate) use hosts::{DRIVERS, Driver};
+pub(crate) use hosts::{DRIVERS, Driver, PacemakerAlert};
 
 /// What the monitors of a process share.
 pub(crate) struct Node {

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! * [`mod@watch`]: the loop, and what of a verdict is reported.
+//! * [`mod@pacemaker`]: the driver `default`.
 //! * [`mod@evidence`]: what was proven goes to our own API; Python's takes none.
 //! * [`mod@standing`]: what stands of every host, for the second look at a late report.
 //!
@@ -16,6 +17,7 @@
 //! as good.
 
 pub mod evidence;
+pub mod pacemaker;
 pub mod standing;
 pub mod watch;
 

@@ -49,6 +49,8 @@ enum Name {
     States,
     /// The monitors of a node on a real libvirtd with guests, a real systemd and processes, Python's beside them; and its units
     Monitors,
+    /// A real Pacemaker cluster that fails in every way, in a row with our alert agent and without, Python's hostmonitor beside ours
+    Pacemaker,
     /// Twenty identical reports at once to two API processes, on every database: one is accepted
     ExactlyOnce,
 }
@@ -112,6 +114,17 @@ fn soak(name: Name) -> Soak {
                 1 => Program::new("monitor/tests/processes/run"),
                 2 => Program::new("monitor/tests/footprint"),
                 _ => Program::new("packaging/systemd/check"),
+            },
+            counted_by: CountedBy::ClosingLine,
+        },
+        Name::Pacemaker => Soak {
+            total: 2,
+            piece: 1,
+            piece_budget: Duration::from_secs(45 * 60),
+            before: vec![Program::new("cargo build -p masakari")],
+            program: |from, _| {
+                let alert = if from % 2 == 0 { "yes" } else { "no" };
+                Program::new("monitor/tests/pacemaker/run").with("ALERT", alert)
             },
             counted_by: CountedBy::ClosingLine,
         },

@@ -2,13 +2,20 @@
 
 use super::Configuration;
 use crate::monitor_role::Driver;
-use monitor::{SendingConfig, hosts::HostsConfig};
+use monitor::{
+    SendingConfig,
+    hosts::{
+        HostsConfig,
+        pacemaker::{IpmiConfig, NodeType, PacemakerConfig},
+    },
+};
 use recovery::{HostName, verdict::Rule};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 const GROUP: &str = "host";
 const RULE: &str = "monitoring_rule";
 const DRIVER: &str = "monitoring_driver";
+const ALERT_SOCKET: &str = "pacemaker_alert_socket";
 /// More would be more than one machine knows.
 const DRIVERS_MOST: usize = 8;
 
@@ -40,6 +47,39 @@ impl Configuration {
     pub(crate) fn host_s(&self, name: &str, least: u64) -> Duration {
         let seconds = u64::try_from(self.values.get::<i64>(GROUP, name)).unwrap_or(0);
         Duration::from_secs(seconds.max(least))
+    }
+
+    /// The driver `default`.
+    pub(crate) fn pacemaker(&self, hostname: &str) -> PacemakerConfig {
+        let node_type = match self.text(GROUP, "pacemaker_node_type").as_deref() {
+            Some("cluster") => NodeType::Cluster,
+            Some("remote") => NodeType::Remote,
+            Some(_) | None => NodeType::Autodetect,
+        };
+        PacemakerConfig {
+            own: HostName::new(hostname),
+            interval: self.host_s("monitoring_interval", 1),
+            node_type,
+            remotes_only: self.values.get::<bool>(GROUP, "restrict_to_remotes"),
+            stonith_wait: self.host_s("stonith_wait", 0),
+        }
+    }
+
+    /// How a host's power is looked at; none: it is not (`disable_ipmi_check`).
+    pub(crate) fn ipmi(&self) -> Option<IpmiConfig> {
+        let retry_max = self.values.get::<i64>(GROUP, "ipmi_retry_max").clamp(0, 100);
+        let config = IpmiConfig {
+            timeout: self.host_s("ipmi_timeout", 1),
+            retry_max: u32::try_from(retry_max).unwrap_or(0),
+            retry_interval: self.host_s("ipmi_retry_interval", 0),
+        };
+        (!self.values.get::<bool>(GROUP, "disable_ipmi_check")).then_some(config)
+    }
+
+    /// Where Pacemaker's alert agent wakes us.
+    pub(crate) fn alert_socket(&self) -> Option<PathBuf> {
+        let path = self.text(GROUP, ALERT_SOCKET).unwrap_or_default();
+        (!path.is_empty()).then(|| PathBuf::from(path))
     }
 
     fn rule(&self) -> anyhow::Result<Rule> {
@@ -84,5 +124,53 @@ impl Configuration {
             return Err(self.wrong(GROUP, RULE, what));
         }
         Ok(wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor_role::DRIVERS;
+
+    #[test]
+    fn hosts_are_watched_by_pythons_options_and_defaults() {
+        let configuration = Configuration::of_text("");
+        let config = configuration.hosts("ctl1".into()).unwrap();
+        assert_eq!((config.interval, config.samples), (Duration::from_secs(60), 1));
+        assert_eq!((config.rule, config.require_proof), (Rule::All, false));
+        let drivers = configuration.drivers(DRIVERS).unwrap();
+        assert_eq!(drivers.iter().map(|driver| driver.names[0]).collect::<Vec<_>>(), ["default"]);
+        let ipmi = configuration.ipmi().unwrap();
+        assert_eq!((ipmi.timeout, ipmi.retry_max), (Duration::from_secs(5), 3));
+        let pacemaker = configuration.pacemaker("ctl1");
+        assert_eq!(pacemaker.node_type, NodeType::Autodetect);
+        assert_eq!(pacemaker.stonith_wait, Duration::from_secs(30));
+        // As kolla-ansible writes it.
+        let kolla = "[host]\nrestrict_to_remotes = true\ndisable_ipmi_check = true\npacemaker_node_type = remote\n\
+            corosync_multicast_interfaces = eth0\ncorosync_multicast_ports = 5405\n";
+        let configuration = Configuration::of_text(kolla);
+        assert!(configuration.ipmi().is_none() && configuration.pacemaker("c").remotes_only);
+        assert_eq!(configuration.pacemaker("c").node_type, NodeType::Remote);
+    }
+
+    #[test]
+    fn what_makes_no_sense_of_drivers_and_rule_is_refused_by_its_option() {
+        let told = |text: &str| {
+            let configuration = Configuration::of_text(&format!("[host]\n{text}\n"));
+            configuration.drivers(DRIVERS).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(told("monitoring_driver = pacemaker, default"), "");
+        for (text, said) in [
+            ("monitoring_driver = ,", "[host] monitoring_driver is empty"),
+            (
+                "monitoring_driver = heartbeat",
+                "\"heartbeat\" is no driver: there are default, pacemaker",
+            ),
+            ("monitoring_rule = 2", "[host] monitoring_rule = 2, but there are 1 drivers"),
+            ("monitoring_rule = most", "is none of: all, any, a number"),
+            ("monitoring_rule = 0", "is none of: all, any, a number"),
+        ] {
+            assert!(told(text).contains(said), "{text}: {}", told(text));
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod pacemaker;
 
+pub(crate) use pacemaker::PacemakerAlert;
+
 use super::{Node, Role};
 use crate::config::Configuration;
 use futures::FutureExt;

@@ -5,6 +5,7 @@ use oslo::config::{Kind, Opt};
 use super::why::{PYTHON, TLS_SAFE};
 
 const HOST: &str = "hosts are not watched by this version: use Python's masakari-hostmonitor";
+const LINKS: &str = "corosync is asked for its links (`corosync-cfgtool -s`); nothing is captured";
 const NO_CERTIFICATE: &str = "no certificate is shown to Keystone or Masakari";
 const PROXY: &str = "it is about Python's HTTP client";
 
@@ -61,19 +62,19 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("consul", "matrix_config_file", Kind::Str).ignored(HOST),
     Opt::new("host", "api_retry_interval", Kind::INT).default("10").help("The longest pause in seconds between two tries to report a host; the first ones are shorter"),
     Opt::new("host", "api_retry_max", Kind::INT).default("12").ignored("what Masakari acts on is tried until it is answered"),
-    Opt::new("host", "corosync_multicast_interfaces", Kind::List).ignored(HOST),
-    Opt::new("host", "corosync_multicast_ports", Kind::List).ignored(HOST),
-    Opt::new("host", "disable_ipmi_check", Kind::Bool).default("false").ignored(HOST),
-    Opt::new("host", "ipmi_retry_interval", Kind::INT).default("10").ignored(HOST),
-    Opt::new("host", "ipmi_retry_max", Kind::INT).default("3").ignored(HOST),
-    Opt::new("host", "ipmi_timeout", Kind::INT).default("5").ignored(HOST),
+    Opt::new("host", "corosync_multicast_interfaces", Kind::List).ignored(LINKS),
+    Opt::new("host", "corosync_multicast_ports", Kind::List).ignored(LINKS),
+    Opt::new("host", "disable_ipmi_check", Kind::Bool).default("false").help("pacemaker: report a dead host as NORMAL without a look at its power; otherwise one that neither was fenced nor has its power off by IPMI is UNKNOWN, with which Masakari does nothing"),
+    Opt::new("host", "ipmi_retry_interval", Kind::INT).default("10").help("pacemaker: seconds between two looks at a host's power"),
+    Opt::new("host", "ipmi_retry_max", Kind::INT).default("3").help("pacemaker: further looks at the power of a host that is not off"),
+    Opt::new("host", "ipmi_timeout", Kind::INT).default("5").help("pacemaker: seconds that ipmitool may take"),
     Opt::new("host", "monitoring_driver", Kind::Str).default("default").help("Who knows which hosts are dead: one driver, or several with a comma between them, combined by monitoring_rule"),
     Opt::new("host", "monitoring_interval", Kind::INT).default("60").help("Every so many seconds the driver is asked, beside what it tells by itself"),
     Opt::new("host", "monitoring_samples", Kind::INT).default("1").help("So many samples in a row, one in each monitoring_interval, must be equal before a host is held for dead or for alive; what is proven needs one"),
-    Opt::new("host", "pacemaker_node_type", Kind::Str).default("autodetect").choices(&["autodetect", "cluster", "remote"]).ignored(HOST),
-    Opt::new("host", "restrict_to_remotes", Kind::Bool).default("false").ignored(HOST),
-    Opt::new("host", "stonith_wait", Kind::INT).default("30").ignored(HOST),
-    Opt::new("host", "tcpdump_timeout", Kind::INT).default("5").ignored(HOST),
+    Opt::new("host", "pacemaker_node_type", Kind::Str).default("autodetect").choices(&["autodetect", "cluster", "remote"]).help("pacemaker: whether this host is a member of the cluster, or a remote"),
+    Opt::new("host", "restrict_to_remotes", Kind::Bool).default("false").help("pacemaker: watch the remotes only; otherwise members and remotes"),
+    Opt::new("host", "stonith_wait", Kind::INT).default("30").help("pacemaker: for how many seconds nothing is said when no link of Corosync is up: this host may be the one that is cut off, and about to be fenced"),
+    Opt::new("host", "tcpdump_timeout", Kind::INT).default("5").ignored(LINKS),
     Opt::new("introspectiveinstancemonitor", "guest_monitoring_failure_threshold", Kind::Int { min: 0, max: 1_000_000 }).default("3").help("A guest whose agent does not answer for two rounds more than this is reported"),
     Opt::new("introspectiveinstancemonitor", "guest_monitoring_interval", Kind::Int { min: 1, max: 86_400 }).default("10").help("From one round to the next, in seconds"),
     Opt::new("introspectiveinstancemonitor", "guest_monitoring_timeout", Kind::Int { min: 1, max: 600 }).default("2").help("How many seconds an agent may take to answer"),

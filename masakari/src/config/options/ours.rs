@@ -57,6 +57,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("host", "monitoring_timeout", Kind::Int { min: 1, max: 600 })
         .default("30")
         .help("The seconds that one question to a driver may take"),
+    Opt::new("host", "pacemaker_alert_socket", Kind::Str)
+        .default("/run/masakari/pacemaker-alert.sock")
+        .help("pacemaker: where the alert agent `masakari pacemaker-alert` wakes the monitor of a member; empty: nowhere"),
     Opt::new("host", "require_proof", Kind::Bool)
         .default("false")
         .help("Report host_status UNKNOWN, with which Masakari does nothing, until the death of a host is proven; without it host_status is what Python's driver says"),

@@ -1,0 +1,139 @@
+//! What the cluster's answers mean for each host. Pure.
+//!
+//! | the node | seen as |
+//! |---|---|
+//! | online; standby too | online |
+//! | not online, unclean or not | offline |
+//! | online and unclean, joining, or in maintenance and not online | uncertain |
+//! | a remote that `crm_mon` shows online and the CIB does not have | uncertain: Pacemaker tries to reach one that it has fenced |
+//!
+//! **"Offline and clean" proves nothing**: a remote that was cut while its connection started is shown so, and both remotes are to the
+//! smaller part of a split cluster. Proof is that Pacemaker fenced it: `node_fenced` in the CIB, which Pacemaker takes back when the
+//! node is there again, or a successful fencing since we saw the node online last.
+
+use super::{
+    cib::Cib,
+    crm_mon::{Cluster, Fencing, Node, NodeKind},
+};
+use recovery::{
+    HostName, Millis,
+    evidence::Kind,
+    verdict::{Proof, Quorum, Round, Seen, Sight, names::same_host},
+};
+use std::collections::BTreeMap;
+
+/// Who `stonith_admin --confirm` says has fenced.
+const HUMAN: &str = "a human";
+/// `node_fenced` is written when the fencer has told of its success.
+const TOLD_WITHIN_MS: i64 = 30_000;
+
+/// What of it is wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// This host.
+    pub own: HostName,
+    /// `restrict_to_remotes`
+    pub remotes_only: bool,
+    /// `pacemaker_node_type = remote`, or found to be so: this host has no vote, and is not asked whether it is well.
+    pub is_remote: bool,
+}
+
+/// When each node was seen online last, by our clock.
+pub type LastSeen = BTreeMap<String, Millis>;
+
+/// What a source says of the hosts, given what Pacemaker says.
+#[must_use]
+pub fn round(cluster: &Cluster, cib: Option<&Cib>, seen: &LastSeen, wanted: &Wanted) -> Round {
+    if let Some(quorum) = unfit(cluster, wanted) {
+        return Round::silent(quorum);
+    }
+    let nodes = cluster.nodes.iter().filter(|node| match node.kind {
+        NodeKind::Member => !wanted.remotes_only,
+        NodeKind::Remote => true,
+        NodeKind::Guest | NodeKind::Other => false,
+    });
+    let hosts = nodes.map(|node| {
+        let state = cib.and_then(|cib| cib.states.get(&node.name));
+        let sight = match (sight(node, cluster.is_maintained), node.kind) {
+            (Sight::Online, NodeKind::Remote) if state.is_some_and(|state| !state.is_there) => {
+                Sight::Uncertain
+            }
+            (sight, _) => sight,
+        };
+        let fenced = state.and_then(|state| state.fenced);
+        let proof = (sight == Sight::Offline).then(|| proof(node, cluster, fenced, seen)).flatten();
+        Seen { host: HostName::new(&node.name), sight, proof }
+    });
+    Round::quorate(hosts.collect())
+}
+
+/// The node of this host among the cluster's.
+pub(super) fn own<'c>(cluster: &'c Cluster, own: &HostName) -> Option<&'c Node> {
+    cluster.nodes.iter().find(|node| same_host(&HostName::new(&node.name), own))
+}
+
+fn unfit(cluster: &Cluster, wanted: &Wanted) -> Option<Quorum> {
+    if !cluster.has_quorum {
+        return Some(Quorum::NotQuorate { why: "Pacemaker cluster doesn't have quorum.".into() });
+    }
+    if cluster.coordinator.is_none() {
+        return Some(Quorum::CutOff { why: "Pacemaker cluster has no coordinator (DC)".into() });
+    }
+    let own = own(cluster, &wanted.own).filter(|_| !wanted.is_remote)?;
+    (!own.is_online || own.is_unclean || own.is_pending)
+        .then(|| Quorum::CutOff { why: format!("'{}' is unstable state on cluster.", wanted.own) })
+}
+
+fn sight(node: &Node, is_maintained: bool) -> Sight {
+    match (node.is_online, node.is_unclean, node.is_pending) {
+        (true, false, false) => Sight::Online,
+        (true, _, _) | (false, _, true) => Sight::Uncertain,
+        // A person is at work, and Pacemaker fences nobody.
+        (false, _, false) if node.is_maintained || is_maintained => Sight::Uncertain,
+        (false, _, false) => Sight::Offline,
+    }
+}
+
+fn proof(node: &Node, cluster: &Cluster, fenced: Option<Millis>, seen: &LastSeen) -> Option<Proof> {
+    // Who is still to be fenced was not.
+    if node.is_unclean {
+        return None;
+    }
+    let done = cluster.fencings.iter().filter(|fencing| {
+        fencing.target == node.name
+            && fencing.status == "success"
+            && matches!(fencing.action.as_str(), "off" | "reboot")
+    });
+    let newest = done.max_by_key(|fencing| fencing.completed);
+    match (newest, fenced) {
+        (Some(fencing), fenced) => {
+            let at = fencing.completed?;
+            let is_newer = match (fenced, seen.get(&node.name)) {
+                (Some(fenced), _) => at.since(fenced).abs() <= TOLD_WITHIN_MS,
+                (None, Some(seen)) => at >= *seen,
+                // It may have been back since, and left in peace.
+                (None, None) => false,
+            };
+            is_newer.then(|| by(fencing, at))
+        }
+        (None, Some(at)) => Some(Proof {
+            kind: Kind::ClusterFenced,
+            at,
+            detail: format!("Pacemaker: node_fenced of {} is {}", node.name, at.utc()),
+        }),
+        (None, None) => None,
+    }
+}
+
+fn by(fencing: &Fencing, at: Millis) -> Proof {
+    let Fencing { target, action, delegate, client, .. } = fencing;
+    if delegate == HUMAN {
+        let detail = format!("stonith_admin --confirm {target} at {}, by {client}", at.utc());
+        return Proof { kind: Kind::OperatorConfirmed, at, detail };
+    }
+    let detail = format!(
+        "Pacemaker: {action} of {target} by {delegate} for {client}: success, completed {}",
+        at.utc()
+    );
+    Proof { kind: Kind::ClusterFenced, at, detail }
+}

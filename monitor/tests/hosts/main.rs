@@ -1,0 +1,5 @@
+//! Watching other hosts: what is reported of them, and what Pacemaker's answers mean.
+#![cfg(test)]
+
+mod pacemaker;
+mod watch;

@@ -1,0 +1,275 @@
+//! What a real cluster answered in each state, and what is made of it.
+//!
+//! `fixtures/STATE.NODE.crm_mon.xml` is what `crm_mon --output-as=xml` printed on that node of a Pacemaker 2.1.5 (without resources and
+//! histories of operations), `.cib.xml` what `cibadmin --query` did.
+
+use monitor::hosts::pacemaker::{
+    cib::Cib,
+    crm_mon::{BYTES_MOST, Cluster, Unreadable},
+    digest::{LastSeen, Wanted, round},
+};
+use recovery::{
+    HostName, Millis,
+    evidence::Kind,
+    verdict::{Quorum, Round, Sight},
+};
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
+
+fn file(name: &str) -> Option<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/fixtures");
+    std::fs::read_to_string(folder.join(name)).ok()
+}
+
+fn cluster(state: &str) -> Result<Cluster, Unreadable> {
+    Cluster::read(&file(&format!("{state}.crm_mon.xml")).unwrap())
+}
+
+fn cib(state: &str) -> Option<Cib> {
+    Some(Cib::read(&file(&format!("{state}.cib.xml"))?).unwrap())
+}
+
+fn wanted(own: &str) -> Wanted {
+    Wanted { own: HostName::new(own), remotes_only: false, is_remote: own.starts_with("cmp") }
+}
+
+fn seen_at(state: &str) -> Round {
+    let own = state.split('.').nth(1).unwrap();
+    round(&cluster(state).unwrap(), cib(state).as_ref(), &LastSeen::new(), &wanted(own))
+}
+
+/// Who is not simply online: `cmp1 offline cluster_fenced`.
+fn told(round: &Round) -> Vec<String> {
+    let not_online = round.hosts.iter().filter(|seen| seen.sight != Sight::Online);
+    let told = not_online.map(|seen| {
+        let sight = match seen.sight {
+            Sight::Online => "online",
+            Sight::Offline => "offline",
+            Sight::Uncertain => "uncertain",
+        };
+        let proof = seen.proof.as_ref().map(|proof| format!(" {}", proof.kind));
+        format!("{} {sight}{}", seen.host, proof.unwrap_or_default())
+    });
+    told.collect()
+}
+
+#[test]
+fn each_state_of_a_real_cluster_is_seen_for_what_it_is() {
+    for (state, expected) in [
+        ("all-online.ctl1", &[][..]),
+        ("remote-killed-fencing.ctl1", &["cmp1 offline"]),
+        ("remote-killed-fenced.ctl1", &["cmp1 offline cluster_fenced"]),
+        ("remote-cut-fenced.ctl1", &["cmp1 offline cluster_fenced"]),
+        ("remote-unclean-fence-failed.ctl1", &["cmp1 offline"]),
+        ("member-lost-fencing.ctl1", &["ctl3 offline"]),
+        ("standby.ctl1", &[]),
+        ("maintenance-mode-remote-killed.ctl1", &["cmp1 uncertain"]),
+        // Offline and clean: nobody fenced it.
+        ("remote-disabled-clean.ctl1", &["cmp2 offline"]),
+        ("member-stopped-clean.ctl1", &["ctl3 offline"]),
+        ("partition-majority.ctl1", &["ctl3 offline"]),
+    ] {
+        let round = seen_at(state);
+        assert_eq!(round.quorum, Quorum::Quorate, "{state}");
+        assert_eq!(told(&round), expected, "{state}");
+    }
+}
+
+#[test]
+fn the_smaller_part_and_who_is_cut_off_say_nothing() {
+    for state in ["partition-minority-no-quorum.ctl3", "no-quorum.ctl1"] {
+        let round = seen_at(state);
+        let why = "Pacemaker cluster doesn't have quorum.".to_owned();
+        assert_eq!(round, Round::silent(Quorum::NotQuorate { why }), "{state}");
+    }
+    let away = "Could not connect to the CIB: Transport endpoint is not connected";
+    assert_eq!(cluster("no-quorum.cmp1"), Err(Unreadable::Said(away.into())));
+    let stopped = cluster("local-not-running.ctl3").unwrap_err().to_string();
+    assert!(stopped.contains("Connection to cluster failed"), "{stopped}");
+    // A member that the others have put out.
+    let mut sick = cluster("all-online.ctl1").unwrap();
+    sick.nodes.iter_mut().find(|node| node.name == "ctl1").unwrap().is_pending = true;
+    let silent = round(&sick, None, &LastSeen::new(), &wanted("ctl1"));
+    assert!(matches!(silent.quorum, Quorum::CutOff { .. }));
+}
+
+#[test]
+fn remotes_alone_are_watched_where_that_is_wanted_and_guests_never() {
+    let mut cluster = cluster("all-online.ctl1").unwrap();
+    let names = |cluster: &Cluster, remotes_only| -> Vec<String> {
+        let wanted = Wanted { remotes_only, ..wanted("ctl1") };
+        let round = round(cluster, None, &LastSeen::new(), &wanted);
+        round.hosts.iter().map(|seen| seen.host.to_string()).collect()
+    };
+    assert_eq!(names(&cluster, true), ["cmp1", "cmp2"]);
+    assert_eq!(names(&cluster, false), ["cmp1", "cmp2", "ctl1", "ctl2", "ctl3"]);
+    let text = file("all-online.ctl1.crm_mon.xml").unwrap();
+    let guest = text.replacen("id=\"cmp1\"", "id=\"cmp1\" id_as_resource=\"vm1\"", 1);
+    cluster = Cluster::read(&guest).unwrap();
+    assert_eq!(names(&cluster, true), ["cmp2"]);
+}
+
+/// Half a minute after it has fenced a remote Pacemaker tries to reach it again, and `crm_mon` shows it online for as long.
+#[test]
+fn a_remote_that_is_tried_again_is_not_back() {
+    let text = file("remote-killed-fenced.ctl1.crm_mon.xml").unwrap();
+    let tried = text.replace("id=\"cmp1\" online=\"false\"", "id=\"cmp1\" online=\"true\"");
+    assert_ne!(tried, text);
+    let cluster = Cluster::read(&tried).unwrap();
+    let cib = cib("remote-killed-fenced.ctl1").unwrap();
+    let with = |cib| told(&round(&cluster, cib, &LastSeen::new(), &wanted("ctl1")));
+    assert_eq!(with(Some(&cib)), ["cmp1 uncertain"]);
+    let mut back = cib.clone();
+    back.states.get_mut("cmp1").unwrap().is_there = true;
+    assert_eq!(with(Some(&back)), [""; 0]);
+}
+
+/// A fencing is proof of the loss that we saw, and of no later one.
+#[test]
+fn a_fencing_proves_a_death_only_if_it_is_newer_than_the_last_sight_of_the_host() {
+    let state = "remote-killed-fenced.ctl1";
+    let (cluster, cib) = (cluster(state).unwrap(), cib(state).unwrap());
+    let completed = Millis(1_795_227_248_000);
+    let proof = |cib: Option<&Cib>, seen: Option<i64>| {
+        let seen = seen.map(|after| ("cmp1".to_owned(), completed.plus(after)));
+        let round = round(&cluster, cib, &seen.into_iter().collect(), &wanted("ctl1"));
+        round.hosts.into_iter().find_map(|seen| seen.proof)
+    };
+    let said = proof(Some(&cib), None).unwrap();
+    assert_eq!((said.kind, said.at), (Kind::ClusterFenced, completed));
+    assert_eq!(
+        said.detail,
+        "Pacemaker: reboot of cmp1 by ctl3 for pacemaker-controld.59: success, completed 2026-11-21T02:14:08Z"
+    );
+    // Members have no node_fenced.
+    assert_eq!(proof(None, Some(-1000)).unwrap().at, completed);
+    assert_eq!(proof(None, Some(1)), None);
+    assert_eq!(proof(None, None), None);
+    // The CIB says of another fencing than the newest that is known.
+    let mut other = cib.clone();
+    other.states.get_mut("cmp1").unwrap().fenced = Some(completed.plus(-3_600_000));
+    assert_eq!(proof(Some(&other), None), None);
+}
+
+#[test]
+fn what_a_person_confirmed_is_a_persons_word() {
+    let text = file("remote-killed-fenced.ctl1.crm_mon.xml").unwrap();
+    let text = text.replace("delegate=\"ctl3\"", "delegate=\"a human\"");
+    let cluster = Cluster::read(&text).unwrap();
+    let cib = cib("remote-killed-fenced.ctl1").unwrap();
+    let round = round(&cluster, Some(&cib), &LastSeen::new(), &wanted("ctl1"));
+    let proof = round.hosts.into_iter().find_map(|seen| seen.proof).unwrap();
+    assert_eq!(proof.kind, Kind::OperatorConfirmed);
+    assert!(proof.detail.starts_with("stonith_admin --confirm cmp1"), "{}", proof.detail);
+}
+
+#[test]
+fn a_failed_or_unfinished_fencing_and_one_to_switch_on_prove_nothing() {
+    let text = file("remote-killed-fenced.ctl1.crm_mon.xml").unwrap();
+    for (from, to) in [
+        ("status=\"success\"", "status=\"failed\""),
+        ("status=\"success\"", "status=\"pending\""),
+        ("action=\"reboot\"", "action=\"on\""),
+        ("completed=\"2026-11-21 02:14:08Z\"", "completed=\"Sat Nov 21 02:14:08 2026\""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let cluster = Cluster::read(&text.replace(from, to)).unwrap();
+        let seen = LastSeen::from([("cmp1".to_owned(), Millis(0))]);
+        let round = round(&cluster, None, &seen, &wanted("ctl1"));
+        assert_eq!(told(&round), ["cmp1 offline"], "{to}");
+    }
+}
+
+/// Older and newer versions write the time of a fencing with or without a zone's colon.
+#[test]
+fn the_moment_of_a_fencing_is_read_with_its_zone() {
+    let text = file("remote-killed-fenced.ctl1.crm_mon.xml").unwrap();
+    for completed in
+        ["2026-11-21 03:14:08 +01:00", "2026-11-21 02:14:08.123456Z", "2026-11-21 02:14:08+0000"]
+    {
+        let cluster = Cluster::read(&text.replace("2026-11-21 02:14:08Z", completed)).unwrap();
+        let at = cluster.fencings[0].completed.unwrap();
+        assert_eq!(at.utc(), "2026-11-21T02:14:08Z", "{completed}");
+    }
+}
+
+#[test]
+fn a_malformed_or_huge_answer_is_refused_and_says_why() {
+    let well = file("all-online.ctl1.crm_mon.xml").unwrap();
+    for (text, said) in [
+        (String::new(), "it is no XML"),
+        ("Cluster is not available on this node".into(), "it is no XML"),
+        (well[..well.len() / 2].to_owned(), "it is no XML"),
+        ("<html/>".into(), "it is <html>"),
+        (well.replace("api-version=\"2.25\"", "api-version=\"3.0\""), "\"3.0\"; 2.x is known here"),
+        ("<pacemaker-result api-version=\"2.25\"/>".into(), "it has no <summary>"),
+        (well.replace("name=\"cmp1\" ", ""), "<node> has no name"),
+        (well.replace("online=\"true\" ", ""), "<node> has no online"),
+        ("x".repeat(BYTES_MOST + 1), "bytes long, and at most"),
+        // A DTD could unfold without end.
+        ("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".into(), "it is no XML"),
+        (
+            format!("<pacemaker-result>{}</pacemaker-result>", "<a/>".repeat(500_000)),
+            "it is no XML",
+        ),
+    ] {
+        let why = Cluster::read(&text).unwrap_err().to_string();
+        assert!(why.contains(said), "{said}: {why}");
+    }
+    assert!(Cib::read("<cib").is_err() && Cib::read("<a/>").is_err());
+}
+
+#[test]
+fn a_bmc_is_found_by_its_host_and_its_password_is_shown_to_nobody() {
+    let text = "<cib><configuration><resources>\
+        <group id=\"g\"><primitive id=\"a\" class=\"stonith\" type=\"external/ipmi\"><instance_attributes id=\"ai\">\
+        <nvpair name=\"hostname\" value=\"cmp1\"/><nvpair name=\"ipaddr\" value=\"192.0.2.1\"/>\
+        <nvpair name=\"userid\" value=\"u\"/><nvpair name=\"passwd\" value=\"geheim\"/>\
+        <nvpair name=\"interface\" value=\"lan\"/></instance_attributes></primitive></group>\
+        <primitive id=\"b\" class=\"stonith\" type=\"fence_ipmilan\"><instance_attributes id=\"bi\">\
+        <nvpair name=\"pcmk_host_list\" value=\"cmp2 cmp3\"/><nvpair name=\"ip\" value=\"192.0.2.2\"/>\
+        <nvpair name=\"username\" value=\"u\"/><nvpair name=\"password\" value=\"geheim\"/>\
+        <nvpair name=\"lanplus\" value=\"1\"/></instance_attributes></primitive>\
+        <primitive id=\"c\" class=\"ocf\" type=\"external/ipmi\"/></resources></configuration></cib>";
+    let cib = Cib::read(text).unwrap();
+    let found = |host: &str| {
+        let bmc = cib.bmc(&HostName::new(host))?;
+        Some((bmc.address.as_str(), bmc.interface.as_str()))
+    };
+    assert_eq!(found("cmp1.example.org"), Some(("192.0.2.1", "lan")));
+    assert_eq!(found("cmp3"), Some(("192.0.2.2", "lanplus")));
+    assert_eq!(found("cmp4"), None);
+    assert!(!format!("{cib:?}").contains("geheim"));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is measured is this machine")]
+fn an_answer_of_500_nodes_is_digested_in_less_than_50_ms() {
+    let one = file("all-online.ctl1.crm_mon.xml").unwrap();
+    let (head, tail) = one.split_once("</nodes>").unwrap();
+    let mut text = head.to_owned();
+    for n in 0..500 {
+        let online = n % 50 != 0;
+        write!(
+            text,
+            "<node name=\"r{n}\" id=\"r{n}\" online=\"{online}\" standby=\"false\" maintenance=\"false\" pending=\"false\" \
+             unclean=\"false\" type=\"remote\"/>"
+        )
+        .unwrap();
+    }
+    text.push_str("</nodes><resources>");
+    for n in 0..2_000 {
+        write!(text, "<resource id=\"x{n}\" resource_agent=\"ocf:pacemaker:Dummy\" role=\"Started\"><node name=\"ctl1\" id=\"1\"/></resource>").unwrap();
+    }
+    text.push_str("</resources>");
+    text.push_str(tail);
+    // The best of some: others compile on this machine.
+    let once = || {
+        let begun = std::time::Instant::now();
+        let cluster = Cluster::read(&text).unwrap();
+        let round = round(&cluster, None, &LastSeen::new(), &wanted("ctl1"));
+        assert_eq!(told(&round).len(), 10);
+        begun.elapsed()
+    };
+    let best = (0..5).map(|_| once()).min().unwrap();
+    assert!(best < Duration::from_millis(50), "{best:?} for {} bytes", text.len());
+}
