@@ -38,7 +38,7 @@ pub trait Source: Send + Debug {
     fn name(&self) -> &'static str;
 
     /// All that it sees: at once at the first call, and then when something changed or the interval is over. May be dropped
-    /// at any time, as it is when it takes longer than the interval and `monitoring_timeout`.
+    /// at any time, as it is when it takes longer than the interval and twice `monitoring_timeout`.
     ///
     /// # Errors
     /// It cannot see: why, and what to do. It is asked again, and after some time without an answer it knows nothing.

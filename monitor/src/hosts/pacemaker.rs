@@ -34,8 +34,8 @@ use std::{sync::Arc, time::Duration};
 /// Pacemaker tells of a loss before it has written down all of it: it is looked once more, so long after an alert.
 const AGAIN_AFTER: Duration = Duration::from_millis(700);
 
-/// While somebody is to be fenced it is looked so often whether he was.
-const FENCING_EVERY: Duration = Duration::from_secs(3);
+/// While somebody is to be fenced it is looked so often whether he was; and so soon after a tool that failed.
+const SOON: Duration = Duration::from_secs(3);
 
 /// `pacemaker_node_type`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -183,8 +183,8 @@ impl Source for Pacemaker {
     async fn next(&mut self) -> Result<Round, SourceFault> {
         self.wait().await;
         let round = self.look().await;
-        if self.is_fencing {
-            self.next = self.next.min(self.clock.boot().plus(FENCING_EVERY));
+        if self.is_fencing || round.is_err() {
+            self.next = self.next.min(self.clock.boot().plus(SOON));
         }
         if self.alone_since.is_some() {
             // It is known after `stonith_wait`, and not an interval later.

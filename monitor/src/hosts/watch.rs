@@ -159,7 +159,8 @@ async fn listen(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) {
-    let deadline = config.interval + config.timeout;
+    // A source may have two questions to ask.
+    let deadline = config.interval + 2 * config.timeout;
     let mut pause = PAUSE;
     loop {
         let round = within(&*clock, deadline, source.next()).await.unwrap_or_else(|| {

@@ -40,6 +40,8 @@ print('<configuration><crm_config><cluster_property_set id="cib-bootstrap-option
         '<operations><op id="nc-mon" name="monitor" interval="10s"/></operations></primitive></clone>'
       + '</resources><constraints>'
       + ''.join('<rsc_location id="nc-not-%s" rsc="nova-compute-clone" node="%s" score="-INFINITY"/>' % (n, n) for n in ctl)
+      # A member that is lost takes the connections with it that it has, and those remotes are fenced, too.
+      + ''.join('<rsc_location id="%s-on-%s" rsc="%s" node="%s" score="100"/>' % (n, ctl[0], n, ctl[0]) for n in cmp_)
       + '</constraints><alerts><alert id="mk-alert" path="' + STATE + '/alert">'
         '<meta_attributes id="mk-alert-m">' + nv('mk-alert-m', timeout='15s') + '</meta_attributes>'
         '<recipient id="mk-alert-r" value="' + STATE + '/alerts"/></alert>'

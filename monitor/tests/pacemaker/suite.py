@@ -214,7 +214,8 @@ def rejoin():
 
 # What is done, whose loss Pacemaker tells, and for how long it is watched at the least.
 CASES = {
-    'remote-killed': (kill_remote, 'cmp1', 15), 'remote-cut': (cut_remote, 'cmp1', 15),
+    # Half a minute after the fencing Pacemaker tries to reach the remote again, and shows it online.
+    'remote-killed': (kill_remote, 'cmp1', 50), 'remote-cut': (cut_remote, 'cmp1', 15),
     'fencing-fails': (kill_with_broken_fencing, 'cmp1', 25), 'member-killed': (kill_member, 'ctl2', 15),
     'member-stopped': (stop_member, 'ctl2', 15), 'remote-disabled': (disable_remote, 'cmp1', 15),
     'standby': (standby, None, 25), 'maintenance': (maintenance, None, 25), 'partition': (partition, 'ctl3', 25),
@@ -227,7 +228,7 @@ def table(path):
     for line in pathlib.Path(path).read_text().splitlines():
         if line and not line.startswith('#'):
             name, *cells = [cell.strip() for cell in line.split(' | ')]
-            rows[name] = [[] if cell == '-' else [word.strip() for word in cell.split(',')] for cell in cells]
+            rows[name] = [None if cell == '*' else [] if cell == '-' else [word.strip() for word in cell.split(',')] for cell in cells]
     return rows
 
 
@@ -236,7 +237,11 @@ def seen(since):
             reports(OURS['cmp2'], since), reports(PYTHONS, since)]
 
 
-def latency(case, since, loser):
+def agrees(told, expected):
+    return all(wanted is None or got == wanted for got, wanted in zip(told, expected))
+
+
+def latency(since, loser):
     """From the first alert of the loss on ctl1 to our report there."""
     alerts = [a['t'] for a in lines(STATE / 'alerts' / 'all.jsonl')
               if a['on'] == 'ctl1' and a['kind'] == 'node' and a['node'] == loser and a['desc'] == 'lost' and a['t'] >= since]
@@ -253,13 +258,13 @@ def run(case, expected, monitors):
     since = time.time()
     act()
     time.sleep(least)
-    until(WAIT_S, lambda: seen(since) == expected)
+    until(WAIT_S, lambda: agrees(seen(since), expected))
     # Whatever comes beyond that.
     time.sleep(4)
     told = seen(since)
-    took = latency(case, since, loser) if loser else None
+    took = latency(since, loser) if loser else None
     failures = ['%s: %s, and not %s' % (who, got, wanted) for who, got, wanted in
-                zip(('ctl1', 'proof', 'ctl3', 'cmp2', 'python'), told, expected) if got != wanted]
+                zip(('ctl1', 'proof', 'ctl3', 'cmp2', 'python'), told, expected) if wanted is not None and got != wanted]
     if took is not None and took > LIMIT_S:
         failures.append('the report came %.2f s after the alert' % took)
     delay = '' if took is None else '  %.2f s from the alert to the report' % took
