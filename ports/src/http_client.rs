@@ -1,8 +1,9 @@
-//! [`Transport`] over the real network: reqwest with rustls.
+//! [`Transport`] and [`Streams`] over the real network: reqwest with rustls.
 
-use crate::transport::{Answer, Ask, Transport, TransportError};
+use crate::transport::{Answer, Ask, Opened, Pieces, Streams, Transport, TransportError};
 use async_trait::async_trait;
-use std::{path::PathBuf, time::Duration};
+use bytes::Bytes;
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// An answer larger than this is cut off as rubbish: no list that we page through comes near.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -17,6 +18,25 @@ pub struct HttpClientConfig {
     /// How long a connection may take to come about; 5 s when zero.
     pub connect_timeout: Duration,
 }
+
+/// TLS with somebody of whom a file of his own says whom to trust, and who we are: a Kubernetes, a Consul.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct OwnTls {
+    /// PEM: these authorities are trusted, and no others; none: the system's.
+    pub trusted: Option<Vec<u8>>,
+    /// PEM: our certificate and its key.
+    pub identity: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for OwnTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |pem: &Option<Vec<u8>>| pem.is_some();
+        write!(f, "OwnTls(trusted: {}, identity: {})", has(&self.trusted), has(&self.identity))
+    }
+}
+
+/// How often a connection that says nothing is asked whether it lives, and how long it may take to say so.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// Why there is no client.
 #[derive(thiserror::Error, Debug)]
@@ -37,6 +57,34 @@ impl HttpClient {
     /// # Errors
     /// When the CA bundle is missing or is not PEM.
     pub fn new(config: &HttpClientConfig) -> Result<Self, HttpClientError> {
+        Ok(Self(Self::builder(config)?.build().map_err(HttpClientError::Build)?))
+    }
+
+    /// A client for watches: its connections may say nothing for long, and are known to live all the same.
+    ///
+    /// # Errors
+    /// When what `own` holds is not PEM.
+    pub fn watching(config: &HttpClientConfig, own: &OwnTls) -> Result<Self, HttpClientError> {
+        let mut builder = Self::builder(config)?
+            .no_proxy()
+            .http2_keep_alive_interval(ALIVE_EVERY)
+            .http2_keep_alive_timeout(ALIVE_EVERY)
+            .http2_keep_alive_while_idle(true)
+            .tcp_keepalive(ALIVE_EVERY)
+            .tcp_keepalive_interval(ALIVE_EVERY / 3)
+            .tcp_user_timeout(ALIVE_EVERY * 2);
+        if let Some(pem) = &own.trusted {
+            let trusted = reqwest::Certificate::from_pem_bundle(pem);
+            builder = builder.tls_certs_only(trusted.map_err(HttpClientError::Build)?);
+        }
+        if let Some(pem) = &own.identity {
+            let identity = reqwest::Identity::from_pem(pem).map_err(HttpClientError::Build)?;
+            builder = builder.identity(identity);
+        }
+        Ok(Self(builder.build().map_err(HttpClientError::Build)?))
+    }
+
+    fn builder(config: &HttpClientConfig) -> Result<reqwest::ClientBuilder, HttpClientError> {
         // The first caller decides; every other crate of ours would choose the same.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let connect = match config.connect_timeout {
@@ -59,7 +107,7 @@ impl HttpClient {
                 builder = builder.add_root_certificate(cert);
             }
         }
-        Ok(Self(builder.build().map_err(HttpClientError::Build)?))
+        Ok(builder)
     }
 }
 
@@ -86,13 +134,54 @@ impl Transport for HttpClient {
     }
 }
 
+#[async_trait]
+impl Streams for HttpClient {
+    #[expect(clippy::disallowed_methods, reason = "this is the port that the others must use")]
+    async fn open(&self, ask: Ask, deadline: Duration) -> Result<Opened, TransportError> {
+        let to = ask.uri().authority().map_or_else(String::new, ToString::to_string);
+        let request = reqwest::Request::try_from(ask).map_err(|e| explain(e, &to, deadline))?;
+        // Not reqwest's own timeout: that would end the body, too.
+        let begun = tokio::time::timeout(deadline, self.0.execute(request)).await;
+        let mut response = match begun {
+            Ok(answered) => answered.map_err(|e| explain(e, &to, deadline))?,
+            Err(_) => return Err(timed_out(&to, deadline)),
+        };
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let body: Box<dyn Pieces> = Box::new(Body { response, from: to });
+        let mut opened = http::Response::new(body);
+        *opened.status_mut() = status;
+        *opened.headers_mut() = headers;
+        Ok(opened)
+    }
+}
+
+struct Body {
+    response: reqwest::Response,
+    from: String,
+}
+
+#[async_trait]
+impl Pieces for Body {
+    async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+        let broke = |e: reqwest::Error| TransportError::BrokeOff {
+            from: self.from.clone(),
+            why: innermost(&e),
+        };
+        self.response.chunk().await.map_err(broke)
+    }
+}
+
+fn timed_out(from: &str, deadline: Duration) -> TransportError {
+    let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    TransportError::TimedOut { from: from.to_owned(), deadline_ms }
+}
+
 fn explain(e: reqwest::Error, to: &str, deadline: Duration) -> TransportError {
     let to = to.to_owned();
     if e.is_builder() || e.is_connect() {
         TransportError::Unreachable { to, why: innermost(&e) }
     } else if e.is_timeout() {
-        let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        TransportError::TimedOut { from: to, deadline_ms }
+        timed_out(&to, deadline)
     } else {
         TransportError::BrokeOff { from: to, why: innermost(&e) }
     }
@@ -105,4 +194,74 @@ fn innermost(e: &dyn std::error::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// A server that is asked once, sends each of `parts` when it is told to, and then holds the connection.
+    fn server(parts: Vec<&'static [u8]>) -> (String, std::sync::mpsc::Sender<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (go, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _asked = stream.read(&mut [0; 4096]).unwrap();
+            for part in parts {
+                let Ok(()) = told.recv() else { return };
+                stream.write_all(part).unwrap();
+            }
+            let _ = told.recv();
+        });
+        (url, go)
+    }
+
+    fn ask(url: &str) -> Ask {
+        http::Request::get(url).body(Bytes::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_watch_is_read_as_it_comes_though_it_never_ends() {
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+        let (url, go) = server(vec![head, b"6\r\nsecond\r\n", b"0\r\n\r\n"]);
+        let own = OwnTls::default();
+        let client = HttpClient::watching(&HttpClientConfig::default(), &own).unwrap();
+        go.send(()).unwrap();
+        let (head, mut pieces) = client.open(ask(&url), SOON).await.unwrap().into_parts();
+        assert_eq!(head.status, 200);
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "first");
+        go.send(()).unwrap();
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "second");
+        go.send(()).unwrap();
+        assert_eq!(pieces.next().await.unwrap(), None);
+        assert_eq!(pieces.next().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_does_not_begin_is_given_up_and_one_that_breaks_says_so() {
+        let (url, go) = server(vec![b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"]);
+        let own = OwnTls::default();
+        let client = HttpClient::watching(&HttpClientConfig::default(), &own).unwrap();
+        let slow = client.open(ask(&url), Duration::from_millis(100)).await;
+        assert!(matches!(slow, Err(TransportError::TimedOut { .. })));
+        drop(go);
+        let (url, go) = server(vec![b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"]);
+        go.send(()).unwrap();
+        let mut pieces = client.open(ask(&url), SOON).await.unwrap().into_body();
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "half");
+        drop(go);
+        assert!(matches!(pieces.next().await, Err(TransportError::BrokeOff { .. })));
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused_and_a_key_is_never_shown() {
+        let own = OwnTls { identity: Some(b"PRIVATE".to_vec()), ..OwnTls::default() };
+        assert!(HttpClient::watching(&HttpClientConfig::default(), &own).is_err());
+        assert!(!format!("{own:?}").contains("PRIVATE"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The edge of the world: the only crate that touches the clock, chance, the network and processes.
 //!
 //! Everything in masakari-rs that could come out differently in two runs comes in by one of these
-//! traits: [`Clock`], [`Entropy`], [`Transport`], [`Exec`], [`Probe`] (one more, `Store`, belongs to the
+//! traits: [`Clock`], [`Entropy`], [`Transport`] ([`Streams`]), [`Exec`], [`Probe`] (one more, `Store`, belongs to the
 //! room that knows SQL). Each has the real implementation here and a simulated one in `sim`. That
 //! is why a history of failures can be replayed from a seed, and why the rest of the code is not
 //! allowed to call `SystemTime::now` and its like (`clippy.toml`).
@@ -20,8 +20,8 @@ mod transport;
 pub use clock::{Boot, Clock, SystemClock, within};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use exec::{Environment, Exec, ExecError, Finished, Leaves, Program, SystemExec};
-pub use http_client::{HttpClient, HttpClientConfig, HttpClientError};
+pub use http_client::{HttpClient, HttpClientConfig, HttpClientError, OwnTls};
 pub use nothing::Nothing;
 pub use probe::{NetworkProbe, Probe, ProbeError};
 pub use read_only::ReadOnly;
-pub use transport::{Answer, Ask, Transport, TransportError};
+pub use transport::{Answer, Ask, Opened, Pieces, Streams, Transport, TransportError};

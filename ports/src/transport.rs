@@ -1,4 +1,4 @@
-//! One HTTP question and its whole answer.
+//! One HTTP question and its whole answer; or, of a watch, its answer piece by piece.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +21,30 @@ pub trait Transport: Send + Sync + Debug {
     /// When there is no whole answer; [`TransportError::may_have_arrived`] tells whether the server
     /// may have acted all the same.
     async fn send(&self, ask: Ask, deadline: Duration) -> Result<Answer, TransportError>;
+}
+
+/// Carries a question whose answer goes on for as long as there is something to tell: a watch.
+#[async_trait]
+pub trait Streams: Transport {
+    /// Sends `ask` and returns when the answer begins, within `deadline`. Its body is without an end; who reads it waits
+    /// by a clock of his own, and drops it when he has waited for long enough.
+    ///
+    /// # Errors
+    /// As for [`Transport::send`].
+    async fn open(&self, ask: Ask, deadline: Duration) -> Result<Opened, TransportError>;
+}
+
+/// An answer that has begun.
+pub type Opened = http::Response<Box<dyn Pieces>>;
+
+/// A body as it arrives.
+#[async_trait]
+pub trait Pieces: Send {
+    /// The next piece, of any size; none: the body has ended.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    async fn next(&mut self) -> Result<Option<Bytes>, TransportError>;
 }
 
 /// Why there is no answer.
