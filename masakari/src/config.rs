@@ -8,6 +8,7 @@ mod approval;
 mod contradictions;
 mod database;
 mod guard;
+mod host_drivers;
 mod hosts;
 mod http;
 mod logs;

@@ -16,7 +16,9 @@
 //! Many monitors watch one host. Each reports its death; the API takes one of the reports and answers 409 to the others, which is
 //! as good.
 
+pub mod consul;
 pub mod evidence;
+pub mod kubernetes;
 pub mod pacemaker;
 pub mod standing;
 pub mod watch;

@@ -47,7 +47,8 @@ enum Name {
     Cases,
     /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
     States,
-    /// The monitors of a node on a real libvirtd with guests, a real systemd and processes, Python's beside them; and its units
+    /// The monitors on a real libvirtd with guests, a real systemd and processes, Python's beside them; a real Kubernetes control plane;
+    /// three networks of Consul's members; and their units
     Monitors,
     /// A real Pacemaker cluster that fails in every way, in a row with our alert agent and without, Python's hostmonitor beside ours
     Pacemaker,
@@ -102,18 +103,18 @@ fn soak(name: Name) -> Soak {
             all.with("E2E_AGAINST", against)
         }),
         Name::Monitors => Soak {
-            total: 4,
+            total: u64::try_from(MONITORS.len()).unwrap_or(0),
             piece: 1,
             piece_budget: Duration::from_secs(30 * 60),
             before: vec![
                 Program::new("cargo build -p masakari"),
                 Program::new("cargo build --release -p masakari"),
             ],
-            program: |from, _| match from {
-                0 => Program::new("monitor/tests/libvirt/run").with("SMALL", 96).with("IDLE_S", 30),
-                1 => Program::new("monitor/tests/processes/run"),
-                2 => Program::new("monitor/tests/footprint"),
-                _ => Program::new("packaging/systemd/check"),
+            program: |from, _| {
+                let suite = usize::try_from(from).ok().and_then(|from| MONITORS.get(from));
+                // Of the suite of libvirt: so many domains without agent, and so long idle.
+                let suite = Program::new(suite.copied().unwrap_or_default());
+                suite.with("SMALL", 96).with("IDLE_S", 30)
             },
             counted_by: CountedBy::ClosingLine,
         },
@@ -143,6 +144,16 @@ fn soak(name: Name) -> Soak {
         },
     }
 }
+
+/// What `monitors` runs, one after the other.
+const MONITORS: [&str; 6] = [
+    "monitor/tests/libvirt/run",
+    "monitor/tests/processes/run",
+    "monitor/tests/footprint",
+    "monitor/tests/kubernetes/run",
+    "monitor/tests/consul/run",
+    "packaging/systemd/check",
+];
 
 /// Cases of the end-to-end suite.
 fn on_the_cloud(total: u64, piece: u64, program: fn(u64, u64) -> Program) -> Soak {

@@ -1,7 +1,7 @@
 //! `masakari config check` of the monitors' file: what no single option tells.
 
 use super::{Configuration, Told, contradictions::told, options};
-use crate::monitor_role::{DRIVERS, ROLES};
+use crate::monitor_role::{DRIVERS, Driver, ROLES};
 use oslo::config::{Severity, Standing};
 use ports::HttpClient;
 
@@ -22,6 +22,7 @@ impl Configuration {
             self.watched(ROLES).map(drop),
             self.drivers(DRIVERS).map(drop),
             self.hosts(String::new()).map(drop),
+            self.consul_if_wanted(),
         ];
         errors.extend(access.into_iter().filter_map(Result::err));
         if let Err(error) = HttpClient::new(&self.masakari_http()) {
@@ -33,6 +34,14 @@ impl Configuration {
         // A login asks for the interface, too.
         told.dedup_by(|a, b| a.what == b.what);
         told
+    }
+
+    /// Its matrix is a file of this folder's kind; a kubeconfig may lie only where the monitor runs.
+    fn consul_if_wanted(&self) -> anyhow::Result<()> {
+        let is_consul = |driver: &Driver| driver.names.contains(&"consul");
+        // A driver that there is not has been told.
+        let wanted = self.drivers(DRIVERS).unwrap_or_default();
+        if wanted.iter().any(|driver| is_consul(driver)) { self.consul().map(drop) } else { Ok(()) }
     }
 
     /// A URI has a scheme; a path of a socket has none.
@@ -127,6 +136,16 @@ mod tests {
     }
 
     #[test]
+    fn what_we_add_to_a_monitor_belongs_into_its_file() {
+        let text = format!(
+            "{LOGIN}[host]\nmonitoring_driver = kubernetes\nmonitoring_rule = any\n[kubernetes]\n\
+             kubeconfig = /k\nnot_ready = offline\n[introspectiveinstancemonitor]\nguest_shutdown_timeout = 60\n"
+        );
+        let told = told(&text);
+        assert!(told.iter().all(|line| !line.contains("belongs into masakari.conf")), "{told:#?}");
+    }
+
+    #[test]
     fn a_mistake_is_told_with_its_line_and_the_way_out() {
         for (text, expected) in [
             ("[api]\nauth_urll = x\n", "masakarimonitors.conf:6: warning: [api] auth_urll"),
@@ -155,6 +174,10 @@ mod tests {
                 "[host] monitoring_rule = \"most\" is none of: all, any",
             ),
             ("[host]\nmonitoring_driver = paecmaker\n", "is no driver: "),
+            (
+                "[host]\nmonitoring_driver = consul\n[consul]\nmatrix_config_file = /nowhere\n",
+                "the matrix /nowhere cannot be read",
+            ),
         ] {
             let told = told(&format!("{LOGIN}{text}"));
             assert!(told.iter().any(|line| line.contains(expected)), "{text}: {told:#?}");

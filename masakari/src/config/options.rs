@@ -36,6 +36,9 @@ pub(crate) const TABLES: &[&[Opt]] = &[
 /// Whether a monitor reads it.
 pub(crate) fn is_of_monitors(opt: &Opt) -> bool {
     let both = [("DEFAULT", "state_path"), ("DEFAULT", "host")];
+    // What we add to a monitor is a group of Python's monitors.
+    let of_a_monitor = |of: &Opt| of.group != "DEFAULT" && of.group == opt.group;
     both.contains(&(opt.group, opt.name))
         || [log::OPTIONS, monitors::OPTIONS].iter().any(|table| table.iter().any(|of| of == opt))
+        || monitors::OPTIONS.iter().any(of_a_monitor)
 }

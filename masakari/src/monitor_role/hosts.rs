@@ -1,5 +1,7 @@
 //! `masakari-hostmonitor`: the other hosts, by the drivers of `[host] monitoring_driver`.
 
+mod consul;
+mod kubernetes;
 mod pacemaker;
 
 pub(crate) use pacemaker::PacemakerAlert;
@@ -32,7 +34,7 @@ pub(crate) struct Driver {
 }
 
 /// Every driver that there is.
-pub(crate) const DRIVERS: &[Driver] = &[pacemaker::DRIVER];
+pub(crate) const DRIVERS: &[Driver] = &[pacemaker::DRIVER, kubernetes::DRIVER, consul::DRIVER];
 
 async fn run(node: Arc<Node>, mark: Mark) -> anyhow::Result<()> {
     let config = node.configuration.hosts(node.hostname.clone())?;

@@ -4,7 +4,6 @@ use oslo::config::{Kind, Opt};
 
 use super::why::{PYTHON, TLS_SAFE};
 
-const HOST: &str = "hosts are not watched by this version: use Python's masakari-hostmonitor";
 const LINKS: &str = "corosync is asked for its links (`corosync-cfgtool -s`); nothing is captured";
 const NO_CERTIFICATE: &str = "no certificate is shown to Keystone or Masakari";
 const PROXY: &str = "it is about Python's HTTP client";
@@ -56,10 +55,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("agent", "announce_for", Kind::Int { min: 60, max: 604_800 }).default("1800").help("How many seconds it is no failure that this host is away after its shutdown was announced"),
     Opt::new("agent", "back_after", Kind::Int { min: 60, max: 86_400 }).default("300").help("How many seconds the agent must have run again before the announced stop is ended: Nova must have heard the host by then"),
     Opt::new("agent", "answer_wait", Kind::Int { min: 0, max: 3600 }).default("60").help("How many seconds `masakari agent may-start` waits for a Masakari that does not answer before nova-compute starts without its word"),
-    Opt::new("consul", "agent_manage", Kind::Str).ignored(HOST),
-    Opt::new("consul", "agent_storage", Kind::Str).ignored(HOST),
-    Opt::new("consul", "agent_tenant", Kind::Str).ignored(HOST),
-    Opt::new("consul", "matrix_config_file", Kind::Str).ignored(HOST),
+    Opt::new("consul", "agent_manage", Kind::Str).help("The Consul agent of this host in the management network's cluster: host:port (8500 without one), or a URL"),
+    Opt::new("consul", "agent_storage", Kind::Str).help("The same in the storage network's"),
+    Opt::new("consul", "agent_tenant", Kind::Str).help("The same in the tenant network's"),
+    Opt::new("consul", "matrix_config_file", Kind::Str).help("The file that says which networks a host must have lost before it is recovered; without it a host that has lost its storage network"),
     Opt::new("host", "api_retry_interval", Kind::INT).default("10").help("The longest pause in seconds between two tries to report a host; the first ones are shorter"),
     Opt::new("host", "api_retry_max", Kind::INT).default("12").ignored("what Masakari acts on is tried until it is answered"),
     Opt::new("host", "corosync_multicast_interfaces", Kind::List).ignored(LINKS),
@@ -79,7 +78,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("introspectiveinstancemonitor", "guest_monitoring_interval", Kind::Int { min: 1, max: 86_400 }).default("10").help("From one round to the next, in seconds"),
     Opt::new("introspectiveinstancemonitor", "guest_monitoring_timeout", Kind::Int { min: 1, max: 600 }).default("2").help("How many seconds an agent may take to answer"),
     Opt::new("introspectiveinstancemonitor", "qemu_guest_agent_sock_path", Kind::Str).default("/var/lib/libvirt/qemu/org\\.qemu\\.guest_agent\\..*\\.instance-.*\\.sock").help("Which channels of a VM are its agent's: a regular expression for the beginning of the socket's path"),
-    Opt::new("kubernetes", "monitoring_node_labels", Kind::Str).default("").ignored(HOST),
+    Opt::new("kubernetes", "monitoring_node_labels", Kind::Str).default("").help("Which nodes are watched: a label selector, as `kubectl get nodes -l` takes it; empty: all"),
     Opt::new("process", "api_retry_interval", Kind::INT).default("10").help("The longest pause in seconds between two tries to report a process; the first ones are shorter"),
     Opt::new("process", "api_retry_max", Kind::INT).default("12").ignored("what Masakari acts on is tried until it is answered"),
     Opt::new("process", "check_interval", Kind::INT).default("5").help("Every so many seconds it is looked whether all processes are there, though their end is seen at once, and whether the list has changed; what was started must be seen within it"),

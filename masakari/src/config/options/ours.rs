@@ -9,6 +9,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("approval", "segments", Kind::List)
         .default("")
         .help("The same for single segments: `NAME:always, NAME:weaker_than=powered_off, …`"),
+    Opt::new("consul", "cafile", Kind::Str)
+        .help("Whom to trust as a Consul agent whose address begins with https; without it the system's authorities"),
+    Opt::new("consul", "token", Kind::Secret)
+        .help("What Consul's agents know us by, where they ask for it: node:read, service:read and agent:read"),
     Opt::new("fencing", "require", Kind::Str)
         .default("monitor")
         .choices(&["monitor", "proven"])
@@ -69,6 +73,14 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("introspectiveinstancemonitor", "guest_shutdown_timeout", Kind::Int { min: 0, max: 86_400 })
         .default("75")
         .help("An agent that has closed its channel, as it does when its VM is shut down, is not reported sooner than after so many seconds; more than shutdown_timeout of your nova.conf"),
+    Opt::new("kubernetes", "context", Kind::Str)
+        .help("Which context of the kubeconfig; without it its current one"),
+    Opt::new("kubernetes", "kubeconfig", Kind::Str)
+        .help("How Kubernetes is reached from outside of a pod; without it by the pod's service account"),
+    Opt::new("kubernetes", "not_ready", Kind::Str)
+        .default("uncertain")
+        .choices(&["uncertain", "offline"])
+        .help("What a node is whose kubelet says itself that it is not ready (`Ready` is `False`): it lives, and is not reported; `offline`: it is, as by Python's driver"),
     Opt::new("recovery", "auto_within_segment", Kind::Bool)
         .default("false")
         .help("Where Nova chooses the hosts (`auto`), send each VM to a host of the segment"),
