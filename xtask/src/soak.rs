@@ -103,32 +103,21 @@ fn soak(name: Name) -> Soak {
             all.with("E2E_AGAINST", against)
         }),
         Name::Monitors => Soak {
-            total: u64::try_from(MONITORS.len()).unwrap_or(0),
-            piece: 1,
-            piece_budget: Duration::from_secs(30 * 60),
             before: vec![
                 Program::new("cargo build -p masakari"),
                 Program::new("cargo build --release -p masakari"),
             ],
-            program: |from, _| {
+            ..on_a_node(u64::try_from(MONITORS.len()).unwrap_or(0), |from, _| {
                 let suite = usize::try_from(from).ok().and_then(|from| MONITORS.get(from));
                 // Of the suite of libvirt: so many domains without agent, and so long idle.
                 let suite = Program::new(suite.copied().unwrap_or_default());
                 suite.with("SMALL", 96).with("IDLE_S", 30)
-            },
-            counted_by: CountedBy::ClosingLine,
+            })
         },
-        Name::Pacemaker => Soak {
-            total: 2,
-            piece: 1,
-            piece_budget: Duration::from_secs(45 * 60),
-            before: vec![Program::new("cargo build -p masakari")],
-            program: |from, _| {
-                let alert = if from % 2 == 0 { "yes" } else { "no" };
-                Program::new("monitor/tests/pacemaker/run").with("ALERT", alert)
-            },
-            counted_by: CountedBy::ClosingLine,
-        },
+        Name::Pacemaker => on_a_node(2, |from, _| {
+            let alert = if from % 2 == 0 { "yes" } else { "no" };
+            Program::new("monitor/tests/pacemaker/run").with("ALERT", alert)
+        }),
         Name::ExactlyOnce => Soak {
             total: 50,
             piece: 50,
@@ -154,6 +143,18 @@ const MONITORS: [&str; 6] = [
     "monitor/tests/consul/run",
     "packaging/systemd/check",
 ];
+
+/// Monitors beside the real parts that they watch.
+fn on_a_node(total: u64, program: fn(u64, u64) -> Program) -> Soak {
+    Soak {
+        total,
+        piece: 1,
+        piece_budget: Duration::from_secs(45 * 60),
+        before: vec![Program::new("cargo build -p masakari")],
+        program,
+        counted_by: CountedBy::ClosingLine,
+    }
+}
 
 /// Cases of the end-to-end suite.
 fn on_the_cloud(total: u64, piece: u64, program: fn(u64, u64) -> Program) -> Soak {

@@ -1,7 +1,7 @@
 //! Hears every source, and reports what comes of it.
 
 use super::{Attests, Hosts, Power, Source, SourceFault};
-use crate::{Care, Claim, Mark, Report, Reporter};
+use crate::{Care, Claim, Mark, Report, Reporter, Watched};
 use futures::{
     FutureExt, StreamExt,
     future::{BoxFuture, join_all},
@@ -359,7 +359,7 @@ impl Watching {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         // The ledger has said each change once; a host that dies again says the same of it.
-        self.reporter.begins_anew(&subject).await;
+        self.reporter.begins_anew(Watched::Hosts, &subject).await;
         let report = Report {
             kind: NotificationType::ComputeHost,
             subject,

@@ -158,8 +158,8 @@ impl Host {
         change(self.truth.borrow_mut().get_mut(vm).unwrap())
     }
 
-    fn change_all(&self, mut change: impl FnMut(&mut Truth)) {
-        self.truth.borrow_mut().values_mut().for_each(|truth| change(truth));
+    fn change_all(&self, change: impl FnMut(&mut Truth)) {
+        self.truth.borrow_mut().values_mut().for_each(change);
     }
 
     /// One process of the monitor's, until it is dropped.

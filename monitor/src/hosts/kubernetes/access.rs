@@ -193,7 +193,7 @@ struct Of<'a> {
 
 impl Of<'_> {
     fn beside(&self, file: &str) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(file)
+        self.path.parent().unwrap_or_else(|| Path::new("")).join(file)
     }
 
     /// In the file itself, or in one that it names; the former counts, as for kubectl.
