@@ -41,7 +41,12 @@ impl Network for SystemNetwork {
         ca_file: Option<PathBuf>,
         insecure: bool,
     ) -> Result<Arc<dyn Transport>, HttpClientError> {
-        let config = HttpClientConfig { ca_file, insecure, connect_timeout: CONNECT_TIMEOUT };
+        let config = HttpClientConfig {
+            ca_file,
+            insecure,
+            connect_timeout: CONNECT_TIMEOUT,
+            identity: None,
+        };
         Ok(Arc::new(HttpClient::new(&config)?))
     }
 }

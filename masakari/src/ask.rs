@@ -61,6 +61,7 @@ impl Cloud {
             ca_file: self.os_cacert.clone(),
             insecure: self.insecure,
             connect_timeout: Duration::from_secs(5),
+            ..HttpClientConfig::default()
         })?;
         let (clock, entropy) = (machine.clock.clone(), machine.entropy.clone());
         Ok(Client::new(Session::new(auth, Arc::new(http), clock, entropy)))

@@ -1,8 +1,8 @@
 //! The command line, and the names by which the program answers.
 
 use crate::{
-    api_role, ask, configure, engine_role, fence_role, guard_role, manage, monitor_role, monitors,
-    policy, report_role, shadow_role, status, stop_role, told,
+    api_role, ask, configure, engine_role, fence_role, guard_role, leases, manage, monitor_role,
+    monitors, policy, report_role, shadow_role, status, stop_role, told,
 };
 use clap::{Parser, Subcommand};
 
@@ -36,6 +36,11 @@ pub(crate) enum Role {
     Monitors(monitors::Monitors),
     /// This host's own word: announces its shutdown; may-start keeps its nova-compute out of the way of a recovery
     Agent(monitor_role::Agent),
+    /// Hold this host's lease in etcd and feed its watchdog while it is held: who loses it is reset, and known to be dead (also as
+    /// `masakari-lease`)
+    Lease(ConfigArgs),
+    /// The leases of all hosts, watched for some seconds; exit code 1: a host does not renew its own
+    Leases(leases::Leases),
     /// Restart the processes of this host that end, and report those that cannot be (also as `masakari-processmonitor`)
     Processmonitor(ConfigArgs),
     /// Report the other hosts that die (also as `masakari-hostmonitor`)
@@ -111,6 +116,8 @@ impl Role {
             Self::Monitor(args) => monitor_role::run_all(&args),
             Self::Monitors(monitors) => monitors.run(),
             Self::Agent(agent) => agent.run(),
+            Self::Lease(args) => monitor_role::run_lease(&args),
+            Self::Leases(leases) => leases.run(),
             Self::Processmonitor(args) => monitor_role::run_processes(&args),
             Self::PacemakerAlert(alert) => Ok(alert.run()),
             Self::Hostmonitor(args) => monitor_role::run_hosts(&args),
@@ -199,6 +206,7 @@ mod tests {
         assert!(matches!(role("masakari-monitor"), Role::Monitor(_)));
         assert!(matches!(role("masakari agent --config-file a"), Role::Agent(_)));
         assert!(matches!(role("masakari agent may-start --no-wait"), Role::Agent(_)));
+        assert!(matches!(role("masakari-lease"), Role::Lease(_)));
         assert!(matches!(role("masakari monitors --json"), Role::Monitors(_)));
         assert!(matches!(role("masakari-processmonitor"), Role::Processmonitor(_)));
         assert!(matches!(role("masakari-hostmonitor"), Role::Hostmonitor(_)));

@@ -11,6 +11,7 @@ mod guard;
 mod host_drivers;
 mod hosts;
 mod http;
+mod lease;
 mod logs;
 mod monitors;
 mod monitors_check;
@@ -192,7 +193,8 @@ fn search(program: &str, environment: &[(String, String)]) -> Search {
         environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.into())
     };
     // Python's monitors have a project of their own.
-    let is_monitor = program.ends_with("monitor") || program == "masakari-agent";
+    let is_monitor =
+        program.ends_with("monitor") || ["masakari-agent", "masakari-lease"].contains(&program);
     Search {
         project: if is_monitor { "masakarimonitors" } else { "masakari" }.into(),
         program: program.into(),

@@ -14,6 +14,7 @@ mod demo;
 mod engine_role;
 mod fence_role;
 mod guard_role;
+mod leases;
 mod logging;
 mod manage;
 mod monitor_role;

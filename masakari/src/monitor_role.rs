@@ -15,6 +15,7 @@ mod hosts;
 mod identity;
 mod instances;
 mod keep;
+mod lease;
 mod processes;
 mod socket;
 mod systemd;
@@ -31,6 +32,7 @@ use anyhow::Context;
 use futures::future::{LocalBoxFuture, join_all};
 use monitor::{
     Board, Mark, Reporter, Sender, SendingConfig, Watched,
+    lease::Stop,
     sending::{Folder, Sources, Spool, SystemFolder},
 };
 use openstack::{Session, instance_ha::Client};
@@ -70,10 +72,11 @@ type Marked = (&'static Role, Mark);
 
 /// Every monitor that there is.
 pub(crate) const ROLES: &[Role] =
-    &[instances::ROLE, guests::ROLE, processes::ROLE, hosts::ROLE, agent::ROLE];
+    &[instances::ROLE, guests::ROLE, processes::ROLE, hosts::ROLE, agent::ROLE, lease::ROLE];
 
 pub(crate) use agent::Agent;
 pub(crate) use hosts::{DRIVERS, Driver, PacemakerAlert};
+pub(crate) use lease::run_lease;
 
 /// What the monitors of a process share.
 pub(crate) struct Node {
@@ -90,6 +93,8 @@ pub(crate) struct Node {
     reporter: Reporter,
     /// Who is asked whether a late report still holds.
     sources: Sources,
+    /// Has the lease of this host given back.
+    lease: Stop,
     /// Told at each SIGHUP, for whoever reads more than the configuration.
     reread: Arc<Notify>,
 }
@@ -200,6 +205,7 @@ fn node(
         client,
         reporter,
         sources,
+        lease: Stop::default(),
         reread,
     };
     Ok((Arc::new(node), sender))

@@ -125,6 +125,7 @@ async fn send(ask: Ask) -> Answer {
         ca_file: Some(authority.into()),
         insecure: false,
         connect_timeout: Duration::from_secs(5),
+        ..HttpClientConfig::default()
     });
     client.unwrap().send(ask, Duration::from_secs(30)).await.unwrap()
 }

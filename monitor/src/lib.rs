@@ -18,6 +18,7 @@
 //! * [`mod@processes`]: processes and systemd's units, which are restarted, and reported when that fails.
 //! * [`mod@hosts`]: which other hosts are dead, by Pacemaker and its like.
 //! * [`mod@libvirt`]: libvirt.so, opened at run time.
+//! * [`mod@lease`]: the lease of this host in etcd, and the watchdog that bites when it is lost.
 //! * [`mod@agent`]: the host's own word: that it is being shut down, and whether its nova-compute may start.
 //! * [`mod@standing`]: how all of them do, for whoever asks.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
@@ -26,6 +27,7 @@ pub mod agent;
 pub mod guests;
 pub mod hosts;
 pub mod instances;
+pub mod lease;
 pub mod libvirt;
 pub mod processes;
 pub mod report;

@@ -17,6 +17,15 @@ pub struct HttpClientConfig {
     pub insecure: bool,
     /// How long a connection may take to come about; 5 s when zero.
     pub connect_timeout: Duration,
+    /// Who we are, to servers that want a certificate.
+    pub identity: Option<IdentityFiles>,
+}
+
+/// A client's certificate and its key, in PEM.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdentityFiles {
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
 }
 
 /// TLS with somebody of whom a file of his own says whom to trust, and who we are: a Kubernetes, a Consul.
@@ -44,6 +53,9 @@ pub enum HttpClientError {
     /// The CA bundle cannot be read.
     #[error("cannot read the CA bundle {path}")]
     CaFile { path: PathBuf, source: std::io::Error },
+    /// The certificate or its key cannot be read.
+    #[error("cannot read the certificate or key {path}")]
+    Identity { path: PathBuf, source: std::io::Error },
     /// The CA bundle is not PEM, or TLS cannot be set up.
     #[error("cannot set up the HTTP client")]
     Build(#[source] reqwest::Error),
@@ -107,7 +119,24 @@ impl HttpClient {
                 builder = builder.add_root_certificate(cert);
             }
         }
+        if let Some(files) = &config.identity {
+            builder = builder.identity(files.read()?);
+        }
         Ok(builder)
+    }
+}
+
+impl IdentityFiles {
+    fn read(&self) -> Result<reqwest::Identity, HttpClientError> {
+        let read = |path: &PathBuf| {
+            std::fs::read(path)
+                .map_err(|source| HttpClientError::Identity { path: path.clone(), source })
+        };
+        let mut pem = read(&self.cert_file)?;
+        // A file without a last newline would swallow the next one's first line.
+        pem.push(b'\n');
+        pem.extend(read(&self.key_file)?);
+        reqwest::Identity::from_pem(&pem).map_err(HttpClientError::Build)
     }
 }
 

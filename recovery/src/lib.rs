@@ -24,6 +24,7 @@ pub mod approval;
 pub mod attest;
 pub mod capacity;
 pub mod certificate;
+pub mod deadman;
 pub mod details;
 pub mod drain;
 pub mod drill;

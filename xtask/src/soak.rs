@@ -52,6 +52,8 @@ enum Name {
     Monitors,
     /// A real Pacemaker cluster that fails in every way, in a row with our alert agent and without, Python's hostmonitor beside ours
     Pacemaker,
+    /// Hosts that lose their lease: a guest of QEMU with a watchdog, three members of etcd; reset before they are said to be dead
+    Lease,
     /// Twenty identical reports at once to two API processes, on every database: one is accepted
     ExactlyOnce,
 }
@@ -118,6 +120,13 @@ fn soak(name: Name) -> Soak {
             let alert = if from % 2 == 0 { "yes" } else { "no" };
             Program::new("monitor/tests/pacemaker/run").with("ALERT", alert)
         }),
+        Name::Lease => Soak {
+            piece: 5,
+            ..on_a_node(50, |from, count| {
+                let run = Program::new("monitor/tests/lease/run");
+                run.with("FROM", from).with("SCENES", count)
+            })
+        },
         Name::ExactlyOnce => Soak {
             total: 50,
             piece: 50,

@@ -164,6 +164,7 @@ impl Configuration {
             ca_file: self.text("api", "cafile").map(PathBuf::from),
             insecure: self.values.get("api", "insecure"),
             connect_timeout: Duration::from_secs(5),
+            ..HttpClientConfig::default()
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod database;
 mod keystone;
+mod lease;
 mod log;
 mod masakari;
 mod messaging;
@@ -31,6 +32,7 @@ pub(crate) const TABLES: &[&[Opt]] = &[
     middleware::OPTIONS,
     ours::OPTIONS,
     monitors::OPTIONS,
+    lease::OPTIONS,
 ];
 
 /// Whether a monitor reads it.
@@ -39,6 +41,8 @@ pub(crate) fn is_of_monitors(opt: &Opt) -> bool {
     // What we add to a monitor is a group of Python's monitors.
     let of_a_monitor = |of: &Opt| of.group != "DEFAULT" && of.group == opt.group;
     both.contains(&(opt.group, opt.name))
-        || [log::OPTIONS, monitors::OPTIONS].iter().any(|table| table.iter().any(|of| of == opt))
+        || [log::OPTIONS, monitors::OPTIONS, lease::OPTIONS]
+            .iter()
+            .any(|table| table.iter().any(|of| of == opt))
         || monitors::OPTIONS.iter().any(of_a_monitor)
 }

@@ -128,6 +128,7 @@ impl Configuration {
             ca_file: self.default_text("nova_ca_certificates_file").map(PathBuf::from),
             insecure: self.values.get("DEFAULT", "nova_api_insecure"),
             connect_timeout: Duration::from_secs(5),
+            ..HttpClientConfig::default()
         }
     }
 
@@ -178,6 +179,7 @@ impl Configuration {
                 .values
                 .get::<Option<u64>>("keystone_authtoken", "http_connect_timeout")
                 .map_or(Duration::from_secs(5), Duration::from_secs),
+            ..HttpClientConfig::default()
         }
     }
 

@@ -5,6 +5,7 @@
 mod approval;
 mod capacity;
 mod certificate;
+mod deadman;
 mod details;
 mod drain;
 mod drill;

@@ -51,7 +51,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt::new("callback", "retry_max", Kind::at_least(0)).default("12").help("For how many times retry_interval a VM's event that Masakari only notes is tried; what it acts on is tried until it is answered"),
     Opt::new("callback", "retry_interval", Kind::at_least(0)).default("10").help("The longest pause in seconds between two tries; the first ones are shorter"),
     Opt::new("libvirt", "connection_uri", Kind::Str).default("qemu:///system").help("The libvirt whose VMs are watched"),
-    Opt::new("monitor", "watch", Kind::List).default("instances,agent").help("What `masakari monitor` watches in its one process: `instances`, `guests`, `processes`, `hosts`, `agent`"),
+    Opt::new("monitor", "watch", Kind::List).default("instances,agent").help("What `masakari monitor` watches in its one process: `instances`, `guests`, `processes`, `hosts`, `agent`, `lease`"),
     Opt::new("agent", "announce_for", Kind::Int { min: 60, max: 604_800 }).default("1800").help("How many seconds it is no failure that this host is away after its shutdown was announced"),
     Opt::new("agent", "back_after", Kind::Int { min: 60, max: 86_400 }).default("300").help("How many seconds the agent must have run again before the announced stop is ended: Nova must have heard the host by then"),
     Opt::new("agent", "answer_wait", Kind::Int { min: 0, max: 3600 }).default("60").help("How many seconds `masakari agent may-start` waits for a Masakari that does not answer before nova-compute starts without its word"),
