@@ -19,6 +19,7 @@
 pub mod consul;
 pub mod evidence;
 pub mod kubernetes;
+pub mod lease;
 pub mod pacemaker;
 pub mod standing;
 pub mod watch;

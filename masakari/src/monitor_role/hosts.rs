@@ -2,6 +2,7 @@
 
 mod consul;
 mod kubernetes;
+mod lease;
 mod pacemaker;
 
 pub(crate) use pacemaker::PacemakerAlert;
@@ -34,7 +35,8 @@ pub(crate) struct Driver {
 }
 
 /// Every driver that there is.
-pub(crate) const DRIVERS: &[Driver] = &[pacemaker::DRIVER, kubernetes::DRIVER, consul::DRIVER];
+pub(crate) const DRIVERS: &[Driver] =
+    &[pacemaker::DRIVER, kubernetes::DRIVER, consul::DRIVER, lease::DRIVER];
 
 async fn run(node: Arc<Node>, mark: Mark) -> anyhow::Result<()> {
     let config = node.configuration.hosts(node.hostname.clone())?;
