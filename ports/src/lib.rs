@@ -20,9 +20,7 @@ mod transport;
 pub use clock::{Boot, Clock, SystemClock, within};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use exec::{Environment, Exec, ExecError, Finished, Leaves, Program, SystemExec};
-pub use http_client::{
-    HttpClient, HttpClientConfig, HttpClientError, IdentityFiles, OwnTls,
-};
+pub use http_client::{HttpClient, HttpClientConfig, HttpClientError, IdentityFiles, OwnTls};
 pub use nothing::Nothing;
 pub use probe::{NetworkProbe, Probe, ProbeError};
 pub use read_only::ReadOnly;

@@ -112,7 +112,7 @@ mod tests {
         ] {
             let configuration = Configuration::of_text(&format!("[lease]\n{lines}\n"));
             let etcd = configuration.lease_etcd().map(drop);
-            let told = etcd.and(configuration.lease_times().map(drop)).unwrap_err();
+            let told = etcd.and_then(|_| configuration.lease_times().map(drop)).unwrap_err();
             assert!(format!("{told:#}").contains(said), "{told:#}");
         }
     }

@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
-/// The longest that the loop needs to turn: it does every [`TURN_EVERY`], whatever the sources do.
+/// The longest that the loop needs to turn: it does every second, whatever the sources do.
 pub const TURN_MOST: Duration = Duration::from_secs(180);
 const TURN_EVERY: Duration = Duration::from_secs(1);
 /// Rounds that a source may be ahead of us.

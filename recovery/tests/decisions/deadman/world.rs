@@ -384,7 +384,7 @@ impl World {
         let run: usize = observed.beat().boot[1..].parse().unwrap();
         let ended = self.ends[run].map(|ended| self.of_observer.at(ended));
         self.proofs += 1;
-        if !ended.is_some_and(|ended| ended <= read.sent_ms) {
+        if ended.is_none_or(|ended| ended > read.sent_ms) {
             let said = format!("run {run} at {}: {dead:?}, ended {ended:?}", read.sent_ms);
             return Err(TestCaseError::fail(said));
         }
