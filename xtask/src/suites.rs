@@ -65,7 +65,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "unit",
         does: "every hermetic test of the workspace",
-        budget_min: 15,
+        budget_min: 17,
         counted_by: CountedBy::CargoTest,
         programs: || cargo(&["test --workspace --exclude xtask --no-fail-fast"]),
         afterwards: Vec::new,
@@ -86,7 +86,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "databases",
         does: "store, API and program on real MariaDB, PostgreSQL and Galera; databases of Python's",
-        budget_min: 9,
+        budget_min: 7,
         counted_by: CountedBy::CargoTest,
         programs: || vec![Program::new("store/tests/on-databases.sh suite")],
         afterwards: Vec::new,
