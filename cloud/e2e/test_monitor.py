@@ -4,12 +4,12 @@ Nova's hypervisors are fake, so the VM is QEMU's under a libvirtd of its own (mo
 Nova's: that is all that Masakari knows of it. The monitor logs in at Keystone as any service does.
 """
 import os
-import signal
 import subprocess
 import tempfile
 import time
 
 import cloud
+import monitors
 import scene
 from scene import HOST, Case, ours_only, soak_only, until
 
@@ -39,24 +39,10 @@ class RealVm(Case):
 
     def watch(self):
         """The monitor of HOST, from now on."""
-        config = os.path.join(self.folder, "masakarimonitors.conf")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write("\n".join([
-                "[DEFAULT]", "hostname = " + HOST, "state_path = " + os.path.join(self.folder, "state"),
-                "[api]", "auth_type = password", "auth_url = " + cloud.base("KEYSTONE", "/v3"),
-                "username = masakari", "password = " + cloud.CFG["CLOUD_PASSWORD"], "project_name = service",
-                "user_domain_name = Default", "project_domain_name = Default",
-                "region = " + cloud.CFG["CLOUD_REGION"],
-                "[libvirt]", "connection_uri = " + self.node("uri"), "[monitor]", "watch = instances", ""]))
-        os.chmod(config, 0o600)
-        log_path = os.path.join(self.folder, "monitor.log")
-        log = open(log_path, "w", encoding="utf-8")
-        self.addCleanup(log.close)
-        program = os.path.join(cloud.CLOUD_DIR, "run", "bin", "masakari")
-        running = subprocess.Popen([program, "monitor", "--config-file", config], stdout=log, stderr=log)
-        self.addCleanup(running.wait)
-        self.addCleanup(running.send_signal, signal.SIGTERM)
-        until("libvirt is connected", lambda: "libvirt is connected" in open(log_path).read(), 30)
+        config = monitors.configuration(self.folder, HOST, "\n".join([
+            "[libvirt]", "connection_uri = " + self.node("uri"), "[monitor]", "watch = instances"]))
+        said = monitors.start(self, "monitor", self.folder, config)
+        until("libvirt is connected", lambda: "libvirt is connected" in said(), 30)
 
     def state(self, server):
         [found] = self.database.ask("SELECT vm_state, task_state FROM instances WHERE uuid = %s", server)

@@ -43,7 +43,7 @@ enum Name {
     Host,
     /// End-to-end cases that take too long for the suite: each cause that `explain` knows, ways back, RabbitMQ
     /// away for three minutes, what `plan` says of more than a hundred VMs, owners' rules, stops, drains, fence tests, and a
-    /// real VM that dies before its monitor, with Python's Masakari, too
+    /// real VM that dies before its monitor, with Python's Masakari, too, and a node that dies before each driver of the hostmonitor
     Cases,
     /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
     States,
@@ -187,7 +187,7 @@ const FAULTS: [&str; 5] = [
 ];
 
 /// Parts of the names of the cases that `cases` takes in turn.
-const CASES: [&str; 11] = [
+const CASES: [&str; 13] = [
     "Explain",
     "Return: ",
     "MassSilence",
@@ -199,6 +199,8 @@ const CASES: [&str; 11] = [
     "FenceWords",
     "Monitor: ",
     "MonitorAndPython",
+    "HostsKubernetes",
+    "HostsConsul",
 ];
 
 /// One of the cases whose seeds choose a moment in a recovery.

@@ -9,6 +9,8 @@ import urllib.request
 
 NETWORKS = {'manage': (1, 8500), 'tenant': (2, 8501), 'storage': (3, 8502)}
 ALIVE, LEFT, FAILED = 1, 3, 4
+# Which agents a monitor asks.
+AGENTS = ''.join(f'agent_{name} = 127.0.0.1:{port}\n' for name, (_, port) in NETWORKS.items())
 
 
 class Network:
@@ -61,13 +63,6 @@ class Network:
         with urllib.request.urlopen(f'http://127.0.0.1:{self.port}/v1/agent/members', timeout=5) as answer:
             return {member['Name']: member['Status'] for member in json.load(answer)}
 
-    def is_up(self, names):
-        try:
-            members = self.members()
-        except OSError:
-            return False
-        return all(members.get(name) == ALIVE for name in names)
-
     def failed_at(self, name):
         """When the watcher's agent held it for failed, as it says itself; Serf's only."""
         lines = open(f'{self.folder}/watcher.log').read().splitlines()
@@ -77,6 +72,18 @@ class Network:
     def stop(self):
         for name in list(self.agents):
             self.kill(name)
+
+
+def start(networks, hosts):
+    """All members of each, until the watcher's agent has them alive."""
+    for network in networks:
+        network.start('leader', leads=True)
+        network.start('watcher', answers=True)
+        for host in hosts:
+            network.start(host)
+    for network in networks:
+        for member in ('leader', 'watcher', *hosts):
+            await_status(network, member, ALIVE, 60)
 
 
 def await_status(network, name, status, seconds=40):

@@ -9,7 +9,7 @@ import time
 
 sys.path[:0] = [f'{os.path.dirname(os.path.abspath(__file__))}/../hostmonitor']
 from beside import Monitor, Sink, Suite, wait_for  # noqa: E402
-from networks import ALIVE, FAILED, LEFT, NETWORKS, Network, await_status  # noqa: E402
+from networks import AGENTS, ALIVE, FAILED, LEFT, NETWORKS, Network, await_status, start  # noqa: E402
 
 PROGRAM, FOLDER, *WORDS = sys.argv[1:]
 # From the moment at which the watcher's agent holds a member for failed to the report.
@@ -20,7 +20,7 @@ OPTIONS = f'''[host]
 monitoring_driver = consul
 monitoring_interval = {INTERVAL}
 [consul]
-''' + ''.join(f'agent_{name} = 127.0.0.1:{port}\n' for name, (_, port) in NETWORKS.items())
+''' + AGENTS
 
 networks = {name: Network(name, FOLDER) for name in NETWORKS}
 # One for each row of the matrix.
@@ -225,13 +225,7 @@ CASES = {
 
 suite = Suite()
 try:
-    for network in networks.values():
-        network.start('leader', leads=True)
-        network.start('watcher', answers=True)
-        for host in HOSTS:
-            network.start(host)
-    for network in networks.values():
-        wait_for(f'the cluster of {network.name}', 60, lambda: network.is_up(['leader', 'watcher', *HOSTS]), every=0.3)
+    start(networks.values(), HOSTS)
     monitor = Monitor(PROGRAM, f'{FOLDER}/monitor', sink, OPTIONS)
     wanted = [name for name in CASES if not WORDS or any(word in name for word in WORDS)]
     if 'dead at the start' not in wanted:

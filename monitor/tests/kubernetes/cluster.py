@@ -13,6 +13,8 @@ API, ETCD = 16443, 23790
 # The controller holds a node for silent after so long.
 GRACE, RENEW = 12, 3.0
 LABEL = {'openstack-compute-node': 'enabled'}
+# By which a person says that a node is switched off.
+OUT_OF_SERVICE = [{'key': 'node.kubernetes.io/out-of-service', 'value': 'nodeshutdown', 'effect': 'NoExecute'}]
 
 
 def now(fraction=True):
@@ -145,6 +147,24 @@ current-context: x
 
     def merge(self, path, body):
         return self.ask('PATCH', path, body, 'application/merge-patch+json')
+
+    def apply(self, manifest):
+        """The one that operators apply, and the namespace that it is for."""
+        self.ask('POST', '/api/v1/namespaces', {'kind': 'Namespace', 'apiVersion': 'v1', 'metadata': {'name': 'openstack'}})
+        rbac = '/apis/rbac.authorization.k8s.io/v1'
+        paths = {'kind: ServiceAccount\n': '/api/v1/namespaces/openstack/serviceaccounts',
+                 'kind: ClusterRole\n': f'{rbac}/clusterroles', 'kind: ClusterRoleBinding\n': f'{rbac}/clusterrolebindings'}
+        with open(manifest) as file:
+            parts = file.read().split('\n---\n')
+        assert len(parts) == len(paths)
+        for part in parts:
+            [path] = [path for kind, path in paths.items() if f'\n{kind}' in f'\n{part}']
+            self.ask('POST', path, part, 'application/yaml')
+
+    def token(self):
+        """Of the service account that is in it."""
+        path = '/api/v1/namespaces/openstack/serviceaccounts/masakari-hostmonitor/token'
+        return self.ask('POST', path, {'kind': 'TokenRequest', 'apiVersion': 'authentication.k8s.io/v1', 'spec': {}})['status']['token']
 
     # Nodes.
 

@@ -8,7 +8,7 @@ import time
 
 sys.path[:0] = [f'{os.path.dirname(os.path.abspath(__file__))}/../hostmonitor']
 from beside import Monitor, Sink, Suite, wait_for  # noqa: E402
-from cluster import API, GRACE, LABEL, Cluster  # noqa: E402
+from cluster import API, GRACE, LABEL, OUT_OF_SERVICE, Cluster  # noqa: E402
 
 PROGRAM, SERVERS, FOLDER, ROOT, *WORDS = sys.argv[1:]
 # From the change of the condition, as a watch beside it sees it, to the report.
@@ -28,7 +28,6 @@ monitoring_samples = 1
 [kubernetes]
 monitoring_node_labels = {next(iter(LABEL))}={next(iter(LABEL.values()))}
 '''
-OUT = [{'key': 'node.kubernetes.io/out-of-service', 'value': 'nodeshutdown', 'effect': 'NoExecute'}]
 
 cluster, sink = Cluster(SERVERS, f'{FOLDER}/cluster'), Sink()
 monitor = None
@@ -140,7 +139,7 @@ def tainted():
     """A person's word is brought as one, and as soon."""
     stopped('n2')
     at = time.time()
-    cluster.taint('n2', OUT)
+    cluster.taint('n2', OUT_OF_SERVICE)
     wait_for('evidence of n2', 5, lambda: sink.evidence)
     took = sink.evidence[0][0] - at
     time.sleep(QUIET)
@@ -228,7 +227,7 @@ def other_ways():
     os.makedirs(account)
     os.symlink(f'{cluster.folder}/ca.crt', f'{account}/ca.crt')
     with open(f'{account}/token', 'w') as file:
-        file.write(token())
+        file.write(cluster.token())
     pod = {'KUBERNETES_SERVICE_HOST': '127.0.0.1', 'KUBERNETES_SERVICE_PORT': str(API)}
     admin = f'{{client-certificate: {cluster.folder}/admin.crt, client-key: {cluster.folder}/admin.key}}'
     for way, options, environment in [('pod', '', pod), ('certificate', kubeconfig(admin, 'by-certificate'), None)]:
@@ -250,25 +249,6 @@ def other_ways():
         one.stop()
 
 
-def token():
-    path = '/api/v1/namespaces/openstack/serviceaccounts/masakari-hostmonitor/token'
-    return cluster.ask('POST', path, {'kind': 'TokenRequest', 'apiVersion': 'authentication.k8s.io/v1', 'spec': {}})['status']['token']
-
-
-def apply_manifest():
-    """The one that operators apply."""
-    cluster.ask('POST', '/api/v1/namespaces', {'kind': 'Namespace', 'apiVersion': 'v1', 'metadata': {'name': 'openstack'}})
-    rbac = '/apis/rbac.authorization.k8s.io/v1'
-    paths = {'kind: ServiceAccount\n': '/api/v1/namespaces/openstack/serviceaccounts',
-             'kind: ClusterRole\n': f'{rbac}/clusterroles', 'kind: ClusterRoleBinding\n': f'{rbac}/clusterrolebindings'}
-    with open(f'{ROOT}/packaging/kubernetes/masakari-hostmonitor.yaml') as file:
-        parts = file.read().split('\n---\n')
-    assert len(parts) == len(paths)
-    for part in parts:
-        [path] = [path for kind, path in paths.items() if f'\n{kind}' in f'\n{part}']
-        cluster.ask('POST', path, part, 'application/yaml')
-
-
 CASES = {
     'dead at the start': dead_at_the_start,
     'heartbeats stopped': heartbeats_stopped,
@@ -287,9 +267,9 @@ suite = Suite()
 names = [f'n{number}' for number in range(6)]
 try:
     cluster.start()
-    apply_manifest()
+    cluster.apply(f'{ROOT}/packaging/kubernetes/masakari-hostmonitor.yaml')
     cluster.add(*names)
-    monitor = Monitor(PROGRAM, f'{FOLDER}/monitor', sink, OPTIONS + kubeconfig(f'{{token: {token()}}}'))
+    monitor = Monitor(PROGRAM, f'{FOLDER}/monitor', sink, OPTIONS + kubeconfig(f'{{token: {cluster.token()}}}'))
     wanted = [name for name in CASES if not WORDS or any(word in name for word in WORDS)]
     if 'dead at the start' not in wanted:
         monitor.start()

@@ -1,0 +1,93 @@
+"""Those who know which hosts are dead, real ones, as monitor/tests has them, with the cloud's hosts as theirs.
+
+Each begins with `begin`, and what it began ends with `ends`. HOST ends without a word (`dies`), or goes out of service as planned
+(`goes`). `sections` are for the file of the monitor.
+"""
+import contextlib
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+
+import cloud
+from scene import HOST, until
+
+TESTS = os.path.join(cloud.HERE, "..", "monitor", "tests")
+
+
+def part(name, module):
+    """A module of one of their suites."""
+    sys.path.append(os.path.join(TESTS, name))
+    return importlib.import_module(module)
+
+
+def installed(name, **settings):
+    """What the suite's `install` prints, by lines."""
+    done = subprocess.run([os.path.join(TESTS, name, "install")], stdout=subprocess.PIPE, text=True, check=True, timeout=1200,
+                          env=dict(os.environ, **settings))
+    return done.stdout.split("\n")
+
+
+class Source:
+    # Where the monitor runs, and by which command.
+    hostname, within = "watcher", ()
+
+    def __init__(self, folder, hosts):
+        self.folder, self.hosts, self.ends = folder, hosts, contextlib.ExitStack()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+
+class Kubernetes(Source):
+    """kube-apiserver and the node lifecycle controller, on etcd."""
+
+    def begin(self):
+        cluster = part("kubernetes", "cluster")
+        [servers, *_] = installed("kubernetes")
+        self.out_of_service = cluster.OUT_OF_SERVICE
+        [[key, value]] = cluster.LABEL.items()
+        self.cluster = cluster.Cluster(servers, self.path("cluster"))
+        self.ends.callback(self.cluster.stop)
+        self.cluster.start()
+        self.cluster.apply(os.path.join(cloud.HERE, "..", "packaging", "kubernetes", "masakari-hostmonitor.yaml"))
+        self.cluster.add(*self.hosts)
+        until("all nodes are ready", lambda: all(self.cluster.ready(host) == "True" for host in self.hosts), 30)
+        self.cluster.kubeconfig(self.path("kubeconfig"), "{token: %s}" % self.cluster.token())
+        self.sections = "\n".join(["[host]", "monitoring_driver = kubernetes", "monitoring_interval = 10", "[kubernetes]",
+                                   "monitoring_node_labels = %s=%s" % (key, value), "kubeconfig = " + self.path("kubeconfig")])
+
+    def dies(self):
+        self.cluster.kill(HOST)
+
+    def is_switched_off_says_a_person(self):
+        self.cluster.taint(HOST, self.out_of_service)
+
+    def goes(self):
+        """`kubectl cordon`"""
+        self.cluster.merge("/api/v1/nodes/" + HOST, {"spec": {"unschedulable": True}})
+
+
+class Consul(Source):
+    """Members of three networks, Serf's where there is no Consul."""
+
+    def begin(self):
+        self.parts = part("consul", "networks")
+        [os.environ["SERF"], *_] = installed("consul")
+        os.environ.setdefault("CONSUL", shutil.which("consul") or "")
+        self.networks = {name: self.parts.Network(name, self.folder) for name in self.parts.NETWORKS}
+        for network in self.networks.values():
+            self.ends.callback(network.stop)
+        self.parts.start(self.networks.values(), self.hosts)
+        self.sections = "\n".join(["[host]", "monitoring_driver = consul", "monitoring_interval = 10", "[consul]", self.parts.AGENTS])
+
+    def dies(self):
+        for network in self.networks.values():
+            network.kill(HOST)
+
+    def goes(self):
+        """`consul leave`"""
+        for network in self.networks.values():
+            network.leave(HOST)
+            self.parts.await_status(network, HOST, self.parts.LEFT)
