@@ -9,8 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import cloud
+from monitors import PROGRAM
 from scene import HOST, until
 
 TESTS = os.path.join(cloud.HERE, "..", "monitor", "tests")
@@ -91,3 +93,32 @@ class Consul(Source):
         for network in self.networks.values():
             network.leave(HOST)
             self.parts.await_status(network, HOST, self.parts.LEFT)
+
+
+class Lease(Source):
+    """Three members of etcd, and HOST itself: a guest of QEMU with a watchdog and the agent."""
+
+    def begin(self):
+        [made, *_] = installed("lease")
+        os.environ.update(MADE=made, WORK=self.folder, MASAKARI=os.path.realpath(PROGRAM), LEASE_HOST=HOST)
+        self.parts = part("lease", "scenes")
+        # It is read once, and each case has a folder of its own.
+        self.parts.WORK = self.folder
+        self.rig = self.parts.Rig()
+        self.ends.callback(self.rig.end)
+        self.rig.begin()
+        self.sections = "\n".join(["[host]", "monitoring_driver = lease", "monitoring_interval = 10", self.parts.lease("127.0.0.1", self.rig.keys)])
+
+    def dies(self):
+        """Its kernel panics, and hangs."""
+        self.rig.host.does("echo c > /proc/sysrq-trigger", answers=False)
+
+    def reset_at(self):
+        """When its watchdog had reset it, by the wall clock."""
+        reset_ms = self.rig.host.reset_ms(60)
+        return time.time() - (self.parts.now_ms() - reset_ms) / 1000
+
+    def goes(self):
+        """`systemctl stop masakari-lease`"""
+        self.rig.host.does("touch /run/no-agent; kill $(pidof masakari)")
+        until("it is given back", lambda: self.rig.key().get("stage") == "left", 20)

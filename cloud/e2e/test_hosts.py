@@ -152,3 +152,20 @@ class HostsConsul(Hosts):
         self.is_reported()
         self.is_recovered()
         self.assertEqual(self.asked.forced_downs(), [])
+
+
+@ours_only
+@soak_only
+class HostsLease(Hosts):
+    Source, proof = sources.Lease, "lease_expired"
+
+    def test_a_host_that_gives_its_lease_back_is_let_be(self):
+        self.goes_and_is_let_be()
+
+    def test_vms_of_a_host_whose_kernel_panics_are_back_after_its_watchdog_has_bitten(self):
+        self.dies()
+        reset_at = self.source.reset_at()
+        self.is_reported()
+        self.is_recovered()
+        print("reset %.1f s after its death ... " % (reset_at - self.died_at), end="", flush=True)
+        self.assertLess(reset_at, self.proven_at)

@@ -187,7 +187,7 @@ const FAULTS: [&str; 5] = [
 ];
 
 /// Parts of the names of the cases that `cases` takes in turn.
-const CASES: [&str; 13] = [
+const CASES: [&str; 14] = [
     "Explain",
     "Return: ",
     "MassSilence",
@@ -201,6 +201,7 @@ const CASES: [&str; 13] = [
     "MonitorAndPython",
     "HostsKubernetes",
     "HostsConsul",
+    "HostsLease",
 ];
 
 /// One of the cases whose seeds choose a moment in a recovery.

@@ -16,17 +16,20 @@ import threading
 import time
 
 MADE, WORK, MASAKARI = (os.environ[name] for name in ("MADE", "WORK", "MASAKARI"))
+# What the host is called.
+HOST = os.environ.get("LEASE_HOST", "cmp1")
 # Seconds: proof after (8 + 2 * 4 + 2) * 33/32 = 18.6.
 RENEW, TERM, WATCHDOG = 2, 8, 4
 PROOF_MS = 18_563
 PORTS = (12379, 22379, 32379)
 CONFIG = """[DEFAULT]
-hostname = cmp1
+hostname = {name}
 state_path = {state}
 [api]
 auth_type = none
 endpoint = http://127.0.0.1:9/v1
-[lease]
+{lease}"""
+LEASE = """[lease]
 endpoints = {endpoints}
 cafile = {pki}/ca.pem
 certfile = {pki}/client.pem
@@ -117,6 +120,10 @@ class Etcd:
     def kill(self, number):
         self.members[number].kill()
         self.members[number].wait()
+
+    def end(self):
+        for number in self.members:
+            self.kill(number)
 
 
 class Host:
@@ -213,23 +220,34 @@ class Watcher:
         return wait(f"{standing!r} in {[one['standing'] for one in self.lines[after:]]}", seconds, said)[0]
 
 
-class World:
+class Rig:
+    """Three members of etcd, and the host."""
+
     def __init__(self):
-        keys = os.path.join(WORK, "pki")
-        pki(keys)
-        self.etcd = Etcd(keys)
+        self.keys, self.etcd, self.host = os.path.join(WORK, "pki"), None, None
+
+    def begin(self):
+        pki(self.keys)
+        self.etcd = Etcd(self.keys)
         wait("a leader of etcd", 30, lambda: self.etcd.leader() is not None)
-        self.config = os.path.join(WORK, "observer.conf")
-        write(self.config, CONFIG.format(state=WORK, pki=keys, endpoints=endpoints("127.0.0.1")))
-        initrd(keys)
-        self.watcher = Watcher(self.config)
+        initrd(self.keys)
+        self.look_on()
         self.host = Host()
         self.held()
+        return self
+
+    def look_on(self):
+        """Whoever looks on does so before the host is there."""
+
+    def end(self):
+        for one in (self.host, self.etcd):
+            if one:
+                one.end()
 
     def key(self):
         """The lease as it stands."""
         import base64
-        key = base64.b64encode(b"/masakari/lease/cmp1").decode()
+        key = base64.b64encode(f"/masakari/lease/{HOST}".encode()).decode()
         for number in range(3):
             kvs = self.etcd.ask(number, "/v3/kv/range", {"key": key}).get("kvs")
             if kvs:
@@ -248,6 +266,15 @@ class World:
             return lease["beat"] >= was + 3
         wait("the lease is held and renewed; " + tail(os.path.join(WORK, "console.log")), 180, twice)
         assert self.host.resets.empty(), "it was reset before anything was done to it"
+
+
+class World(Rig):
+    """The host, and who looks on from the beginning."""
+
+    def look_on(self):
+        config = os.path.join(WORK, "observer.conf")
+        write(config, CONFIG.format(name=HOST, state=WORK, lease=lease("127.0.0.1", self.keys)))
+        self.watcher = Watcher(config)
 
     def dies(self, seconds=60):
         """The host is reset, and only then dead."""
@@ -279,8 +306,9 @@ def write(path, text):
         file.write(text)
 
 
-def endpoints(address):
-    return ",".join(f"https://{address}:{port}" for port in PORTS)
+def lease(address, pki):
+    """The section of a file, for who reaches etcd at `address`."""
+    return LEASE.format(endpoints=",".join(f"https://{address}:{port}" for port in PORTS), pki=pki)
 
 
 def initrd(keys):
@@ -299,7 +327,7 @@ def initrd(keys):
     # The system's authorities, without which there is no client.
     shutil.copy(os.path.join(keys, "ca.pem"), os.path.join(root, "etc/ssl/certs/ca-certificates.crt"))
     write(os.path.join(root, "etc/lease.conf"),
-          CONFIG.format(state="/var/lib/masakari", pki="/etc/pki", endpoints=endpoints("10.0.2.2")))
+          CONFIG.format(name=HOST, state="/var/lib/masakari", lease=lease("10.0.2.2", "/etc/pki")))
     with open(os.path.join(WORK, "initrd"), "wb") as out:
         with open(os.path.join(MADE, "base.cpio"), "rb") as base:
             shutil.copyfileobj(base, out)
@@ -414,7 +442,7 @@ def chosen(words):
 
 
 def main():
-    world, passed, failed = World(), 0, 0
+    world, passed, failed = World().begin(), 0, 0
     for number, scene in enumerate(chosen(sys.argv[1:])):
         begun = time.monotonic()
         try:
@@ -430,7 +458,7 @@ def main():
                 print(f"--- {name}\n{tail(os.path.join(WORK, name))}", flush=True)
             print(f"--- leases\n{world.watcher.lines[-8:]}", flush=True)
             break
-    world.host.end()
+    world.end()
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
