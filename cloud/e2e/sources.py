@@ -4,18 +4,24 @@ Each begins with `begin`, and what it began ends with `ends`. HOST ends without 
 (`goes`). `sections` are for the file of the monitor.
 """
 import contextlib
+import ctypes
 import importlib
 import os
+import secrets
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
+import xml.etree.ElementTree as ET
 
 import cloud
 from monitors import PROGRAM
 from scene import HOST, until
 
 TESTS = os.path.join(cloud.HERE, "..", "monitor", "tests")
+CLONE_NEWNET = 0x40000000
 
 
 def part(name, module):
@@ -122,3 +128,86 @@ class Lease(Source):
         """`systemctl stop masakari-lease`"""
         self.rig.host.does("touch /run/no-agent; kill $(pidof masakari)")
         until("it is given back", lambda: self.rig.key().get("stage") == "left", 20)
+
+
+class Pacemaker(Source):
+    """Three members and HOST as a remote, on Corosync, each in namespaces of its own; the monitor is on the first member."""
+
+    hostname = member = "ctl1"
+    script = os.path.join(TESTS, "pacemaker", "cluster")
+
+    def begin(self):
+        [remoted, *_] = installed("pacemaker", BESIDE_PYTHON="no")
+        # A node's own name says which network is whose.
+        self.prefix = "mh%03d" % secrets.randbelow(1000)
+        # Its daemons are no root, and enter it.
+        os.chmod(self.folder, 0o755)
+        self.settings = dict(os.environ, STATE=self.path("pacemaker"), REMOTED=remoted, PFX=self.prefix, MASAKARI=os.path.realpath(PROGRAM),
+                             CTL="ctl1 ctl2 ctl3", CMP=HOST, ALERT="yes")
+        os.mkdir(self.settings["STATE"])
+        self.ends.callback(self.cluster, "down")
+        self.cluster("up")
+        # A remote that is lost while its connection starts is not fenced.
+        time.sleep(8)
+        for port in ("KEYSTONE", "MASAKARI"):
+            door("/run/netns/%s-%s" % (self.prefix, self.member), int(cloud.CFG["PORT_" + port]))
+        self.within = ("env", *("%s=%s" % (name, self.settings[name]) for name in ("STATE", "PFX")), self.script, "exec", self.member)
+        self.sections = "\n".join(["[host]", "monitoring_driver = pacemaker", "monitoring_interval = 10", "disable_ipmi_check = true"])
+
+    def cluster(self, *words):
+        done = subprocess.run([self.script, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=300, env=self.settings)
+        if done.returncode:
+            raise AssertionError("`cluster %s`: %s" % (" ".join(words), done.stdout))
+        return done.stdout
+
+    def dies(self):
+        """Its cable first: who is cut off says nothing, not even that his connections end."""
+        self.cluster("cut", HOST)
+        self.cluster("off", HOST)
+
+    def goes(self):
+        """`pcs node standby`"""
+        self.cluster("exec", self.member, "crm_attribute", "--node", HOST, "--name", "standby", "--update", "on")
+        until("it is in standby", lambda: self.node().get("standby") == "true", 30)
+
+    def node(self):
+        """HOST, as `crm_mon` has it."""
+        told = self.cluster("exec", self.member, "timeout", "10", "crm_mon", "--output-as=xml")
+        [found] = [node.attrib for node in ET.fromstring(told).findall("./nodes/node") if node.get("name") == HOST]
+        return found
+
+
+def door(namespace, port):
+    """Who connects to this port in that network's loopback is connected to it here, for as long as this program runs."""
+    made = []
+
+    def listen():
+        # Of this thread alone, which ends.
+        with open(namespace) as there:
+            if ctypes.CDLL(None, use_errno=True).setns(there.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns " + namespace)
+        made.append(socket.create_server((cloud.ADDR, port)))
+
+    def accept(listener):
+        while True:
+            there, _ = listener.accept()
+            here = socket.create_connection((cloud.ADDR, port))
+            for one, other in ((there, here), (here, there)):
+                threading.Thread(target=pass_on, args=(one, other), daemon=True).start()
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    listening.join()
+    [listener] = made
+    threading.Thread(target=accept, args=(listener,), daemon=True).start()
+
+
+def pass_on(one, other):
+    try:
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
+    except OSError:
+        for end in (one, other):
+            end.close()

@@ -169,3 +169,17 @@ class HostsLease(Hosts):
         self.is_recovered()
         print("reset %.1f s after its death ... " % (reset_at - self.died_at), end="", flush=True)
         self.assertLess(reset_at, self.proven_at)
+
+
+@ours_only
+@soak_only
+class HostsPacemaker(Hosts):
+    Source, proof = sources.Pacemaker, "cluster_fenced"
+
+    def test_a_remote_in_standby_is_let_be(self):
+        self.goes_and_is_let_be()
+
+    def test_vms_of_a_remote_that_loses_its_power_are_back_once_it_is_fenced(self):
+        self.dies()
+        self.is_reported()
+        self.is_recovered()

@@ -187,7 +187,7 @@ const FAULTS: [&str; 5] = [
 ];
 
 /// Parts of the names of the cases that `cases` takes in turn.
-const CASES: [&str; 14] = [
+const CASES: [&str; 15] = [
     "Explain",
     "Return: ",
     "MassSilence",
@@ -202,6 +202,7 @@ const CASES: [&str; 14] = [
     "HostsKubernetes",
     "HostsConsul",
     "HostsLease",
+    "HostsPacemaker",
 ];
 
 /// One of the cases whose seeds choose a moment in a recovery.

@@ -17,7 +17,7 @@ def stonith(n):
             '<instance_attributes id="fence-%s-ia">%s</instance_attributes>'
             '<operations><op id="fence-%s-mon" name="monitor" interval="60s"/></operations></primitive>'
             % (n, n, nv('fence-%s-ia' % n, pcmk_host_list=n, plug=n,
-                        pcmk_reboot_action='off' if n.startswith('cmp') else 'reboot'), n))
+                        pcmk_reboot_action='off' if n in cmp_ else 'reboot'), n))
 
 
 def remote(n):
@@ -25,7 +25,7 @@ def remote(n):
             '<instance_attributes id="%s-ia">%s</instance_attributes>'
             '<operations><op id="%s-mon" name="monitor" interval="5s" timeout="10s"/>'
             '<op id="%s-start" name="start" interval="0" timeout="10s"/></operations></primitive>'
-            % (n, n, nv(n + '-ia', server='%s.2%s' % (net, n[3:]), reconnect_interval='10s'), n, n))
+            % (n, n, nv(n + '-ia', server='%s.2%d' % (net, cmp_.index(n) + 1), reconnect_interval='10s'), n, n))
 
 
 print('<configuration><crm_config><cluster_property_set id="cib-bootstrap-options">'
