@@ -11,7 +11,9 @@ use crate::steps::{self, Failure, Next, Place};
 use crate::{HostName, Millis, NotificationId, ServerId};
 use alloc::{format, string::String, vec::Vec};
 
-/// How often something is looked at that only the world can change.
+/// How often something is looked at that only the world can change: at first soon, because Nova may need no more than a
+/// fraction of a second, then after half as long again as it has taken, and once a second at last.
+const LOOK_FIRST_MS: i64 = 100;
 const LOOK_EVERY_MS: i64 = 1_000;
 /// The same for what may take long.
 const BLOCKED_EVERY_MS: i64 = 5_000;
@@ -133,8 +135,10 @@ impl Sees<'_> {
         again_at(self.limits.retry_ms, self.state.attempts, self.now)
     }
 
-    fn soon(&self) -> Due {
-        Due::Wait { until: self.now.plus(LOOK_EVERY_MS) }
+    /// The next look at what was asked of Nova then.
+    fn soon(&self, asked: Millis) -> Due {
+        let wait_ms = (self.now.since(asked) / 2).clamp(LOOK_FIRST_MS, LOOK_EVERY_MS);
+        Due::Wait { until: self.now.plus(wait_ms) }
     }
 
     /// The operator's steps that come before what a stage is about.
@@ -187,7 +191,7 @@ impl Sees<'_> {
 
     fn asking_stop(&self, since: Millis) -> Due {
         if since >= self.look.began {
-            return self.soon();
+            return self.soon(since);
         }
         if self.is_stopped() {
             return note(Event::Stopped);
@@ -197,15 +201,15 @@ impl Sees<'_> {
             Task::Other(_) | Task::Rebuilding if self.overdue(self.limits.stop_ms) => {
                 self.not_stopped()
             }
-            Task::Other(_) | Task::Rebuilding => self.soon(),
-            Task::None if self.now.since(since) < self.limits.linger_ms => self.soon(),
+            Task::Other(_) | Task::Rebuilding => self.soon(since),
+            Task::None if self.now.since(since) < self.limits.linger_ms => self.soon(since),
             Task::None => note(Event::NotAsked { until: self.now }),
         }
     }
 
     fn stopping(&self, since: Millis) -> Due {
         if since >= self.look.began {
-            return self.soon();
+            return self.soon(since);
         }
         if self.is_stopped() {
             return note(Event::Stopped);
@@ -218,7 +222,7 @@ impl Sees<'_> {
                 why: "Nova took the stop and did not do it".into(),
                 again_at: self.again_at(),
             }),
-            Task::Other(_) | Task::Rebuilding => self.soon(),
+            Task::Other(_) | Task::Rebuilding => self.soon(since),
         }
     }
 
@@ -264,12 +268,12 @@ impl Sees<'_> {
         if self.now.since(since) >= self.limits.start_ms {
             return self.not_started();
         }
-        self.soon()
+        Due::Wait { until: self.now.plus(LOOK_EVERY_MS) }
     }
 
     fn asking_start(&self, since: Millis) -> Due {
         if since >= self.look.began {
-            return self.soon();
+            return self.soon(since);
         }
         if self.is_active() {
             return note(Event::Active);
@@ -279,14 +283,14 @@ impl Sees<'_> {
             Task::Other(_) | Task::Rebuilding if self.overdue(self.limits.start_ms) => {
                 self.not_started()
             }
-            Task::Other(_) | Task::Rebuilding => self.soon(),
+            Task::Other(_) | Task::Rebuilding => self.soon(since),
             Task::None => note(Event::NotAsked { until: self.now.plus(LOOK_EVERY_MS) }),
         }
     }
 
     fn starting(&self, since: Millis) -> Due {
         if since >= self.look.began {
-            return self.soon();
+            return self.soon(since);
         }
         if self.is_active() {
             return note(Event::Active);
@@ -295,7 +299,9 @@ impl Sees<'_> {
             return self.at_the_end();
         }
         match self.server.task {
-            Task::Other(_) | Task::Rebuilding if !self.overdue(self.limits.start_ms) => self.soon(),
+            Task::Other(_) | Task::Rebuilding if !self.overdue(self.limits.start_ms) => {
+                self.soon(since)
+            }
             Task::None if self.is_stopped() => note(Event::StartRefused {
                 why: "Nova took the start and did not do it".into(),
                 again_at: self.again_at(),

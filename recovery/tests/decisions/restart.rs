@@ -306,6 +306,20 @@ fn a_server_that_does_not_stop_or_start_in_time_is_named() {
     assert_eq!(end, (NotificationStatus::Failed, "Failed to start instance s1".into()));
 }
 
+/// Nova may need no more than a fraction of a second: what waits a whole one each time doubles that.
+#[test]
+fn nova_is_looked_at_after_half_as_long_again_as_it_has_taken_and_once_a_second_at_last() {
+    let off = Seen::of(VmState::Active, Some("powering-off"));
+    let on = Seen::of(VmState::Stopped, Some("powering-on"));
+    for (busy, state) in [(off, after(&stopping())), (on, after(&starting()))] {
+        for (taken_ms, wait_ms) in [(10, 100), (400, 200), (1_000, 500), (30_000, 1_000)] {
+            let now = NOW.plus(taken_ms);
+            let until = now.plus(wait_ms);
+            assert_eq!(busy.judged(&state, now), Due::Wait { until }, "{taken_ms}");
+        }
+    }
+}
+
 #[test]
 fn only_a_stopped_server_is_started() {
     let end = ended(Seen::of(VmState::Error, None).judged(&after(&stopped()), at(1)));
