@@ -218,6 +218,8 @@ impl Run {
     fn and(&mut self, seen: &Seen) {
         if self.sight != seen.sight {
             (self.sight, self.samples, self.proof) = (Sight::Uncertain, 1, None);
+        } else if seen.proof.is_none() {
+            self.proof = None;
         }
     }
 

@@ -210,6 +210,17 @@ fn a_host_in_two_sources_is_one_host_and_the_rule_says_how_many_must_agree() {
     assert_eq!(reports(&world.hears(1, 0, &full(off))), ["cmp1 stopped"]);
 }
 
+/// Two machines of one name, or one that is listed twice: nobody knows which of the two was fenced.
+#[test]
+fn the_proof_of_one_of_two_that_bear_one_name_is_no_proof() {
+    let (unproven, proven) = (seen("cmp1", Sight::Offline), fenced("cmp1", 7));
+    for twice in [[unproven.clone(), proven.clone()], [proven.clone(), unproven]] {
+        assert_eq!(reports(&World::of(1).hears(0, 0, &twice)), ["cmp1 stopped"]);
+    }
+    let both = [proven.clone(), proven];
+    assert_eq!(reports(&World::of(1).hears(0, 0, &both)), ["cmp1 stopped, proven"]);
+}
+
 #[test]
 fn one_source_that_names_a_host_twice_is_no_second_witness() {
     let mut world = World::new(1, Rule::Of(2), 2);
