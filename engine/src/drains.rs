@@ -127,10 +127,7 @@ impl Walk<'_> {
             Err(failed) => {
                 let why = chain(&failed);
                 tracing::warn!(%host, why, "Nova does not answer");
-                if self.journal.state.common.waiting.as_ref() != Some(&why) {
-                    self.journal.record(vec![Entry::Waiting { why }]).await?;
-                }
-                return Ok(false);
+                return self.wait(why).await;
             }
         };
         let lost = self.is_lost().await?;
@@ -138,11 +135,16 @@ impl Walk<'_> {
             service: seen.service.as_ref(),
             servers: &seen.servers,
             elsewhere: &seen.elsewhere,
+            coming: seen.coming,
             lost,
             cold: self.cold,
             now: engine.now(),
         };
         match judge(&self.journal.state, &look) {
+            Due::Wait if seen.coming > 0 => {
+                let why = format!("servers that Nova is moving to it: {}", seen.coming);
+                return self.wait(why).await;
+            }
             Due::Wait => return Ok(false),
             Due::Note(event) => self.note(event).await?,
             Due::Disable(service) => return self.disable(&service).await,
@@ -154,6 +156,14 @@ impl Walk<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// What it waits for stands in its log, once.
+    async fn wait(&mut self, why: String) -> Result<bool, Stop> {
+        if self.journal.state.common.waiting.as_ref() != Some(&why) {
+            self.journal.record(vec![Entry::Waiting { why }]).await?;
+        }
+        Ok(false)
     }
 
     /// A recovery of it is open, or began since the drain was planned: one may be over before the next look.
@@ -169,13 +179,19 @@ impl Walk<'_> {
     async fn look(&self) -> Result<Seen, LookFailed> {
         let (nova, host) = (&self.engine.ports.nova, &self.planned.host);
         let service = nova.compute_service(host).await?;
-        let servers = nova.servers_on(host).await?;
+        let mut servers = nova.servers_on(host).await?;
+        let mut coming = 0;
+        if servers.is_empty() && self.journal.state.under_way().next().is_none() {
+            coming = self.engine.coming_to(host).await?;
+            // What has arrived meanwhile is on it by the second list.
+            servers = nova.servers_on(host).await?;
+        }
         let mut elsewhere = BTreeMap::new();
         let here = |id: &ServerId| servers.iter().any(|server| server.id == *id);
         for id in self.journal.state.under_way().filter(|id| !here(id)) {
             elsewhere.insert(id.clone(), nova.server(id).await?);
         }
-        Ok(Seen { service, servers, elsewhere })
+        Ok(Seen { service, servers, elsewhere, coming })
     }
 
     async fn note(&mut self, event: Event) -> Result<(), Stop> {
@@ -298,4 +314,5 @@ struct Seen {
     service: Option<recovery::seen::ComputeService>,
     servers: Vec<Server>,
     elsewhere: BTreeMap<ServerId, Option<Server>>,
+    coming: usize,
 }

@@ -17,6 +17,7 @@ use crate::{
 };
 use fence::{Climber, RungEnd, Verdict, climb::Climbed, power_on::seconds};
 use futures::future::{Either, select};
+use openstack::AskError;
 use ports::Boot;
 use recovery::{
     HostId, HostName, Millis, NotificationId,
@@ -80,6 +81,12 @@ impl Engine {
             | Asked::Report { .. } => None,
         });
         self.tested.replace(hosts.collect::<BTreeSet<_>>());
+    }
+
+    /// How many servers Nova is moving to a host.
+    pub(crate) async fn coming_to(&self, host: &HostName) -> Result<usize, AskError> {
+        let since = self.now().plus(-AT_WORK_MS);
+        Ok(self.ports.nova.on_their_way_to(host, since).await?.len())
     }
 
     /// Goes on with a test that was asked for; gives back the request's id.
@@ -215,8 +222,7 @@ impl Drill<'_, '_> {
         let stop = stops::of(&stops, host, engine.ports.clock.wall()).cloned();
         let no_ladder = engine.power_of(host).await?.err();
         // What has arrived meanwhile is on it by the second list.
-        let since = engine.now().plus(-AT_WORK_MS);
-        let coming = engine.ports.nova.on_their_way_to(host, since).await?.len();
+        let coming = engine.coming_to(host).await?;
         let servers = engine.ports.nova.servers_on(host).await?.len();
         let service = engine.ports.nova.compute_service(host).await?;
         let disarmed = self.disarmed();

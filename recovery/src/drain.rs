@@ -197,6 +197,8 @@ pub struct Look<'a> {
     pub servers: &'a [Server],
     /// Those that are on their way and were not on the host when it was listed; none: there is no such server.
     pub elsewhere: &'a BTreeMap<ServerId, Option<Server>>,
+    /// Servers that Nova is moving to it, and shows elsewhere until they are there; asked when none is on it.
+    pub coming: usize,
     /// A recovery of the host is open.
     pub lost: bool,
     /// Servers that are off are moved, too.
@@ -263,7 +265,9 @@ pub fn judge(state: &State, look: &Look<'_>) -> Due {
     let stays =
         |server: &Server| known(server).is_some_and(|of| matches!(of.stage, Stage::Left { .. }));
     match (under_way, look.servers) {
-        (0, []) => Due::Note(Event::Over { end: End::Empty }),
+        (0, []) if look.coming == 0 => Due::Note(Event::Over { end: End::Empty }),
+        // They were sent before it was out of service, and are moved away again.
+        (0, []) => Due::Wait,
         (0, here) if here.iter().all(stays) => Due::Note(Event::Over { end: End::Left }),
         (_, _) => Due::Wait,
     }

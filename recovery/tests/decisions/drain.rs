@@ -52,6 +52,7 @@ struct Scene {
     service: Option<ComputeService>,
     servers: Vec<Server>,
     elsewhere: BTreeMap<ServerId, Option<Server>>,
+    coming: usize,
     lost: bool,
     cold: bool,
     later_ms: i64,
@@ -59,13 +60,21 @@ struct Scene {
 
 fn scene(servers: Vec<Server>) -> Scene {
     let (service, elsewhere) = (Some(service()), BTreeMap::new());
-    Scene { service, servers, elsewhere, lost: false, cold: false, later_ms: 0 }
+    Scene { service, servers, elsewhere, coming: 0, lost: false, cold: false, later_ms: 0 }
 }
 
 fn due(state: &State, scene: &Scene) -> Due {
-    let Scene { service, servers, elsewhere, lost, cold, later_ms } = scene;
+    let Scene { service, servers, elsewhere, coming, lost, cold, later_ms } = scene;
     let (service, now) = (service.as_ref(), NOW.plus(*later_ms));
-    judge(state, &Look { service, servers, elsewhere, lost: *lost, cold: *cold, now })
+    let (coming, lost, cold) = (*coming, *lost, *cold);
+    judge(state, &Look { service, servers, elsewhere, coming, lost, cold, now })
+}
+
+#[test]
+fn an_empty_host_to_which_a_server_is_on_its_way_is_not_drained_yet() {
+    let (drained, empty) = (after(&[]), scene(Vec::new()));
+    assert_eq!(due(&drained, &Scene { coming: 1, ..scene(Vec::new()) }), Due::Wait);
+    assert_eq!(due(&drained, &empty), Due::Note(Event::Over { end: End::Empty }));
 }
 
 /// What `words::shown` calls it.

@@ -192,6 +192,23 @@ fn a_host_whose_recovery_nobody_saw_is_lost_all_the_same_and_no_other_is() {
     }
 }
 
+/// It was sent to the host before that was out of service, and is moved away again.
+#[test]
+fn a_server_that_is_on_its_way_to_the_host_is_waited_for() {
+    let shape = Shape { vms_per_host: 1, ..all_run() };
+    let mut scene = drained(vec![undisturbed()], shape);
+    scene.shape.pace.build_ms = 60_000..=60_000;
+    scene.storm.planned = vec![(102_000, Some(AN_HOUR_MS))];
+    scene.storm.brought_ms = Some(100_000);
+    let (stage, state) = told(scene);
+    let host = stage.host(0);
+    assert_eq!((state.over, planned(&stage)), (Some(End::Empty), vec![Kind::Maintenance]));
+    let there = stage.world.servers();
+    assert!(there.iter().all(|server| server.host.as_ref() != Some(&host)), "{}", stage.story());
+    let drained = Drained::of(&state, false).unwrap();
+    assert_eq!((drained.moved, drained.left.len()), (2, 0), "{}", stage.story());
+}
+
 #[test]
 fn nothing_is_asked_while_a_person_has_disarmed() {
     let mut scene = drained(vec![undisturbed()], all_run());

@@ -79,7 +79,7 @@ async fn serves(stage: &Stage, host: &HostName) {
 }
 
 /// Nova places nothing on a host that is out of service, and goes on with what it has placed there before.
-async fn is_brought_to(stage: &Stage, host: &HostName, at_ms: u64) {
+pub(crate) async fn is_brought_to(stage: &Stage, host: &HostName, at_ms: u64) {
     let dead = stage.host(1);
     stage.world.kill_host(&dead);
     stage.at(at_ms).await;

@@ -3,6 +3,7 @@
 use crate::{
     by_hand::{Ask, ByHand, What},
     crash_points::{Which, Word, dies_everywhere, scene},
+    drill,
     scene::{Of, Scene, Small, undisturbed},
     soak, stops,
     tale::{self, Stage, Told},
@@ -46,6 +47,8 @@ pub(crate) struct Storm {
     pub(crate) planned: Vec<(u64, Option<u64>)>,
     /// When another engine recovers a host from beginning to end, in no time.
     pub(crate) recovered_ms: Option<(u64, Unseen)>,
+    /// When a person has the server of a dead host brought to the first one.
+    pub(crate) brought_ms: Option<u64>,
 }
 
 /// A recovery that is over before anybody looks.
@@ -59,7 +62,12 @@ pub(crate) struct Unseen {
 /// What the scene lets happen, each at its time.
 pub(crate) async fn happens(stage: &Stage) {
     let storm = &stage.scene.storm;
-    let unseen = recovered(stage, storm);
+    let brought = async {
+        if let Some(at_ms) = storm.brought_ms {
+            drill::is_brought_to(stage, &stage.host(0), at_ms).await;
+        }
+    };
+    let unseen = futures::future::join(recovered(stage, storm), brought);
     futures::join!(others(stage, storm), turns(stage, storm), stops::happens(stage), unseen);
 }
 
