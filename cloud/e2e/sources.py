@@ -138,7 +138,7 @@ class Pacemaker(Source):
 
     def begin(self):
         [remoted, *_] = installed("pacemaker", BESIDE_PYTHON="no")
-        # A node's own name says which network is whose.
+        # Another cluster may be on this machine.
         self.prefix = "mh%03d" % secrets.randbelow(1000)
         # Its daemons are no root, and enter it.
         os.chmod(self.folder, 0o755)
