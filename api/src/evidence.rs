@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use recovery::{
-    attest,
+    Millis, attest,
     certificate::{Certificates, Of},
     evidence::{Evidence, Kind},
     nouns::{Host, NotificationType},
@@ -49,8 +49,7 @@ pub(crate) async fn attest(
     ask.can("ha:hosts:attest")?;
     let text = |name: &'static str| given(body.text(name), name);
     let kind = read_kind(text("kind")?)?;
-    let at = given(timestamp::parse(text("at")?), "at")?;
-    attest::moment(at, ask.now()).map_err(|unfit| Fault::bad(format!("'at': {unfit}")))?;
+    let at = moment(&ask, text("at")?)?;
     let (source, raw) = (text("source")?.trim(), text("raw")?.trim());
     if source.is_empty() || source.chars().any(char::is_control) {
         return Err(Fault::bad("'source' must name in one line who or what says so"));
@@ -64,6 +63,13 @@ pub(crate) async fn attest(
     let raw = raw.replace('\0', "\u{fffd}");
     let evidence = Evidence { host: host.clone(), kind, at, source, raw };
     file_about(&ask, format!("Host {host}"), Asked::Attest { evidence }).await
+}
+
+/// When something was true, if that is still believed.
+pub(crate) fn moment(ask: &Ask, text: &str) -> Result<Millis, Fault> {
+    let at = given(timestamp::parse(text), "at")?;
+    attest::moment(at, ask.now()).map_err(|unfit| Fault::bad(format!("'at': {unfit}")))?;
+    Ok(at)
 }
 
 fn read_kind(word: &str) -> Result<Kind, Fault> {

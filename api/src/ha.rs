@@ -39,8 +39,11 @@ const REQUEST_DEADLINE_MS: i64 = 60_000;
 /// OpenAPI 3.1.
 const OPEN_API: &str = include_str!("../openapi/ha-v1.json");
 
-const CONFIRM_DEAD: Schema =
-    Schema { key: None, fields: &[("reason", Rule::Text(1000))], need: Need::All(&["reason"]) };
+const CONFIRM_DEAD: Schema = Schema {
+    key: None,
+    fields: &[("reason", Rule::Text(1000)), ("at", Rule::Time)],
+    need: Need::All(&["reason"]),
+};
 
 /// Every path, and what answers there; `openapi/ha-v1.json` says what is sent and what comes.
 fn routes() -> Vec<(&'static str, MethodRouter<Arc<ApiState>>)> {
@@ -102,8 +105,9 @@ async fn confirm_dead(
     if reason.is_empty() {
         return Err(Fault::bad("'reason' must say why the host is dead for certain"));
     }
+    let at = body.text("at").map(|at| evidence::moment(&ask, at)).transpose()?;
     let host = find_host(&ask, &host).await?;
-    let asked = Asked::ConfirmDead { host: host.name, reason: reason.to_owned() };
+    let asked = Asked::ConfirmDead { host: host.name, reason: reason.to_owned(), at };
     show(&file(&ask, asked).await?)
 }
 

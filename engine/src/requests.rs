@@ -7,7 +7,7 @@ use crate::{
 };
 use futures::{StreamExt, stream::FuturesUnordered};
 use recovery::{
-    HostName, attest,
+    HostName, Millis, attest,
     evidence::{Evidence, Kind},
     request::{Asked, Request, RequestState},
 };
@@ -95,8 +95,9 @@ impl Engine {
             return Ok(None);
         }
         match &request.asked {
-            Asked::ConfirmDead { host, reason } => {
-                self.confirm_dead(&request, host, reason).await?
+            Asked::ConfirmDead { host, reason, at } => {
+                let at = at.unwrap_or(request.created_at);
+                self.confirm_dead(&request, host, reason, at).await?;
             }
             Asked::Attest { evidence } => self.attest(&request, evidence).await?,
             Asked::Return { host, reason, power_on } => {
@@ -124,19 +125,26 @@ impl Engine {
         Ok(None)
     }
 
+    /// It was so when it was said, and not when an engine came to read it: what the host has shown in between voids it.
     async fn confirm_dead(
         &self,
         request: &Request,
         host: &HostName,
         reason: &str,
+        at: Millis,
     ) -> Result<(), StoreError> {
+        let now = self.ports.clock.wall();
         let evidence = Evidence {
             host: host.clone(),
             kind: Kind::OperatorConfirmed,
-            at: self.ports.clock.wall(),
+            // Another clock than ours may be ahead; nobody speaks of the future.
+            at: at.min(now),
             source: request.who.clone(),
             raw: reason.to_owned(),
         };
+        if let Err(unfit) = attest::moment(evidence.at, now) {
+            return self.answered(request, RequestState::Refused, &unfit.to_string(), None).await;
+        }
         let answer = format!(
             "host {host} is confirmed dead by {}: its recovery may go on until it shows a sign of life",
             request.who

@@ -91,7 +91,7 @@ impl ConfirmDead {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let host = HostName::new(&self.host);
         let answer =
-            self.cloud.ask(async |client| client.confirm_dead(&host, &self.reason).await)?;
+            self.cloud.ask(async |client| client.confirm_dead(&host, &self.reason, None).await)?;
         let answer = answer.with_context(|| format!("host {host} was not confirmed dead"))?;
         Ok(told(answer))
     }

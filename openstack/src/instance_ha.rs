@@ -11,7 +11,7 @@ pub use bodies::{
 
 use crate::{AskError, Interface, Repeat, Request, Service, Session, Under};
 use http::Method;
-use recovery::{HostName, NotificationId, SegmentId};
+use recovery::{HostName, Millis, NotificationId, SegmentId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -110,14 +110,19 @@ impl Client {
         self.list(&path, &[], "vmoves", VMOVES, |vmove: &VMove| vmove.id).await
     }
 
-    /// Says, as a person who knows, that `host` is dead. The answer is not there yet when the state is
-    /// [`RequestState::Pending`].
+    /// Says, as a person who knows, that `host` is dead; or that one said so at `at`. The answer is not there yet when the state
+    /// is [`RequestState::Pending`].
     pub async fn confirm_dead(
         &self,
         host: &HostName,
         reason: &str,
+        at: Option<Millis>,
     ) -> Result<RequestAnswer, AskError> {
-        self.ask_ours(["hosts", host.as_str(), "confirm-dead"], Some(reason), "request").await
+        let mut body = json!({ "reason": reason });
+        if let Some(at) = at {
+            body["at"] = json!(at.iso());
+        }
+        self.post_ours(["hosts", host.as_str(), "confirm-dead"], body, "request").await
     }
 
     /// Says, as a reporter that knows, of what kind the proof of the death of `host` is.

@@ -7,8 +7,9 @@ use alloc::string::String;
 /// What is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Asked {
-    /// "This host is dead": becomes evidence of the kind `OperatorConfirmed`.
-    ConfirmDead { host: HostName, reason: String },
+    /// "This host is dead": becomes evidence of the kind `OperatorConfirmed`. `at`: when that was said, where somebody passes
+    /// it on; else it is said by asking.
+    ConfirmDead { host: HostName, reason: String, at: Option<Millis> },
     /// A reporter outside of the engine knows it: becomes evidence of its kind.
     Attest { evidence: Evidence },
     /// What failed in this recovery is tried again.

@@ -54,7 +54,8 @@ async fn the_engines_answer_is_waited_for() {
         let open = world.store.open_requests(10).await.unwrap();
         let [request] = open.as_slice() else { panic!("{open:?}") };
         let reason = "power cable pulled".to_owned();
-        assert_eq!(request.asked, Asked::ConfirmDead { host: HostName::new("compute01"), reason });
+        let host = HostName::new("compute01");
+        assert_eq!(request.asked, Asked::ConfirmDead { host, reason, at: None });
         assert_eq!(request.who, "admin (admin-id)");
         let id = &request.id;
         world.store.answer_request(id, RequestState::Done, "evidence", None).await.unwrap();
@@ -89,6 +90,18 @@ async fn a_host_may_be_named_by_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_passes_a_word_on_says_when_it_was() {
+    let world = world().await;
+    let body = json!({ "reason": "a taint", "at": "2026-11-21T06:59:58.500+01:00" });
+    let answer = world.ask("POST", PATH, Some(body)).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let open = world.store.open_requests(10).await.unwrap();
+    let (host, reason) = (HostName::new("compute01"), "a taint".to_owned());
+    let at = Some(recovery::Millis(1_795_240_798_500));
+    assert_eq!(open[0].asked, Asked::ConfirmDead { host, reason, at });
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_vouched_for_is_not_filed() {
     let world = world().await;
     let nowhere = "/ha/v1/hosts/nope/confirm-dead";
@@ -97,6 +110,10 @@ async fn what_cannot_be_vouched_for_is_not_filed() {
         (400, PATH, because("")),
         (400, PATH, because(" \n ")),
         (400, PATH, Some(json!({"reason": "x", "by": "y"}))),
+        (400, PATH, Some(json!({"reason": "x", "at": "yesterday"}))),
+        // The clock of the tests begins at 06:00.
+        (400, PATH, Some(json!({"reason": "x", "at": "2026-11-21T06:00:03Z"}))),
+        (400, PATH, Some(json!({"reason": "x", "at": "2026-11-21T05:54:59Z"}))),
         (404, nowhere, because("x")),
     ] {
         let answer = world.ask("POST", path, body.clone()).await;

@@ -136,7 +136,7 @@ impl Attests {
 async fn bring(client: &Client, host: &HostName, proof: &Proof, source: String) -> Taken {
     let answer = match proof.kind {
         // A person's word is brought as one; who it was is in its detail.
-        Kind::OperatorConfirmed => client.confirm_dead(host, &proof.detail).await,
+        Kind::OperatorConfirmed => client.confirm_dead(host, &proof.detail, Some(proof.at)).await,
         Kind::MonitorSaid
         | Kind::LeaseExpired
         | Kind::ClusterFenced

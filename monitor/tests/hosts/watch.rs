@@ -225,7 +225,11 @@ async fn what_was_proven_is_told_as_evidence_and_makes_an_unknown_status_normal(
 async fn a_persons_word_is_told_as_one() {
     story(None, false, |world| async move {
         let proof = fenced(&world).map(|proof| Proof { kind: Kind::OperatorConfirmed, ..proof });
+        let at = proof.as_ref().map(|proof| proof.at.iso());
         world.shows(Sight::Offline, proof).await;
+        let brought =
+            world.api.took.lock().unwrap().iter().find_map(|(_, body)| body.get("at").cloned());
+        assert_eq!(brought, at.map(Value::from), "it is of when it was said");
         let mut told = world.told();
         told.sort_unstable();
         assert_eq!(told, ["STOPPED OFFLINE NORMAL", "confirm-dead"]);

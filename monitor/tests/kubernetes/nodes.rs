@@ -220,6 +220,14 @@ fn a_taint_that_was_found_proves_nothing_unless_its_author_dated_it() {
 }
 
 #[test]
+fn a_taint_that_is_dated_in_the_future_is_as_old_as_it_was_seen() {
+    let mut nodes = three();
+    nodes.event(is(node("n2", Ready::Silent, 60)), at(60));
+    nodes.event(is(tainted(node("n2", Ready::Silent, 60), Some(80))), at(75));
+    assert_eq!(sights(&nodes.round(at(75))), "n1 on, n2 off+75, n3 on");
+}
+
+#[test]
 fn a_taint_that_came_while_nobody_looked_is_as_old_as_the_last_look() {
     let mut nodes = three();
     nodes.event(is(node("n2", Ready::Silent, 60)), at(60));

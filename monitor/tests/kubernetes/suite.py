@@ -2,13 +2,14 @@
 
     suite.py PROGRAM SERVERS FOLDER ROOT [WORD]...
 """
+import datetime
 import os
 import sys
 import time
 
 sys.path[:0] = [f'{os.path.dirname(os.path.abspath(__file__))}/../hostmonitor']
 from beside import Monitor, Sink, Suite, wait_for  # noqa: E402
-from cluster import API, GRACE, LABEL, OUT_OF_SERVICE, Cluster  # noqa: E402
+from cluster import API, GRACE, LABEL, OUT_OF_SERVICE, Cluster, now  # noqa: E402
 
 PROGRAM, SERVERS, FOLDER, ROOT, *WORDS = sys.argv[1:]
 # From the change of the condition, as a watch beside it sees it, to the report.
@@ -135,8 +136,13 @@ def relabelled():
     back('n2')
 
 
+def said_at():
+    """When the newest evidence says that it was so."""
+    return datetime.datetime.fromisoformat(sink.evidence[-1][3]['at'].replace('Z', '+00:00')).timestamp()
+
+
 def tainted():
-    """A person's word is brought as one, and as soon."""
+    """A person's word is brought as one, with its time, and as soon."""
     stopped('n2')
     at = time.time()
     cluster.taint('n2', OUT_OF_SERVICE)
@@ -147,12 +153,19 @@ def tainted():
     _, host, route, body = sink.evidence[0]
     assert (host, route) == ('n2', 'confirm-dead'), sink.evidence
     assert 'out-of-service=nodeshutdown:NoExecute' in str(body), body
+    # As it was seen to come; milliseconds are cut off.
+    assert at - 0.001 <= said_at() <= at + took, (at, body)
     assert sink.of('n2') == ['STOPPED'], sink.of('n2')
     # It comes back, and nobody takes the taint away: it says nothing of the next death.
     back('n2')
     stopped('n2')
     nothing_of('n2')
     assert sink.evidence == [], sink.evidence
+    cluster.taint('n2', [])
+    at = int(time.time())
+    cluster.taint('n2', [dict(OUT_OF_SERVICE[0], timeAdded=now(False))])
+    wait_for('dated evidence of n2', 5, lambda: sink.evidence)
+    assert at <= said_at() <= time.time() and said_at() == int(said_at()), (at, sink.evidence)
     cluster.taint('n2', [])
     back('n2')
     assert took <= LATE, took

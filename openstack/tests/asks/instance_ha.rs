@@ -2,7 +2,7 @@
 
 use crate::cloud::Cloud;
 use openstack::instance_ha::{Client, NewEvidence, NewNotification, RequestState};
-use recovery::HostName;
+use recovery::{HostName, Millis};
 use serde_json::json;
 
 fn report() -> NewNotification {
@@ -44,11 +44,16 @@ async fn notifications_are_read_to_their_end() {
 async fn confirming_a_death_goes_beside_v1() {
     let cloud = Cloud::new();
     let client = Client::new(cloud.session());
-    let answer = client.confirm_dead(&HostName::new("rack1/node2"), "I pulled it").await.unwrap();
+    let host = HostName::new("rack1/node2");
+    let answer = client.confirm_dead(&host, "I pulled it", None).await.unwrap();
     assert_eq!((answer.id.as_str(), answer.state), ("r1", RequestState::Pending));
     let asked = &cloud.asked()[0];
     assert_eq!(asked.line, "POST /ha/ha/v1/hosts/rack1%2Fnode2/confirm-dead");
     assert_eq!(asked.body, json!({ "reason": "I pulled it" }));
+    let at = Millis(1_795_240_798_500);
+    client.confirm_dead(&host, "a taint", Some(at)).await.unwrap();
+    let body = json!({ "reason": "a taint", "at": "2026-11-21T05:59:58.500Z" });
+    assert_eq!(cloud.asked()[1].body, body);
 }
 
 #[tokio::test(start_paused = true)]

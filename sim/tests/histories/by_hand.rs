@@ -4,13 +4,14 @@
 use crate::{
     all_end_well,
     crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
-    scene::{EngineScript, Scene, undisturbed},
+    scene::{EngineScript, OldWord, Scene, undisturbed},
     setting,
     tale::{self, Stage},
     told,
 };
 use recovery::{
     HostName, NotificationId,
+    evidence::Kind,
     hand::HandEntry,
     log::{Act, Entry},
     nouns::{NotificationStatus, RecoveryMethod},
@@ -302,6 +303,22 @@ fn one_that_is_cancelled_amidst_says_how_many_are_on_new_hosts() {
         partly += usize::from((1..4).contains(&moved));
     }
     assert!(partly > 0, "none was cancelled amidst");
+}
+
+/// The host is heard every 10 s, also since that was said.
+#[test]
+fn a_persons_word_is_of_when_it_was_said_however_late_an_engine_reads_it() {
+    for old in [OldWord::Waited, OldWord::PassedOn] {
+        let (confirmed, false_alarm, old_word) = (true, true, Some(old));
+        let scene = Scene { confirmed, false_alarm, old_word, ..Scene::plain() };
+        let told = tale::tell(scene);
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let host = told.stage.host(0);
+        let known = runtime.block_on(told.stage.memory.evidence(&host)).unwrap();
+        assert!(known.iter().any(|e| e.kind == Kind::OperatorConfirmed), "{old:?}: {known:?}");
+        assert_eq!(told.stage.world.evacuate_calls().len(), 0, "{}", told.stage.story());
+    }
 }
 
 #[test]

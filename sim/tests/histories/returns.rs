@@ -84,8 +84,8 @@ pub(crate) async fn happens(stage: &Stage) {
             Turn::Dies => {
                 stage.world.kill_host(&host);
                 stage.report_again(&host, n).await;
-                file(stage, n, Asked::ConfirmDead { host: host.clone(), reason: "again".into() })
-                    .await;
+                let (host, reason) = (host.clone(), "again".into());
+                file(stage, n, Asked::ConfirmDead { host, reason, at: None }).await;
             }
             Turn::Disabled => {
                 let service = stage.world.service(&host).unwrap().id;

@@ -23,6 +23,8 @@ pub(crate) struct Scene {
     pub(crate) false_alarm: bool,
     /// A person confirms the death.
     pub(crate) confirmed: bool,
+    /// That was said before, and whether or not it is true.
+    pub(crate) old_word: Option<OldWord>,
     /// The cluster that fenced it attests that.
     pub(crate) attested: bool,
     /// The host has power again so long after its death.
@@ -72,6 +74,15 @@ pub(crate) struct Scene {
     pub(crate) foretold: bool,
     /// Whose servers are left alone.
     pub(crate) owners: Owners,
+}
+
+/// Why a person's word reaches an engine half a minute after it was said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OldWord {
+    /// No engine ran.
+    Waited,
+    /// Who passes it on says when it was.
+    PassedOn,
 }
 
 /// A failure on a host that lives, or seems to.
@@ -155,6 +166,7 @@ impl Scene {
             reported_after_ms: 14_000,
             false_alarm: false,
             confirmed: false,
+            old_word: None,
             attested: false,
             revived_after_ms: None,
             second_after_ms: None,

@@ -6,7 +6,7 @@ use crate::{
     guard,
     own_steps::{Hook, Ran},
     returns,
-    scene::{EngineScript, Scene},
+    scene::{EngineScript, OldWord, Scene},
     soak,
 };
 use engine::{Config, Engine, Ports, Wake};
@@ -403,18 +403,21 @@ impl Stage {
 
     /// A person looks first: a host that has come back is not confirmed dead.
     async fn confirm(&self, host: &HostName) {
-        if self.world.condition(host) != sim::Condition::Dead {
+        let old = self.scene.old_word;
+        if old.is_none() && self.world.condition(host) != sim::Condition::Dead {
             return;
         }
         let now = self.clock.wall();
+        let said = now.plus(-30_000);
+        let at = (old == Some(OldWord::PassedOn)).then_some(said);
         let request = Request {
             id: format!("request-{host}"),
             asked: match self.scene.attested {
                 true => Asked::Attest { evidence: fenced_by_the_cluster(host, now) },
-                false => Asked::ConfirmDead { host: host.clone(), reason: "no power".into() },
+                false => Asked::ConfirmDead { host: host.clone(), reason: "no power".into(), at },
             },
             who: "operator".into(),
-            created_at: now,
+            created_at: if old == Some(OldWord::Waited) { said } else { now },
             // So short that the host cannot have come back before it is answered.
             deadline: now.plus(5_000),
             state: RequestState::Open,

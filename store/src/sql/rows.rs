@@ -193,6 +193,8 @@ pub(super) fn new_evidence(evidence: &Evidence) -> ours::evidence::ActiveModel {
 }
 
 const CONFIRM_DEAD: &str = "confirm_dead";
+/// When it was said, in milliseconds, stands in front of the reason.
+const CONFIRM_DEAD_AT: &str = "confirm_dead_at";
 const ATTEST: &str = "attest";
 const RETURN: &str = "return";
 const RETURN_SWITCHED_ON: &str = "return_switched_on";
@@ -220,7 +222,18 @@ fn state(text: &str) -> Option<RequestState> {
 
 pub(super) fn request(row: ours::requests::Model) -> Result<Request, Trouble> {
     let asked = match row.asked.as_str() {
-        CONFIRM_DEAD => Asked::ConfirmDead { host: HostName::new(row.host), reason: row.reason },
+        CONFIRM_DEAD => {
+            Asked::ConfirmDead { host: HostName::new(row.host), reason: row.reason, at: None }
+        }
+        CONFIRM_DEAD_AT => {
+            let parts = row.reason.split_once(' ');
+            let Some((at, reason)) = parts.and_then(|(at, why)| Some((at.parse().ok()?, why)))
+            else {
+                return Err(unreadable(format!("when the request {} was said", row.id)));
+            };
+            let (host, reason) = (HostName::new(row.host), reason.to_owned());
+            Asked::ConfirmDead { host, reason, at: Some(Millis(at)) }
+        }
         // All of it, as it becomes evidence.
         ATTEST => match serde_json::from_str(&row.reason) {
             Ok(evidence) => Asked::Attest { evidence },
@@ -276,7 +289,12 @@ fn given(reason: String) -> Option<String> {
 
 pub(super) fn new_request(request: &Request) -> ours::requests::Model {
     let (asked, of, reason) = match &request.asked {
-        Asked::ConfirmDead { host, reason } => (CONFIRM_DEAD, host.as_str(), Some(reason.clone())),
+        Asked::ConfirmDead { host, reason, at: None } => {
+            (CONFIRM_DEAD, host.as_str(), Some(reason.clone()))
+        }
+        Asked::ConfirmDead { host, reason, at: Some(at) } => {
+            (CONFIRM_DEAD_AT, host.as_str(), Some(format!("{} {reason}", at.0)))
+        }
         Asked::Attest { evidence } => {
             // Texts and numbers: writing them does not fail.
             let whole = serde_json::to_string(evidence).unwrap_or_default();

@@ -121,6 +121,7 @@ macro_rules! every_store {
                 what_a_planned_stop_holds_does_not_make_its_segment_in_use;
             requests:
                 a_request_is_filed_and_listed_oldest_first
+                a_persons_word_that_is_passed_on_is_read_as_it_was_said
                 a_plan_that_is_asked_for_is_read_as_it_was_filed
                 a_fence_test_that_is_asked_for_is_read_as_it_was_filed
                 a_report_that_is_asked_for_is_read_as_it_was_filed

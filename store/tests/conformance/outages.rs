@@ -199,7 +199,8 @@ async fn lost_commits_are_looked_up(url: Option<String>) {
     sql.append(&lease, &notification.uuid, &lines, &finished).await.unwrap();
     assert_eq!(sql.log(&notification.uuid).await.unwrap(), lines);
 
-    let asked = Asked::ConfirmDead { host: host.name.clone(), reason: "unplugged".into() };
+    let (name, reason) = (host.name.clone(), "unplugged".into());
+    let asked = Asked::ConfirmDead { host: name, reason, at: None };
     let request = Request {
         id: uuid(40),
         asked,

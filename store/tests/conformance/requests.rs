@@ -16,6 +16,7 @@ pub(crate) fn request(n: u32) -> Request {
     let asked = Asked::ConfirmDead {
         host: HostName::new("compute01"),
         reason: "I pulled the plug – ☠".into(),
+        at: None,
     };
     Request {
         id: uuid(n),
@@ -50,6 +51,16 @@ pub(crate) async fn a_request_is_filed_and_listed_oldest_first(doors: &Doors) {
     let other = Request { who: "somebody else".into(), ..request(2) };
     let refused = doors.a.file_request(&other).await;
     assert!(matches!(refused, Err(StoreError::Exists { noun: "request", .. })));
+}
+
+pub(crate) async fn a_persons_word_that_is_passed_on_is_read_as_it_was_said(doors: &Doors) {
+    for (n, reason) in [(1, "no power – ☠"), (2, "1795240798500 is no time"), (3, "")] {
+        let (host, reason) = (HostName::new("compute01"), reason.to_owned());
+        let asked = Asked::ConfirmDead { host, reason, at: Some(seconds_later(-7)) };
+        let filed = Request { asked, ..request(n) };
+        doors.a.file_request(&filed).await.unwrap();
+        assert_eq!(doors.b.request(&uuid(n)).await.unwrap(), Some(filed));
+    }
 }
 
 pub(crate) async fn a_plan_that_is_asked_for_is_read_as_it_was_filed(doors: &Doors) {

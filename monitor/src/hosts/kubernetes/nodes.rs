@@ -122,7 +122,7 @@ impl Nodes {
         let mut before = std::mem::take(&mut self.known);
         for node in nodes {
             let was = before.remove(&node.name);
-            let known = self.digested(node, was.as_ref(), since);
+            let known = self.digested(node, was.as_ref(), since, now.wall);
             self.known.insert(known.node.name.clone(), known);
         }
         self.version = version;
@@ -140,7 +140,7 @@ impl Nodes {
                 if was.is_none() && self.known.len() >= NODES_MOST {
                     return Change::Gone;
                 }
-                let known = self.digested(node, was.as_ref(), Some(now.wall));
+                let known = self.digested(node, was.as_ref(), Some(now.wall), now.wall);
                 let is_news = was.is_none_or(|was| self.seen(&was) != self.seen(&known));
                 self.known.insert(known.node.name.clone(), known);
                 if is_news { Change::Seen } else { Change::None }
@@ -198,13 +198,21 @@ impl Nodes {
         }
     }
 
-    fn digested(&self, node: Node, was: Option<&Known>, since: Option<Millis>) -> Known {
+    fn digested(
+        &self,
+        node: Node,
+        was: Option<&Known>,
+        since: Option<Millis>,
+        now: Millis,
+    ) -> Known {
         let fell_silent = node.ready == Ready::Silent
             && was.is_none_or(|was| was.node.ready != Ready::Silent || was.is_doubted);
         let tainted_at = node.taint.as_ref().and_then(|taint| {
             let same = was.filter(|was| was.node.taint.as_ref() == Some(taint));
             let appeared = was.filter(|was| was.node.taint.is_none()).and(since);
-            same.map_or_else(|| taint.added_at.or(appeared), |same| same.tainted_at)
+            // Its author's clock may be ahead of ours: it was there when we saw it.
+            let added_at = taint.added_at.map(|at| at.min(now));
+            same.map_or_else(|| added_at.or(appeared), |same| same.tainted_at)
         });
         Known {
             tainted_at: tainted_at.filter(|at| node.is_silent_since(*at)),
