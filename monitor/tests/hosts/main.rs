@@ -1,5 +1,7 @@
-//! Watching other hosts: what is reported of them, and what Pacemaker's answers mean.
+//! Watching other hosts: what is reported of them, what Pacemaker's answers mean, and how long those about 500 hosts take.
 #![cfg(test)]
 
+mod digest;
+mod large;
 mod pacemaker;
 mod watch;

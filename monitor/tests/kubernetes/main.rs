@@ -4,7 +4,6 @@
 
 mod access;
 mod api;
-mod digest;
 mod node;
 mod nodes;
 mod source;

@@ -1,0 +1,130 @@
+//! A cluster of 500: what is kept of an answer, and how long it takes to digest, to what is decided by:
+//!
+//! ```text
+//! cargo test --release --workspace --exclude xtask --test hosts how_long -- --ignored --nocapture
+//! ```
+
+use crate::large::{COUNT, PREFIX, crm_mon, leases, members, node_states, nodes};
+use async_trait::async_trait;
+use bytes::Bytes;
+use monitor::{
+    hosts::{
+        consul::{matrix::Matrix, members::Members},
+        kubernetes::{
+            node::{Event, page},
+            nodes::{Change, Nodes, NotReady, Now},
+        },
+        pacemaker::{
+            cib::Cib,
+            crm_mon::Cluster,
+            digest::{LastSeen, Wanted, round},
+        },
+    },
+    lease::{Etcd, Observer},
+};
+use ports::{Answer, Ask, Boot, Clock, SystemClock, Transport, TransportError};
+use recovery::{HostName, Millis, verdict::Sight};
+use std::{sync::Arc, time::Duration};
+
+const NOW: Now = Now { wall: Millis(1_795_240_800_000), boot: Boot(5_000) };
+/// In a release build.
+const MOST: Duration = Duration::from_millis(50);
+
+#[test]
+fn of_ten_megabytes_a_name_and_two_times_of_each_are_kept() {
+    let body = nodes();
+    assert!(body.len() > 8_000_000, "{}", body.len());
+    let page = page(&body).unwrap();
+    assert_eq!(page.nodes.len(), COUNT);
+    let names: usize = page.nodes.iter().map(|node| node.name.capacity()).sum();
+    assert!(names <= COUNT * 32, "{names} bytes of names");
+    assert!(size_of_val(&page.nodes[0]) <= 160, "{}", size_of_val(&page.nodes[0]));
+}
+
+#[test]
+fn five_hundred_heartbeats_are_no_round() {
+    let nodes = page(&nodes()).unwrap().nodes;
+    let mut known = Nodes::new(NotReady::Uncertain);
+    known.list(nodes.clone(), "1".into(), NOW);
+    for mut node in nodes {
+        node.heard_at = Some(NOW.wall);
+        let version = "2".into();
+        assert_eq!(known.event(Event::Is { node, version }, NOW), Change::None);
+    }
+}
+
+/// An etcd that says one thing.
+#[derive(Debug)]
+struct Says(Bytes);
+
+#[async_trait]
+impl Transport for Says {
+    async fn send(&self, _: Ask, _: Duration) -> Result<Answer, TransportError> {
+        Ok(http::Response::new(self.0.clone()))
+    }
+}
+
+/// The longest of twenty times is what counts.
+fn measure(what: &str, bytes: usize, digest: &mut dyn FnMut()) -> Duration {
+    let mut took: Vec<Duration> = (0..20)
+        .map(|_| {
+            let began = SystemClock.boot();
+            (0..5).for_each(|_| digest());
+            SystemClock.boot().since(began) / 5
+        })
+        .collect();
+    took.sort_unstable();
+    println!("{what}: {bytes} bytes, median {:?}, at most {:?}", took[10], took[19]);
+    took[19]
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn how_long_an_answer_about_500_takes() {
+    let all = [kubernetes(), consul(), pacemaker(), lease()];
+    assert!(cfg!(debug_assertions) || all.into_iter().all(|most| most < MOST), "{all:?}");
+}
+
+fn kubernetes() -> Duration {
+    let body = nodes();
+    measure("kubernetes, a list", body.len(), &mut || {
+        let mut known = Nodes::new(NotReady::Uncertain);
+        let page = page(&body).unwrap();
+        known.list(page.nodes, page.version, NOW);
+        assert_eq!(known.round(NOW).hosts.len(), COUNT);
+    })
+}
+
+fn consul() -> Duration {
+    let (body, matrix) = (members(), Matrix::default());
+    measure("consul, the members of three networks", 3 * body.len(), &mut || {
+        let networks = [(); 3].map(|()| Members::read(&body).unwrap());
+        let up = networks[0].names().filter(|name| {
+            let health = networks.each_ref().map(|network| network.health(name));
+            matrix.sight(&health) == Sight::Online
+        });
+        assert_eq!(up.count(), COUNT);
+    })
+}
+
+fn pacemaker() -> Duration {
+    let (cluster, states) = (crm_mon(), node_states());
+    let wanted = Wanted { own: HostName::new("cmp000"), remotes_only: false, is_remote: false };
+    measure("pacemaker, crm_mon and the CIB", cluster.len() + states.len(), &mut || {
+        let (cluster, cib) = (Cluster::read(&cluster).unwrap(), Cib::read(&states).unwrap());
+        let round = round(&cluster, Some(&cib), &LastSeen::new(), &wanted);
+        assert_eq!(round.hosts.len(), COUNT);
+        assert_eq!(round.hosts.iter().filter(|seen| seen.proof.is_some()).count(), COUNT / 10 - 1);
+    })
+}
+
+fn lease() -> Duration {
+    let (body, clock) = (Bytes::from(leases()), Arc::new(SystemClock));
+    let etcd =
+        Etcd::new(vec!["http://etcd:2379".parse().unwrap()], None, Arc::new(Says(body.clone())));
+    let mut observer = Observer::new(etcd, PREFIX.into(), Duration::from_secs(15), clock);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    measure("lease, a list of keys", body.len(), &mut || {
+        assert_eq!(runtime.block_on(observer.look()).unwrap().len(), COUNT);
+    })
+}
