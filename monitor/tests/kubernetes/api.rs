@@ -27,6 +27,8 @@ struct State {
     page: Option<usize>,
     watches: Vec<mpsc::UnboundedSender<Piece>>,
     asked: Vec<String>,
+    /// Whether each connection was made without a look at certificates.
+    insecure: Vec<bool>,
 }
 
 /// Clones share it.
@@ -101,6 +103,11 @@ impl Api {
 
     pub(crate) fn pages(&self, nodes: usize) {
         self.state(|state| state.page = Some(nodes));
+    }
+
+    /// Whether each was made without a look at certificates.
+    pub(crate) fn connections(&self) -> Vec<bool> {
+        self.state(|state| state.insecure.clone())
     }
 
     /// `list` and `watch VERSION`, in order, and what was asked since is forgotten.
@@ -199,7 +206,8 @@ impl Streams for Api {
 }
 
 impl Connects for Api {
-    fn connect(&self, _: &Access) -> Result<Arc<dyn Streams>, HttpClientError> {
+    fn connect(&self, access: &Access) -> Result<Arc<dyn Streams>, HttpClientError> {
+        self.state(|state| state.insecure.push(access.insecure));
         Ok(Arc::new(self.clone()))
     }
 }

@@ -24,10 +24,15 @@ fn watched(nodes: &[(&str, &str)]) -> Watched {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.crt"), "").unwrap();
     std::fs::write(folder.path().join("token"), "hush").unwrap();
-    let (api, clock) = (Api::with(nodes), SimClock::new());
     let account = folder.path().to_owned();
+    let place = Place::Pod { host: "10.0.0.1".into(), port: "443".into(), account };
+    watched_by(place, folder, nodes)
+}
+
+fn watched_by(place: Place, folder: tempfile::TempDir, nodes: &[(&str, &str)]) -> Watched {
+    let (api, clock) = (Api::with(nodes), SimClock::new());
     let config = KubernetesConfig {
-        place: Place::Pod { host: "10.0.0.1".into(), port: "443".into(), account },
+        place,
         labels: "openstack-compute-node=enabled".into(),
         not_ready: NotReady::Uncertain,
         interval: INTERVAL,
@@ -207,4 +212,26 @@ async fn one_who_is_dropped_in_the_middle_goes_on() {
     }
     it.api.set(ready("n1", "Unknown"));
     assert_eq!(it.next().await, "n1-");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_certificates_looked_at_again_is_heard_at_the_next_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    let write = |insecure: bool| {
+        let cluster = json!({ "server": "https://10.0.0.1", "insecure-skip-tls-verify": insecure });
+        let config = json!({ "current-context": "x", "clusters": [{ "name": "c", "cluster": cluster }],
+            "users": [{ "name": "u", "user": { "token": "hush" } }],
+            "contexts": [{ "name": "x", "context": { "cluster": "c", "user": "u" } }] });
+        std::fs::write(&path, config.to_string()).unwrap();
+    };
+    write(true);
+    let place = Place::Kubeconfig { path: path.clone(), context: None };
+    let mut it = watched_by(place, folder, &[("n1", "True")]);
+    it.next().await;
+    assert_eq!(it.api.connections(), [true]);
+    write(false);
+    it.api.ends_watches();
+    it.next().await;
+    assert_eq!(it.api.connections(), [true, false]);
 }

@@ -193,7 +193,8 @@ impl Api {
         let kept = self
             .connected
             .take()
-            .filter(|(of, _)| of.tls == access.tls && of.server == access.server);
+            // The token is sent with each question.
+            .filter(|(of, _)| Access { token: access.token.clone(), ..of.clone() } == access);
         let streams = match kept {
             Some((_, streams)) => streams,
             None => self
