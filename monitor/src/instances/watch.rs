@@ -22,8 +22,10 @@ use std::{
 
 /// How often what runs is listed, though events tell it.
 const LIST_EVERY: Duration = Duration::from_secs(60);
-/// A libvirtd that was just begun may find out for a while who died meanwhile, and tells nobody.
-const LIST_AGAIN: Duration = Duration::from_secs(5);
+/// The same while a libvirtd that was just begun finds its VMs again, one beside the other: one that dies before it is found is off, and no
+/// event says so (`qemuProcessReconnect` ends by `qemuProcessStop`, which makes none).
+const LIST_SOON: Duration = Duration::from_secs(5);
+const FINDS_FOR: Duration = Duration::from_secs(60);
 /// The longest that the loop needs to turn: a list, and calls to libvirt that end by their deadlines.
 pub const TURN_MOST: Duration = Duration::from_secs(180);
 /// The roll on disk.
@@ -148,7 +150,8 @@ impl Watch {
             return error.to_string();
         }
         self.mark.well();
-        let mut list_at = self.clock.boot().plus(LIST_AGAIN);
+        let found_at = self.clock.boot().plus(FINDS_FOR);
+        let mut list_at = self.clock.boot().plus(LIST_SOON);
         loop {
             self.write(books).await;
             tokio::select! {
@@ -166,7 +169,8 @@ impl Watch {
                 if let Err(error) = self.list(&*link, books, Away::Nobody).await {
                     return error.to_string();
                 }
-                list_at = self.clock.boot().plus(LIST_EVERY);
+                let now = self.clock.boot();
+                list_at = now.plus(if now < found_at { LIST_SOON } else { LIST_EVERY });
             }
         }
     }

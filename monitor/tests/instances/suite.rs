@@ -172,7 +172,7 @@ async fn knows_when_the_daemon_goes_and_comes_back(world: &dyn World) {
     world.daemon_starts().await;
     let mut second = connected(world).await;
     assert_eq!(domain(&second, VM1).await.unwrap().run, run, "it is the same run");
-    // libvirtd says nothing of one that dies before it has found it again; what it does to one waits for that.
+    // libvirtd makes no event of one that dies before it has found it again (qemuProcessReconnect); what it does to one waits for that.
     world.pause(VM1).await;
     world.resume(VM1).await;
     world.kill(VM1).await;
