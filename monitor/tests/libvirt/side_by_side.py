@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Ours and Python's instancemonitor see the same VMs fail; what each posts is compared with a table.
 
-    NODE=FOLDER side_by_side.py OUR_PROGRAM TABLE
+    NODE=FOLDER side_by_side.py OUR_PROGRAM TABLE [SCENE]...
 
 A line of the table: the case, what Python's posts, what ours does. `REBOOT UNKNOWN +`: once or more. Python's come in any
-order, because it has a thread for each event. Then $EVENTS events, and how long each takes from libvirt to the API. The
-last line is `N passed, N failed`. ONLY: the cases that are wanted.
+order, because it has a thread for each event. Then (`latency`) $EVENTS events, and how long each takes from libvirt to the API. The
+last line is `N passed, N failed`.
 """
 import json
 import os
@@ -214,7 +214,9 @@ def main():
     python = Monitor('python', [str(scripts / 'masakari-instancemonitor')])
     ours = Monitor('ours', [program, 'instancemonitor'])
     passed = failed = 0
-    only = os.environ.get('ONLY', '').split()
+    only = sys.argv[3:]
+    if unknown := set(only) - set(table) - {'latency'}:
+        sys.exit(f'side_by_side: no scene {", ".join(sorted(unknown))}; there are {", ".join(table)}, latency')
     try:
         for case, expected in table.items():
             if only and case not in only:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Ours and Python's processmonitor watch the same kinds of things, which are killed again and again.
 
-    NODE=FOLDER side_by_side.py OUR_PROGRAM SUITE_EXIT_CODE
+    NODE=FOLDER side_by_side.py OUR_PROGRAM SUITE_EXIT_CODE|- [SCENE]...
 
-How long each takes from the death to the first line of the restart command; what each reports of a process that cannot be
-restarted; and what ours does with a unit that somebody stopped. The last line is `N passed, N failed`.
+restarts: how long each takes from the death to the first line of the restart command; reported: what each reports of a process
+that cannot be restarted; stopped: what ours does with a unit that somebody stopped; idle: what each takes. The last line is
+`N passed, N failed`.
 """
 import json
 import os
@@ -22,7 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'masakari')
 from false_api import Masakari, tell  # noqa: E402
 
 NODE = pathlib.Path(os.environ['NODE'])
-KILLS = {'ours': 100, 'python': 12}
+KILLS = dict(zip(('ours', 'python'), map(int, os.environ.get('KILLS', '100 12').split())))
 P90_MS = 50
 # Python's own pace; ours needs no time between two restarts here, or it would be measured.
 OPTIONS = {'ours': 'restart_interval = 0\nflap_restarts = 0\nsystemd = user\nrestart_retries = 0', 'python': 'restart_retries = 1\nrestart_interval = 1'}
@@ -157,8 +158,11 @@ def p(share, values):
 
 
 def main():
-    ours, suite_code = sys.argv[1], int(sys.argv[2])
-    check('what a systemd is (monitor/tests/systemd.rs)', suite_code == 0)
+    ours, suite_code, *names = sys.argv[1:]
+    if unknown := set(names) - set(SCENES):
+        sys.exit(f'side_by_side: no scene {", ".join(sorted(unknown))}; there are {", ".join(SCENES)}')
+    if suite_code != '-':
+        check('what a systemd is (monitor/tests/systemd.rs)', suite_code == '0')
     things = {whose: [Thing(whose, kind) for kind in ('process', 'unit')] for whose in KILLS}
     subprocess.run(['systemctl', '--user', 'daemon-reload'], check=True)
     subprocess.run(['systemctl', '--user', 'start', 'watched-ours-unit.service'], check=True)
@@ -166,10 +170,9 @@ def main():
     monitors = {'ours': Monitor('ours', [ours, 'processmonitor'], things['ours']),
                 'python': Monitor('python', [bin / 'python', bin / 'masakari-processmonitor'], things['python'])}
     try:
-        measure(things)
-        report(monitors)
-        stopped_on_purpose(things['ours'][1])
-        idle(monitors)
+        for name, scene in SCENES.items():
+            if not names or name in names:
+                scene(things, monitors)
     finally:
         for whose, monitor in monitors.items():
             monitor.stop()
@@ -183,7 +186,7 @@ def main():
     sys.exit(0 if all(results) else 1)
 
 
-def measure(things):
+def restarts(things, _):
     every = things['ours'] + things['python']
     for thing in every:
         thing.runs()
@@ -210,13 +213,14 @@ def measure(things):
             print(f'       python, {thing.kind}: {told}', flush=True)
 
 
-def report(monitors):
+def reported(_, monitors):
     told = {whose: monitor.reported() for whose, monitor in monitors.items()}
     check('what cannot be restarted is reported as Python reports it',
           told['ours'] == told['python'] and len(told['ours']) == 1, json.dumps(told['ours']))
 
 
-def stopped_on_purpose(unit):
+def stopped(things, _):
+    unit = things['ours'][1]
     unit.runs()
     before = len(unit.stamped())
     subprocess.run(['systemctl', '--user', 'stop', f'{unit.name}.service'], check=True)
@@ -224,7 +228,7 @@ def stopped_on_purpose(unit):
     check('a unit that a person stopped is not restarted', len(unit.stamped()) == before and not unit.pids())
 
 
-def idle(monitors):
+def idle(_, monitors):
     before = {whose: monitor.cpu_s() for whose, monitor in monitors.items()}
     time.sleep(10)
     for whose, monitor in monitors.items():
@@ -232,4 +236,5 @@ def idle(monitors):
         print(f'       {whose}: {monitor.resident_mib():.1f} MiB resident, {share:.2f} % of a core', flush=True)
 
 
+SCENES = {'restarts': restarts, 'reported': reported, 'stopped': stopped, 'idle': idle}
 main()
