@@ -8,6 +8,10 @@
 //!
 //! `cibadmin` alone shows no remotes (they have no `crmd`), and `crm_mon` alone neither shows `node_fenced` nor that a remote which it
 //! calls online is only tried: so both are asked. `crmadmin` is not: on a remote it never returns, and it says nothing that `crm_mon` does not.
+//!
+//! Pacemaker's controller writes a loss into the CIB first and that the quorum went with it second (`peer_update_callback`, then
+//! `crm_update_quorum`). So in the smaller part of a split cluster there is a moment in which the others are lost and there is quorum. Who
+//! tells of a loss that is new has asked Corosync after it saw it, or, where there is none (on a remote), has looked again.
 
 pub mod alert;
 pub mod cib;
@@ -27,14 +31,19 @@ use digest::{LastSeen, Wanted};
 use ports::{Boot, Clock};
 use recovery::{
     HostName,
-    verdict::{HOSTS_MOST, Quorum, Round, Sight},
+    verdict::{HOSTS_MOST, Quorum, Round, Seen, Sight},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-/// Pacemaker tells of a loss before it has written down all of it: it is looked once more, so long after an alert.
-const AGAIN_AFTER: Duration = Duration::from_millis(700);
+/// Pacemaker tells of a loss before it has written down all of it: it is looked again so long after an alert, and again after twice
+/// that, and so on up to the interval. A new coordinator is elected in between.
+const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
-/// While somebody is to be fenced it is looked so often whether he was; and so soon after a tool that failed.
+/// Where Corosync does not say whether there is quorum, a loss is looked at again after this: the CIB has both by then.
+const SETTLED_AFTER: Duration = Duration::from_millis(500);
+
+/// While somebody is to be fenced it is looked so often whether he was; while this host is cut off, whether it is back; and so soon
+/// after a tool that failed.
 const SOON: Duration = Duration::from_secs(3);
 
 /// `pacemaker_node_type`
@@ -65,7 +74,11 @@ pub struct Pacemaker {
     alerts: Option<Alerts>,
     clock: Arc<dyn Clock>,
     next: Boot,
+    /// From this look to the next.
+    pause: Duration,
     seen: LastSeen,
+    /// Who was lost in the last round: of those no quorum is asked for.
+    lost: BTreeSet<HostName>,
     /// Since when no link of Corosync is up.
     alone_since: Option<Boot>,
     is_remote: Option<bool>,
@@ -82,14 +95,16 @@ impl Pacemaker {
         alerts: Option<Alerts>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let next = clock.boot();
+        let (next, pause) = (clock.boot(), config.interval);
         Self {
             config,
             tools,
             alerts,
             clock,
             next,
+            pause,
             seen: LastSeen::new(),
+            lost: BTreeSet::new(),
             alone_since: None,
             is_remote: None,
             is_fencing: false,
@@ -109,15 +124,38 @@ impl Pacemaker {
             biased;
             what = alerted => {
                 tracing::debug!("Pacemaker alerts: {what}");
-                self.next = self.clock.boot().plus(AGAIN_AFTER.min(self.config.interval));
+                self.pause = AGAIN_AFTER.min(self.config.interval);
             }
             () = self.clock.sleep(self.next.since(now)) => {
-                self.next = self.clock.boot().plus(self.config.interval);
+                self.pause = (self.pause * 2).min(self.config.interval);
             }
         }
+        self.next = self.clock.boot().plus(self.pause);
     }
 
+    /// What is so, and has quorum after it was seen.
     async fn look(&mut self) -> Result<Round, SourceFault> {
+        let mut round = self.ask().await?;
+        if round.hosts.iter().any(|seen| is_lost(seen) && !self.lost.contains(&seen.host)) {
+            let quorate = match self.is_remote {
+                Some(true) => None,
+                Some(false) | None => self.tools.is_quorate().await,
+            };
+            match quorate {
+                Some(true) => {}
+                Some(false) => round = Round::silent(digest::no_quorum()),
+                None => {
+                    self.clock.sleep(SETTLED_AFTER).await;
+                    round = self.ask().await?;
+                }
+            }
+        }
+        let lost = round.hosts.iter().filter(|seen| is_lost(seen));
+        self.lost = lost.map(|seen| seen.host.clone()).take(HOSTS_MOST).collect();
+        Ok(round)
+    }
+
+    async fn ask(&mut self) -> Result<Round, SourceFault> {
         let asked = self.clock.wall();
         let cluster = self.tools.cluster().await.map_err(|error| SourceFault(error.to_string()))?;
         let is_remote = self.is_remote(&cluster);
@@ -174,6 +212,10 @@ impl Pacemaker {
     }
 }
 
+fn is_lost(seen: &Seen) -> bool {
+    seen.sight == Sight::Offline
+}
+
 #[async_trait]
 impl Source for Pacemaker {
     fn name(&self) -> &'static str {
@@ -183,12 +225,12 @@ impl Source for Pacemaker {
     async fn next(&mut self) -> Result<Round, SourceFault> {
         self.wait().await;
         let round = self.look().await;
-        if self.is_fencing || round.is_err() {
+        let is_awaited = match &round {
+            Ok(round) => matches!(round.quorum, Quorum::CutOff { .. }),
+            Err(_) => true,
+        };
+        if self.is_fencing || is_awaited {
             self.next = self.next.min(self.clock.boot().plus(SOON));
-        }
-        if self.alone_since.is_some() {
-            // It is known after `stonith_wait`, and not an interval later.
-            self.next = self.next.min(self.clock.boot().plus(self.config.stonith_wait));
         }
         round
     }

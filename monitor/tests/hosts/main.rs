@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod digest;
+mod driver;
 mod large;
 mod pacemaker;
 mod watch;

@@ -90,6 +90,12 @@ fn the_smaller_part_and_who_is_cut_off_say_nothing() {
     sick.nodes.iter_mut().find(|node| node.name == "ctl1").unwrap().is_pending = true;
     let silent = round(&sick, None, &LastSeen::new(), &wanted("ctl1"));
     assert!(matches!(silent.quorum, Quorum::CutOff { .. }));
+    // The quorum is of a coordinator that is gone.
+    let mut orphaned = cluster("partition-majority.ctl1").unwrap();
+    orphaned.coordinator = Some("ctl3".into());
+    let silent = round(&orphaned, None, &LastSeen::new(), &wanted("ctl1"));
+    let why = "ctl3, Pacemaker's coordinator (DC), is lost; another is awaited".to_owned();
+    assert_eq!(silent, Round::silent(Quorum::CutOff { why }));
 }
 
 #[test]
@@ -121,6 +127,24 @@ fn a_remote_that_is_tried_again_is_not_back() {
     let mut back = cib.clone();
     back.states.get_mut("cmp1").unwrap().is_there = true;
     assert_eq!(with(Some(&back)), [""; 0]);
+}
+
+/// A new coordinator deletes the history of every member, in which the connections of the remotes are, and writes it anew. For
+/// some seconds `crm_mon` shows remotes offline that live.
+#[test]
+fn a_remote_whose_history_is_written_anew_is_not_lost() {
+    fn with(cluster: &Cluster, cib: &Cib) -> Vec<String> {
+        told(&round(cluster, Some(cib), &LastSeen::new(), &wanted("ctl1")))
+    }
+    let state = "remote-disabled-clean.ctl1";
+    let (cluster, mut cib) = (cluster(state).unwrap(), cib(state).unwrap());
+    assert_eq!(with(&cluster, &cib), ["cmp2 offline"]);
+    cib.states.get_mut("cmp2").unwrap().is_there = true;
+    assert_eq!(with(&cluster, &cib), ["cmp2 uncertain"]);
+    // One that is to be fenced is lost, whatever else is written later.
+    let mut unclean = cluster.clone();
+    unclean.nodes.iter_mut().find(|node| node.name == "cmp2").unwrap().is_unclean = true;
+    assert_eq!(with(&unclean, &cib), ["cmp2 offline"]);
 }
 
 /// A fencing is proof of the loss that we saw, and of no later one.

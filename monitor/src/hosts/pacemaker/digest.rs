@@ -6,6 +6,9 @@
 //! | not online, unclean or not | offline |
 //! | online and unclean, joining, or in maintenance and not online | uncertain |
 //! | a remote that `crm_mon` shows online and the CIB does not have | uncertain: Pacemaker tries to reach one that it has fenced |
+//! | a remote that `crm_mon` shows offline and clean, and the CIB has | uncertain: a new coordinator writes the history of its connection anew |
+//!
+//! Nobody is seen without quorum, without a coordinator, or while the coordinator is lost itself.
 //!
 //! **"Offline and clean" proves nothing**: a remote that was cut while its connection started is shown so, and both remotes are to the
 //! smaller part of a split cluster. Proof is that Pacemaker fenced it: `node_fenced` in the CIB, which Pacemaker takes back when the
@@ -58,6 +61,11 @@ pub fn round(cluster: &Cluster, cib: Option<&Cib>, seen: &LastSeen, wanted: &Wan
             (Sight::Online, NodeKind::Remote) if state.is_some_and(|state| !state.is_there) => {
                 Sight::Uncertain
             }
+            (Sight::Offline, NodeKind::Remote)
+                if !node.is_unclean && state.is_some_and(|state| state.is_there) =>
+            {
+                Sight::Uncertain
+            }
             (sight, _) => sight,
         };
         let fenced = state.and_then(|state| state.fenced);
@@ -72,12 +80,24 @@ pub(super) fn own<'c>(cluster: &'c Cluster, own: &HostName) -> Option<&'c Node> 
     cluster.nodes.iter().find(|node| same_host(&HostName::new(&node.name), own))
 }
 
+/// As Python's monitor says it.
+pub(super) fn no_quorum() -> Quorum {
+    Quorum::NotQuorate { why: "Pacemaker cluster doesn't have quorum.".into() }
+}
+
+/// Quorum and coordinator are written together, by the coordinator: the quorum of one that is lost is of before, and another may have
+/// none.
 fn unfit(cluster: &Cluster, wanted: &Wanted) -> Option<Quorum> {
     if !cluster.has_quorum {
-        return Some(Quorum::NotQuorate { why: "Pacemaker cluster doesn't have quorum.".into() });
+        return Some(no_quorum());
     }
-    if cluster.coordinator.is_none() {
+    let Some(coordinator) = &cluster.coordinator else {
         return Some(Quorum::CutOff { why: "Pacemaker cluster has no coordinator (DC)".into() });
+    };
+    if cluster.nodes.iter().any(|node| node.name == *coordinator && !node.is_online) {
+        let why =
+            format!("{coordinator}, Pacemaker's coordinator (DC), is lost; another is awaited");
+        return Some(Quorum::CutOff { why });
     }
     let own = own(cluster, &wanted.own).filter(|_| !wanted.is_remote)?;
     (!own.is_online || own.is_unclean || own.is_pending)

@@ -7,8 +7,8 @@ use super::{
 use ports::{Exec, ExecError, Program};
 use std::{sync::Arc, time::Duration};
 
-/// For Corosync's links, which are asked from the same machine.
-const LINKS_DEADLINE: Duration = Duration::from_secs(5);
+/// For Corosync, which is asked from the same machine.
+const COROSYNC_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Why a tool told nothing.
 #[derive(thiserror::Error, Debug)]
@@ -59,8 +59,15 @@ impl Tools {
     /// Whether every link of Corosync to every other node is down; none: it does not tell.
     pub(super) async fn all_links_are_down(&self) -> Option<bool> {
         let program = program("corosync-cfgtool", &["-s"]);
-        let finished = self.exec.run(program, LINKS_DEADLINE).await.ok()?;
+        let finished = self.exec.run(program, COROSYNC_DEADLINE).await.ok()?;
         links_are_down(&String::from_utf8_lossy(&finished.stdout))
+    }
+
+    /// Whether Corosync has quorum, by its own word; none: it does not tell.
+    pub(super) async fn is_quorate(&self) -> Option<bool> {
+        let program = program("corosync-quorumtool", &["-s"]);
+        let finished = self.exec.run(program, COROSYNC_DEADLINE).await.ok()?;
+        quorate(&String::from_utf8_lossy(&finished.stdout))
     }
 
     async fn run(&self, tool: &'static str, words: &[&str]) -> Result<(String, i32), ToolError> {
@@ -91,9 +98,19 @@ fn links_are_down(text: &str) -> Option<bool> {
     (!others.is_empty()).then(|| others.iter().all(|state| state.starts_with("disconnected")))
 }
 
+/// `corosync-quorumtool -s` has one line `Quorate: Yes` or `No`.
+fn quorate(text: &str) -> Option<bool> {
+    let words = text.lines().find_map(|line| line.strip_prefix("Quorate:"))?;
+    match words.trim() {
+        "Yes" => Some(true),
+        "No" => Some(false),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::links_are_down;
+    use super::{links_are_down, quorate};
 
     /// As Corosync 3.1 prints it.
     fn printed(states: &[&str]) -> String {
@@ -117,5 +134,19 @@ mod tests {
             assert_eq!(links_are_down(&printed(states)), expected, "{states:?}");
         }
         assert_eq!(links_are_down("Could not initialize corosync configuration API error 2"), None);
+    }
+
+    /// As Corosync 3.1 prints it.
+    #[test]
+    fn what_corosync_says_of_its_quorum_is_read_and_of_its_flags_nothing_is() {
+        let printed = |word| {
+            format!(
+                "Quorum information\n------------------\nQuorum provider:  corosync_votequorum\nQuorate:          {word}\n\n\
+                 Votequorum information\n----------------------\nQuorum:           2  \nFlags:            Quorate \n"
+            )
+        };
+        assert_eq!(quorate(&printed("Yes")), Some(true));
+        assert_eq!(quorate(&printed("No")), Some(false));
+        assert_eq!(quorate("Cannot initialize QUORUM service"), None);
     }
 }
