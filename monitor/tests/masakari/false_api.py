@@ -1,4 +1,4 @@
-"""A Masakari that takes every report and remembers it, as the monitors of the rigs need one, ours and Python's."""
+"""A Masakari that takes every report and all evidence and remembers them, as the monitors of the rigs need one, ours and Python's."""
 import http.server
 import json
 import threading
@@ -13,15 +13,28 @@ def tell(what, figures, well):
 
 
 class Masakari:
-    """Listens at `port` of this machine. `posts`: when each report came, and what it says."""
+    """Listens at `port` of `address`.
 
-    def __init__(self):
-        self.posts = []
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), _Handler)
-        self.server.posts = self.posts
+    `posts`: when each report came, and what it says. `evidence`: when, of which host, by which route (`evidence`, or
+    `confirm-dead`, which is a person's word), and what it says.
+    """
+
+    def __init__(self, address='127.0.0.1', port=0):
+        self.posts, self.evidence = [], []
+        self.server = http.server.ThreadingHTTPServer((address, port), _Handler)
+        self.server.daemon_threads = True
+        self.server.masakari = self
         self.port = self.server.server_address[1]
-        self.endpoint = f'http://127.0.0.1:{self.port}/v1'
+        self.endpoint = f'http://{address}:{self.port}/v1'
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def hosts(self, since=0.0):
+        """What was reported of hosts since then: when, of which, and `STOPPED` or `STARTED`."""
+        return [(at, body['hostname'], body['payload']['event']) for at, body in list(self.posts) if at >= since]
+
+    def proofs(self, since=0.0):
+        """What was proven of hosts since then: when, of which, and the kind of evidence."""
+        return [(at, host, body.get('kind', 'operator_confirmed')) for at, host, _, body in list(self.evidence) if at >= since]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -51,8 +64,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         at = time.time()
-        body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['notification']
-        self.server.posts.append((at, body))
-        self.answer(202, {'notification': {**body, 'id': 1, 'notification_uuid': str(uuid.uuid4()), 'status': 'new',
+        body = json.loads(self.rfile.read(int(self.headers.get('Content-Length', 0))) or b'{}')
+        if self.path.startswith('/ha/v1/hosts/'):
+            host, route = self.path.split('/')[4:6]
+            self.server.masakari.evidence.append((at, host, route, body))
+            return self.answer(202, {'request': {'id': str(uuid.uuid4()), 'kind': route, 'state': 'done', 'answer': 'taken'}})
+        report = body['notification']
+        self.server.masakari.posts.append((at, report))
+        self.answer(202, {'notification': {**report, 'id': 1, 'notification_uuid': str(uuid.uuid4()), 'status': 'new',
                           'source_host_uuid': str(uuid.uuid4()), 'updated_at': None,
                           'created_at': '2026-01-01T00:00:00.000000'}})

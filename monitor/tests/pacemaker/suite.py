@@ -3,29 +3,34 @@
 
     STATE=FOLDER MASAKARI=PROGRAM PYTHON=PYTHON PFX=PREFIX suite.py TABLE [CASE]...
 
-The cluster is up (`cluster up`). Ours run on ctl1, on ctl3 and on the remote cmp2, Python's on ctl1. From Pacemaker's own word (the
-call of an alert agent on ctl1) to our report there, a loss may take 1 s with our agent, and one interval and 1 s without. The last
-line is `N passed, N failed`.
+The cluster is up (`cluster up`), and this runs in the network of its switch. Ours run on ctl1, on ctl3 and on the remote cmp2, Python's on
+ctl1; without PYTHON there is none of those. From Pacemaker's own word (the call of an alert agent on ctl1) to our report there, a loss may
+take 1 s with our agent, and one interval and 1 s without. The last line is `N passed, N failed`.
 """
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'masakari'))
+from false_api import Masakari, tell  # noqa: E402
+
 STATE = pathlib.Path(os.environ['STATE'])
-PYTHON = pathlib.Path(os.environ['PYTHON'])
+PYTHON = os.environ.get('PYTHON', '')
 ALERT = os.environ.get('ALERT', 'yes') == 'yes'
 INTERVAL_S = 10
 WAIT_S = float(os.environ.get('WAIT_S', '120'))
 ALL = 'ctl1 ctl2 ctl3 cmp1 cmp2'.split()
-# The column of the table, where it runs, and the port of its API.
-OURS = {'ctl1': 15861, 'ctl3': 15863, 'cmp2': 15865}
-PYTHONS = 15870
+OURS = 'ctl1 ctl3 cmp2'.split()
 LIMIT_S = 1.0 if ALERT else INTERVAL_S + 1.0
+# What a host takes to boot: longer than from one look to the next, as hosts do.
+BOOTS_S = INTERVAL_S + 5
 
 
 def cluster(*words, limit=180):
@@ -33,40 +38,25 @@ def cluster(*words, limit=180):
     return told.returncode, told.stdout
 
 
-def lines(path):
+def crm_mon():
+    """What it says on ctl1; none: nothing."""
+    code, out = cluster('exec', 'ctl1', 'timeout', '10', 'crm_mon', '--output-as=xml')
     try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    except FileNotFoundError:
-        return []
-
-
-def posts(port, since):
-    return [post for post in lines(STATE / 'posts.jsonl') if post['port'] == port and post['t'] >= since]
-
-
-def reports(port, since):
-    told = []
-    for post in posts(port, since):
-        if post['path'].endswith('/notifications'):
-            body = post['body']['notification']
-            told.append('%s %s' % (body['hostname'], body['payload']['event']))
-    return told
-
-
-def proofs(port, since):
-    told = ['%s %s' % (post['path'].split('/')[4], post['body'].get('kind', 'operator_confirmed'))
-            for post in posts(port, since) if post['path'].startswith('/ha/')]
-    return list(dict.fromkeys(told))
-
-
-def nodes(view='ctl1'):
-    """{node: attributes} as crm_mon there has it."""
-    code, out = cluster('exec', view, 'timeout', '10', 'crm_mon', '--output-as=xml')
-    try:
-        root = ET.fromstring(out)
+        return ET.fromstring(out)
     except ET.ParseError:
-        return {}
-    return {node.get('name'): node.attrib for node in root.findall('./nodes/node')}
+        return None
+
+
+def nodes():
+    """{node: attributes}"""
+    root = crm_mon()
+    return {} if root is None else {node.get('name'): node.attrib for node in root.findall('./nodes/node')}
+
+
+def coordinator():
+    found = crm_mon()
+    found = None if found is None else found.find('./summary/current_dc')
+    return None if found is None else found.get('name')
 
 
 def until(limit, condition):
@@ -79,11 +69,15 @@ def until(limit, condition):
 
 
 class Monitor:
-    def __init__(self, name, where, config, command):
-        self.name, self.where, self.command = name, where, command
-        self.config = STATE / ('%s.conf' % name)
-        self.config.write_text(config)
-        self.pid = STATE / ('%s.pid' % name)
+    """A hostmonitor on a node, with an API of its own."""
+
+    def __init__(self, name, where, options, command):
+        self.name, self.where, self.api = name, where, Masakari('10.78.0.1')
+        config = STATE / f'{name}.conf'
+        config.write_text(f'[DEFAULT]\nhostname = {where}\nstate_path = {STATE}/{where}/masakari\n[api]\nauth_type = none\n'
+                          f'endpoint = {self.api.endpoint}\n{options}')
+        self.command = [*command, '--config-file', config]
+        self.pid = STATE / f'{name}.pid'
 
     def runs(self):
         try:
@@ -93,44 +87,83 @@ class Monitor:
         return cluster('exec', self.where, 'kill', '-0', pid)[0] == 0
 
     def start(self):
+        """Whether it had to be."""
         if self.runs():
-            return
-        log = open(STATE / ('%s.log' % self.name), 'ab')
+            return False
+        log = open(STATE / f'{self.name}.log', 'ab')
         words = ' '.join(str(word) for word in self.command)
-        subprocess.Popen([HERE / 'cluster', 'exec', self.where, 'sh', '-c', 'echo $$ > %s; exec %s' % (self.pid, words)],
+        subprocess.Popen([HERE / 'cluster', 'exec', self.where, 'sh', '-c', f'echo $$ > {self.pid}; exec {words}'],
                          stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        return True
 
     def stop(self):
         if self.runs():
             cluster('exec', self.where, 'kill', self.pid.read_text().strip())
 
+    def reports(self, since):
+        return [f'{host} {event}' for _, host, event in self.api.hosts(since)]
+
+    def proofs(self, since):
+        return list(dict.fromkeys(f'{host} {kind}' for _, host, kind in self.api.proofs(since)))
+
 
 def ours(where):
-    config = ('[DEFAULT]\nhostname = %s\nstate_path = %s\n[api]\nauth_type = none\nendpoint = http://10.78.0.1:%d/v1\n'
-              '[host]\nmonitoring_interval = %d\ndisable_ipmi_check = true\n'
-              % (where, STATE / where / 'masakari', OURS[where], INTERVAL_S))
-    name = 'ours-%s' % where
-    return Monitor(name, where, config, [os.environ['MASAKARI'], 'hostmonitor', '--config-file', STATE / ('%s.conf' % name)])
+    options = f'[host]\nmonitoring_interval = {INTERVAL_S}\ndisable_ipmi_check = true\n'
+    return Monitor(f'ours-{where}', where, options, [os.environ['MASAKARI'], 'hostmonitor'])
 
 
 def pythons():
-    name, folder = 'python', PYTHON.parent
-    config = ('[DEFAULT]\nhostname = ctl1\n[api]\nauth_type = none\nendpoint = http://10.78.0.1:%d/v1\nregion = RegionOne\n'
-              '[host]\nmonitoring_driver = default\nmonitoring_interval = 2\ndisable_ipmi_check = true\n'
-              'restrict_to_remotes = true\npacemaker_node_type = remote\n'
-              '[masakarimonitors_privileged]\nhelper_command = %s --config-file %s\n'
-              % (PYTHONS, folder / 'privsep-helper', STATE / 'python.conf'))
-    return Monitor(name, 'ctl1', config, [PYTHON, folder / 'masakari-hostmonitor', '--config-file', STATE / 'python.conf'])
+    folder = pathlib.Path(PYTHON).parent
+    options = ('region = RegionOne\n[host]\nmonitoring_driver = default\nmonitoring_interval = 2\ndisable_ipmi_check = true\n'
+               'restrict_to_remotes = true\npacemaker_node_type = remote\n[masakarimonitors_privileged]\n'
+               f'helper_command = {folder}/privsep-helper --config-file {STATE}/python.conf\n')
+    return Monitor('python', 'ctl1', options, [PYTHON, folder / 'masakari-hostmonitor'])
+
+
+class Storm:
+    """Wakes the monitor of a node all the time, as a storm of alerts would: so it looks at every moment that there is."""
+
+    def __init__(self, node):
+        first = cluster('pid', node)[1].strip()
+        self.to = f'/proc/{first}/root/run/masakari/pacemaker-alert.sock'
+        self.ends, self.thread = threading.Event(), threading.Thread(target=self.blow, daemon=True)
+        self.thread.start()
+
+    def blow(self):
+        from_us = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        from_us.setblocking(False)
+        while not self.ends.wait(0.05):
+            try:
+                from_us.sendto(b'storm', self.to)
+            except OSError:
+                pass
+
+    def end(self):
+        self.ends.set()
+        self.thread.join()
 
 
 def touch(kind, node, text=''):
-    (STATE / 'fence' / ('%s-%s' % (kind, node))).write_text(text)
+    (STATE / 'fence' / f'{kind}-{node}').write_text(str(text))
+
+
+def members():
+    """Whom the CIB has: one that Pacemaker only tries to reach is online for crm_mon, too."""
+    code, out = cluster('exec', 'ctl1', 'timeout', '10', 'cibadmin', '--query', '--xpath', '//node_state', '--no-children')
+    try:
+        return {state.get('uname') for state in ET.fromstring(out).iter('node_state') if state.get('in_ccm') not in ('false', '0')}
+    except ET.ParseError:
+        return set()
 
 
 def all_is_well():
+    # A fencing that went on until just now may have switched it off again.
+    for node in ALL:
+        cluster('on', node)
     seen = nodes()
-    return all(seen.get(node, {}).get('online') == 'true' and seen[node].get('unclean') == 'false'
-               and seen[node].get('pending') == 'false' for node in ALL)
+    return members() >= set(ALL) and all(
+        seen.get(node, {}).get('online') == 'true' and seen[node].get('unclean') == 'false'
+        and seen[node].get('pending') == 'false' for node in ALL)
 
 
 def restore():
@@ -150,14 +183,31 @@ def restore():
     for node in ALL:
         cluster('exec', 'ctl1', 'crm_attribute', '--node', node, '--name', 'standby', '--delete')
     cluster('exec', 'ctl1', 'crm_resource', '--cleanup')
+    is_well()
+
+
+def is_well():
     if not until(240, all_is_well):
-        raise RuntimeError('the cluster does not come back: %s' % nodes())
+        raise RuntimeError(f'the cluster does not come back: {nodes()}')
     # A remote that is lost while its connection starts is not fenced.
     time.sleep(8)
 
 
+def make_ctl2_coordinator():
+    """Whoever is it leaves in peace, and comes back."""
+    for _ in range(4):
+        now = coordinator()
+        if now == 'ctl2':
+            return
+        cluster('stop', now)
+        time.sleep(3)
+        cluster('start', now)
+        is_well()
+    raise RuntimeError(f'the coordinator is {coordinator()}')
+
+
 def kill_remote():
-    touch('delay', 'cmp1', '3')
+    touch('delay', 'cmp1', 3)
     cluster('kill', 'cmp1')
 
 
@@ -171,6 +221,7 @@ def kill_with_broken_fencing():
 
 
 def kill_member():
+    touch('boot', 'ctl2', BOOTS_S)
     cluster('off', 'ctl2')
 
 
@@ -194,8 +245,14 @@ def maintenance():
 
 
 def partition():
-    touch('delay', 'ctl3', '90')
+    touch('delay', 'ctl3', 90)
     cluster('part', 'ctl3')
+
+
+def heal():
+    """The others were there all the time; who was cut off must not say otherwise when it has quorum again, either."""
+    cluster('heal', 'ctl3')
+    time.sleep(10)
 
 
 def lose_quorum():
@@ -208,6 +265,7 @@ def lose_quorum():
 def rejoin():
     cluster('kill', 'cmp1')
     until(90, lambda: nodes().get('cmp1', {}).get('online') == 'false' and nodes()['cmp1'].get('unclean') == 'false')
+    time.sleep(BOOTS_S)
     cluster('on', 'cmp1')
     cluster('exec', 'ctl1', 'crm_resource', '--cleanup')
 
@@ -217,10 +275,14 @@ CASES = {
     # Half a minute after the fencing Pacemaker tries to reach the remote again, and shows it online.
     'remote-killed': (kill_remote, 'cmp1', 50), 'remote-cut': (cut_remote, 'cmp1', 15),
     'fencing-fails': (kill_with_broken_fencing, 'cmp1', 25), 'member-killed': (kill_member, 'ctl2', 15),
-    'member-stopped': (stop_member, 'ctl2', 15), 'remote-disabled': (disable_remote, 'cmp1', 15),
+    'coordinator-killed': (kill_member, 'ctl2', 15), 'member-stopped': (stop_member, 'ctl2', 15), 'remote-disabled': (disable_remote, 'cmp1', 15),
     'standby': (standby, None, 25), 'maintenance': (maintenance, None, 25), 'partition': (partition, 'ctl3', 25),
     'quorum-lost': (lose_quorum, None, 30), 'rejoin': (rejoin, 'cmp1', 15),
 }
+# What is done before.
+BEFORE = {'coordinator-killed': make_ctl2_coordinator}
+# Who is on the side without quorum, is woken at every moment, and says nothing; and what happens to it then.
+SILENT = {'partition': ('ctl3', heal), 'quorum-lost': ('ctl1', None)}
 
 
 def table(path):
@@ -232,71 +294,96 @@ def table(path):
     return rows
 
 
-def seen(since):
-    return [reports(OURS['ctl1'], since), proofs(OURS['ctl1'], since), reports(OURS['ctl3'], since),
-            reports(OURS['cmp2'], since), reports(PYTHONS, since)]
+class World:
+    def __init__(self):
+        self.ours = [ours(where) for where in OURS]
+        self.python = pythons() if PYTHON else None
+
+    def monitors(self):
+        return [*self.ours, *([self.python] if self.python else [])]
+
+    def seen(self, since):
+        """As the columns of the table are."""
+        first, third, remote = self.ours
+        return {'ctl1': first.reports(since), 'proof': first.proofs(since), 'ctl3': third.reports(since), 'cmp2': remote.reports(since),
+                'python': self.python.reports(since) if self.python else None}
+
+    def differs(self, since, expected):
+        return [f'{who}: {got}, and not {wanted}' for (who, got), wanted in zip(self.seen(since).items(), expected)
+                if wanted is not None and got is not None and got != wanted]
+
+    def delay_s(self, since, loser):
+        """From the first alert of the loss on ctl1 to our report there."""
+        alerts = [json.loads(line) for line in (STATE / 'alerts' / 'all.jsonl').read_text().splitlines()]
+        alerts = [one['t'] for one in alerts if (one['on'], one['kind'], one['node'], one['desc']) == ('ctl1', 'node', loser, 'lost')]
+        told = [at for at, host, event in self.ours[0].api.hosts(since) if (host, event) == (loser, 'STOPPED')]
+        alerts = [at for at in alerts if at >= since]
+        return told[0] - alerts[0] if alerts and told else None
 
 
-def agrees(told, expected):
-    return all(wanted is None or got == wanted for got, wanted in zip(told, expected))
-
-
-def latency(since, loser):
-    """From the first alert of the loss on ctl1 to our report there."""
-    alerts = [a['t'] for a in lines(STATE / 'alerts' / 'all.jsonl')
-              if a['on'] == 'ctl1' and a['kind'] == 'node' and a['node'] == loser and a['desc'] == 'lost' and a['t'] >= since]
-    told = [p['t'] for p in posts(OURS['ctl1'], since) if p['path'].endswith('/notifications')
-            and p['body']['notification']['hostname'] == loser and p['body']['notification']['payload']['event'] == 'STOPPED']
-    return told[0] - alerts[0] if alerts and told else None
-
-
-def run(case, expected, monitors):
-    for monitor in monitors:
-        monitor.start()
+def watch(world):
+    """Until all monitors run, and each has seen that all is well."""
+    is_new = [monitor.start() for monitor in world.monitors()]
+    if ALERT and not any(is_new):
+        storms = [Storm(where) for where in OURS]
+        time.sleep(3)
+        for storm in storms:
+            storm.end()
+        return
     time.sleep(INTERVAL_S + 3)
+
+
+def run(world, case, expected):
+    watch(world)
     act, loser, least = CASES[case]
+    silent, then = SILENT.get(case, (None, None))
+    storm = Storm(silent) if silent else None
+    was = coordinator()
     since = time.time()
     act()
     time.sleep(least)
-    until(WAIT_S, lambda: agrees(seen(since), expected))
+    until(WAIT_S, lambda: not world.differs(since, expected))
     # Whatever comes beyond that.
     time.sleep(4)
-    told = seen(since)
-    took = latency(since, loser) if loser else None
-    failures = ['%s: %s, and not %s' % (who, got, wanted) for who, got, wanted in
-                zip(('ctl1', 'proof', 'ctl3', 'cmp2', 'python'), told, expected) if wanted is not None and got != wanted]
-    if took is not None and took > LIMIT_S:
-        failures.append('the report came %.2f s after the alert' % took)
-    delay = '' if took is None else '  %.2f s from the alert to the report' % took
-    print('%-6s %-16s%s' % ('failed' if failures else 'passed', case, delay), flush=True)
+    failures = world.differs(since, expected)
+    if then:
+        then()
+    if storm:
+        storm.end()
+        failures += [f'{silent}, without quorum, says {said}' for said in world.seen(since)[silent]]
+    delay = world.delay_s(since, loser) if loser else None
+    if loser and delay is None:
+        failures.append('there is no alert of the loss, or no report')
+    # Of the loss of its coordinator Pacemaker writes nothing before it has elected another.
+    if delay is not None and loser != was and delay > LIMIT_S:
+        failures.append(f'the report came {delay:.2f} s after the alert')
+    word = '' if delay is None else f'  {delay:.2f} s from the alert to the report'
+    print(f"{'failed' if failures else 'passed'} {case:16}{word}", flush=True)
     for failure in failures:
         print('       ' + failure, flush=True)
+    tell(case, {'alert': ALERT, 'delay_s': delay, 'coordinator': was}, not failures)
     return not failures
 
 
 def main():
     rows = table(sys.argv[1])
     wanted = sys.argv[2:] or list(rows)
-    ports = [str(port) for port in [*OURS.values(), PYTHONS]]
-    sink = subprocess.Popen(['ip', 'netns', 'exec', os.environ['PFX'] + '-sw', sys.executable, HERE / 'sink.py',
-                             STATE / 'posts.jsonl', *ports])
-    monitors = [ours(where) for where in OURS] + [pythons()]
-    passed = failed = 0
+    world, passed, failed = World(), 0, 0
     try:
         for case in wanted:
             restore()
-            if run(case, rows[case], monitors):
+            BEFORE.get(case, lambda: None)()
+            if run(world, case, rows[case]):
                 passed += 1
             else:
                 failed += 1
     finally:
-        for monitor in monitors:
+        for monitor in world.monitors():
             monitor.stop()
-        sink.kill()
         if failed and os.environ.get('KEEP'):
             subprocess.run(['cp', '-r', STATE, os.environ['KEEP']])
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed else 0
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed or not passed else 0
 
 
 sys.exit(main())
