@@ -122,6 +122,17 @@ impl Witness for Nova {
     }
 }
 
+/// Never says anything.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Witness for Silent {
+    async fn newest_sign_of_life(&self, _: &HostName) -> Life {
+        std::future::pending().await
+    }
+}
+
 const FILE: &str = "
 devices:
   key: {kind: ssh, key: /etc/masakari/id}
@@ -254,6 +265,17 @@ async fn a_host_that_goes_on_reporting_is_not_proven_dead_by_any_bmc() {
     let climbed = night.climb("ladder:default").await;
     assert_eq!(words(&climbed), "seen-alive seen-alive needs-person");
     assert_eq!((&climbed.verdict, climbed.evidence()), (&Verdict::NotFenced, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_look_that_nobody_answers_is_not_taken_for_one_that_saw_nothing() {
+    let mut night = night(&[("c1-bmc", Some(200))], false);
+    night.climber.witness = Arc::new(Silent);
+    let climbed = night.climb("ladder:default").await;
+    let Verdict::Proven { unseen: Some(why), .. } = &climbed.verdict else { panic!("{climbed:?}") };
+    assert_eq!(why, "nobody answered within 15 s");
+    let raw = climbed.evidence().unwrap().raw;
+    assert!(raw.contains("nobody else could be asked whether it lives"), "{raw}");
 }
 
 #[tokio::test(start_paused = true)]
