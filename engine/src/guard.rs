@@ -131,9 +131,35 @@ impl Engine {
     }
 
     pub(crate) fn armed(&self) -> Armed {
-        match &*self.guard.switch.borrow() {
+        self.guard.armed()
+    }
+}
+
+impl Guard {
+    fn armed(&self) -> Armed {
+        match &*self.switch.borrow() {
             None => Armed::Unknown,
             Some(switch) => switch.as_ref().and_then(Switch::hold).map_or(Armed::Yes, Armed::No),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recovery::Millis;
+
+    #[test]
+    fn a_switch_that_was_not_read_yet_is_not_armed_and_one_that_nobody_turned_is() {
+        let guard = Guard::default();
+        assert!(matches!(guard.armed(), Armed::Unknown));
+        guard.switch.replace(Some(None));
+        assert!(matches!(guard.armed(), Armed::Yes));
+        for armed in [false, true] {
+            let switch = Switch { armed, at: Millis(0), by: "ann".into(), why: None };
+            guard.switch.replace(Some(Some(switch)));
+            assert_eq!(matches!(guard.armed(), Armed::Yes), armed);
+            assert_eq!(matches!(guard.armed(), Armed::No(_)), !armed);
         }
     }
 }

@@ -52,13 +52,8 @@ impl Engine {
     /// The next line that a person has asked for in this recovery, once, of those that fit it.
     pub(crate) fn word_of(&self, id: &NotificationId, now: &Hand) -> Option<Entry> {
         let asked = self.words.borrow_mut().remove(id)?;
-        let fits = |entry: &HandEntry| match entry {
-            HandEntry::Cancelled { .. } | HandEntry::Rejected { .. } => now.cancelled.is_none(),
-            HandEntry::Approved { .. } => !now.approved && now.cancelled.is_none(),
-            HandEntry::Asked { .. } | HandEntry::Retried { .. } => false,
-        };
         // The others are read again.
-        asked.iter().filter_map(entry_of).find(fits).map(Entry::Hand)
+        asked.iter().filter_map(entry_of).find(|entry| goes_with(entry, now)).map(Entry::Hand)
     }
 
     /// Answers what is asked of a recovery that nobody works on.
@@ -141,6 +136,15 @@ impl Engine {
     }
 }
 
+/// Whether it is of use to a recovery that runs.
+fn goes_with(entry: &HandEntry, now: &Hand) -> bool {
+    match entry {
+        HandEntry::Cancelled { .. } | HandEntry::Rejected { .. } => now.cancelled.is_none(),
+        HandEntry::Approved { .. } => !now.approved && now.cancelled.is_none(),
+        HandEntry::Asked { .. } | HandEntry::Retried { .. } => false,
+    }
+}
+
 /// Whether it can be done now.
 fn fits(
     request: &Request,
@@ -182,5 +186,26 @@ fn entry_of(request: &Request) -> Option<HandEntry> {
         | Asked::FenceTest { .. }
         | Asked::Plan { .. }
         | Asked::Report { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recovery_is_approved_once_and_cancelled_once_and_not_approved_after_that() {
+        let (request, by) = ("1".to_owned(), "ann".to_owned());
+        let approved = HandEntry::Approved { request: request.clone(), by: by.clone(), why: None };
+        let cancelled =
+            HandEntry::Cancelled { request: request.clone(), by: by.clone(), why: None };
+        let rejected = HandEntry::Rejected { request, by, why: None };
+        let asked = |now: &Hand| [&approved, &cancelled, &rejected].map(|e| goes_with(e, now));
+        let untouched = Hand::default();
+        assert_eq!(asked(&untouched), [true, true, true]);
+        let is_approved = Hand { approved: true, ..Hand::default() };
+        assert_eq!(asked(&is_approved), [false, true, true]);
+        let is_cancelled = Hand { cancelled: Some("cancelled by ann".into()), ..Hand::default() };
+        assert_eq!(asked(&is_cancelled), [false, false, false]);
     }
 }

@@ -276,3 +276,23 @@ impl HostView {
 pub(crate) fn is_own_write(seen: &Sighting, own_write: Option<Millis>) -> bool {
     own_write.is_some_and(|w| seen.at.since(w) <= OWN_WRITE_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recovery::evidence::Sign;
+
+    #[test]
+    fn a_heartbeat_is_our_own_write_only_when_it_is_no_newer_than_that_and_the_rounding() {
+        let seen =
+            |ms| Sighting { host: HostName::new("a"), at: Millis(ms), what: Sign::Heartbeat };
+        let wrote = Some(Millis(60_000));
+        for ms in [0, 59_000, 60_000, 62_500] {
+            assert!(is_own_write(&seen(ms), wrote), "{ms}");
+            assert!(!is_own_write(&seen(ms), None), "nothing was written, {ms}");
+        }
+        for ms in [62_501, 70_000, 120_000] {
+            assert!(!is_own_write(&seen(ms), wrote), "{ms}");
+        }
+    }
+}

@@ -186,3 +186,46 @@ fn suspects<'s>(
     };
     (idle.into_iter().chain(quiet).filter_map(since).collect(), upto)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: usize) -> ServerId {
+        ServerId::new(format!("server-{n:03}"))
+    }
+
+    fn record(n: usize, status: EvacuationStatus) -> Evacuation {
+        let (server, source) = (id(n), HostName::new("dead"));
+        let created = Some(Millis(1_000));
+        Evacuation { id: n.try_into().unwrap(), server, source, dest: None, status, created }
+    }
+
+    fn asked_about(records: &[Evacuation], quiet: &Quiet) -> (Vec<ServerId>, Option<ServerId>) {
+        let (suspects, upto) = suspects(std::iter::empty(), records, quiet);
+        (suspects.into_keys().collect(), upto)
+    }
+
+    #[test]
+    fn of_many_that_are_quiet_sixty_four_are_asked_about_and_then_those_behind_them() {
+        let all: Vec<usize> = (0..100).collect();
+        let records: Vec<_> = all.iter().map(|n| record(*n, EvacuationStatus::Accepted)).collect();
+        let servers: BTreeSet<ServerId> = all.iter().map(|n| id(*n)).collect();
+        let quiet = Quiet { servers: servers.clone(), after: None };
+        let (first, upto) = asked_about(&records, &quiet);
+        assert_eq!((first, &upto), ((0..64).map(id).collect(), &Some(id(63))));
+        let (next, upto) = asked_about(&records, &Quiet { servers, after: upto });
+        assert_eq!((next, upto), ((0..28).chain(64..100).map(id).collect(), Some(id(27))));
+    }
+
+    #[test]
+    fn who_is_being_built_is_not_asked_about() {
+        let records = [
+            record(1, EvacuationStatus::Running),
+            record(2, EvacuationStatus::Done),
+            record(3, EvacuationStatus::Accepted),
+        ];
+        let quiet = Quiet { servers: (1..=4).map(id).collect(), after: None };
+        assert_eq!(asked_about(&records, &quiet), (vec![id(3)], Some(id(3))));
+    }
+}

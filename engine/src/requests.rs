@@ -89,9 +89,8 @@ impl Engine {
             let host = host.clone();
             return Ok(Some(Long::Test { request, host }));
         }
-        if request.deadline < self.ports.clock.wall() {
-            let why = "no engine answered in time; ask again";
-            self.answered(&request, RequestState::Refused, why, None).await?;
+        if let Some(why) = refused(&request, self.ports.clock.wall()) {
+            self.answered(&request, RequestState::Refused, &why, None).await?;
             return Ok(None);
         }
         match &request.asked {
@@ -155,10 +154,6 @@ impl Engine {
     /// A reporter's word is evidence and no permit: whoever recovers the host judges it anew.
     async fn attest(&self, request: &Request, evidence: &Evidence) -> Result<(), StoreError> {
         let Evidence { host, kind, at, source, .. } = evidence;
-        let fits = attest::kind(*kind).and_then(|()| attest::moment(*at, self.ports.clock.wall()));
-        if let Err(unfit) = fits {
-            return self.answered(request, RequestState::Refused, &unfit.to_string(), None).await;
-        }
         let answer = format!(
             "host {host}: {kind} at {} is kept as evidence, from {source}; its recovery is judged anew, and may go on \
              until the host shows a sign of life",
@@ -181,5 +176,66 @@ impl Engine {
             self.wake.nudge();
         }
         Ok(())
+    }
+}
+
+/// Why it is not done any more, or not at all.
+fn refused(request: &Request, now: Millis) -> Option<String> {
+    if request.deadline < now {
+        return Some("no engine answered in time; ask again".into());
+    }
+    let Asked::Attest { evidence } = &request.asked else { return None };
+    let fits = attest::kind(evidence.kind).and_then(|()| attest::moment(evidence.at, now));
+    fits.err().map(|unfit| unfit.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_790_000_000_000);
+
+    fn request(asked: Asked) -> Request {
+        Request {
+            id: "1".into(),
+            asked,
+            who: "ann".into(),
+            created_at: NOW,
+            deadline: NOW.plus(10_000),
+            state: RequestState::Open,
+            answer: None,
+        }
+    }
+
+    #[test]
+    fn what_nobody_answered_in_time_is_refused() {
+        let host = HostName::new("compute01");
+        let asked = request(Asked::ConfirmDead { host, reason: "unplugged".into(), at: None });
+        assert_eq!(refused(&asked, NOW.plus(10_000)), None);
+        let why = refused(&asked, NOW.plus(10_001)).unwrap();
+        assert!(why.contains("no engine answered in time"), "{why}");
+    }
+
+    /// The API has looked, too: but a row may wait for an engine, or be written by somebody else.
+    #[test]
+    fn what_cannot_be_attested_or_not_any_more_is_refused() {
+        let attested = |kind, ms| {
+            let (source, raw) = ("ann".into(), "off".into());
+            let host = HostName::new("compute01");
+            let evidence = Evidence { host, kind, at: NOW.plus(ms), source, raw };
+            refused(&request(Asked::Attest { evidence }), NOW)
+        };
+        for kind in [Kind::ClusterFenced, Kind::LeaseExpired, Kind::PoweredOff] {
+            assert_eq!(attested(kind, 0), None, "{kind}");
+        }
+        for (kind, ms, says) in [
+            (Kind::OperatorConfirmed, 0, "cannot be attested"),
+            (Kind::StorageFenced, 0, "cannot be attested"),
+            (Kind::PoweredOff, attest::AHEAD_MOST_MS + 1, "in the future"),
+            (Kind::PoweredOff, -attest::AGE_MOST_MS - 1_000, "s old"),
+        ] {
+            let why = attested(kind, ms).unwrap();
+            assert!(why.contains(says), "{why}");
+        }
     }
 }

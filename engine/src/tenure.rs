@@ -36,7 +36,16 @@ impl Tenures {
         held.extend(leases.into_iter().map(|lease| (lease.key.clone(), (lease, tenure))));
     }
 
-    pub(crate) fn drop_lost(&self, asked: &[Lease], still: &[Lease]) {
+    /// Of `asked` the database has renewed `still`, by a statement sent at `sent`.
+    fn renewed(&self, asked: &[Lease], still: Vec<Lease>, sent: Boot) {
+        self.drop_lost(asked, &still);
+        // Given back while we renewed: must not come back to life.
+        let held = self.leases();
+        let still = still.into_iter().filter(|l| held.contains(l)).collect();
+        self.extend(still, sent);
+    }
+
+    fn drop_lost(&self, asked: &[Lease], still: &[Lease]) {
         let mut held = self.held.borrow_mut();
         for lost in asked.iter().filter(|l| !still.contains(l)) {
             tracing::warn!(lease = %lost.key, "another engine took this lease");
@@ -93,16 +102,75 @@ impl Engine {
             let sent = self.ports.clock.boot();
             let renewal = self.ports.store.renew(&leases);
             match ports::within(&*self.ports.clock, self.config().lease_term, renewal).await {
-                Some(Ok(still)) => {
-                    self.tenures.drop_lost(&leases, &still);
-                    // Given back while we renewed: must not come back to life.
-                    let held = self.tenures.leases();
-                    let still = still.into_iter().filter(|l| held.contains(l)).collect();
-                    self.tenures.extend(still, sent);
-                }
+                Some(Ok(still)) => self.tenures.renewed(&leases, still, sent),
                 Some(Err(e)) => tracing::warn!(error = %e, "leases were not renewed"),
                 None => tracing::warn!("renewing the leases took longer than they last"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recovery::{NotificationId, lease::Owner};
+
+    const TERM: Duration = Duration::from_secs(10);
+
+    fn lease(of: &str, generation: u64) -> Lease {
+        let key = LeaseKey::recovery(&NotificationId::new(of));
+        Lease { key, owner: Owner("one:1:abc".into()), generation }
+    }
+
+    /// Holds these, taken at 5 s.
+    fn holding(leases: &[Lease]) -> Tenures {
+        let tenures = Tenures::new(TERM);
+        tenures.extend(leases.to_vec(), Boot(5_000));
+        tenures
+    }
+
+    #[test]
+    fn nothing_is_sent_in_the_last_second_of_a_lease_and_then_it_is_over() {
+        let lease = lease("a", 1);
+        let tenures = holding(std::slice::from_ref(&lease));
+        assert!(tenures.allows(&lease, Boot(13_999)));
+        assert!(!tenures.allows(&lease, Boot(14_000)));
+        assert!(!tenures.is_over(&lease, Boot(14_999)));
+        assert!(tenures.is_over(&lease, Boot(15_000)));
+        tenures.renewed(std::slice::from_ref(&lease), vec![lease.clone()], Boot(8_000));
+        assert!(tenures.allows(&lease, Boot(16_999)) && !tenures.allows(&lease, Boot(17_000)));
+    }
+
+    #[test]
+    fn a_lease_of_another_generation_allows_nothing() {
+        let tenures = holding(&[lease("a", 2)]);
+        for other in [1, 3] {
+            assert!(!tenures.allows(&lease("a", other), Boot(6_000)), "{other}");
+            assert!(tenures.is_over(&lease("a", other), Boot(6_000)), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_another_engine_took_is_not_held_any_more() {
+        let [ours, lost] = [lease("a", 1), lease("b", 1)];
+        let both = [ours.clone(), lost.clone()];
+        let tenures = holding(&both);
+        tenures.renewed(&both, vec![ours.clone()], Boot(6_000));
+        assert_eq!(tenures.leases(), [ours]);
+        assert!(!tenures.allows(&lost, Boot(6_001)));
+    }
+
+    #[test]
+    fn a_renewal_neither_brings_back_what_was_given_back_nor_drops_what_was_taken_since() {
+        let before = lease("a", 1);
+        let tenures = holding(std::slice::from_ref(&before));
+        tenures.forget(std::slice::from_ref(&before));
+        tenures.renewed(std::slice::from_ref(&before), vec![before.clone()], Boot(6_000));
+        assert_eq!(tenures.leases(), []);
+        let since = lease("a", 2);
+        tenures.extend(vec![since.clone()], Boot(7_000));
+        tenures.forget(std::slice::from_ref(&before));
+        tenures.renewed(std::slice::from_ref(&before), Vec::new(), Boot(6_000));
+        assert_eq!(tenures.leases(), [since]);
     }
 }

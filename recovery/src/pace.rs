@@ -233,6 +233,13 @@ mod tests {
         assert_eq!(looks.next("b", 1_000, Millis(93_001)), 3_000);
     }
 
+    #[test]
+    fn who_waits_for_as_long_as_anybody_may_is_counted() {
+        let mut looks = Looks::default();
+        looks.next("a", 1_000, Millis(0));
+        assert_eq!(looks.next("b", 1_000, Millis(90_000)), 7_000);
+    }
+
     const QUICK: Answered = Answered::After { ms: 300 };
 
     #[test]

@@ -121,6 +121,17 @@ async fn who_wants_to_know_from_earlier_on_lists_from_there() {
     assert!(cloud.asked.borrow()[2] >= 30_000, "since then all is known");
 }
 
+/// Which began after he asked, and goes not so far back.
+#[tokio::test]
+async fn who_wants_to_know_from_earlier_on_is_not_served_by_a_list_of_what_came_later() {
+    let cloud = Cloud::default();
+    cloud.change(1, "moved");
+    cloud.clock.sleep(Duration::from_secs(30)).await;
+    let (a, b, c) = futures::join!(cloud.sees(20_000), cloud.sees(20_000), cloud.sees(0));
+    assert_eq!([a.0, b.0, c.0], [vec![], vec![], vec![(1, "moved")]]);
+    assert_eq!(cloud.asked.borrow().len(), 3);
+}
+
 #[tokio::test]
 async fn a_list_that_fails_has_failed_for_all_who_waited_for_it() {
     let cloud = Cloud::default();
@@ -190,4 +201,58 @@ async fn a_clock_of_nova_that_was_set_back_hides_no_change() {
     let back = async |_| Ok((vec![(1, "moved")], 5_000));
     let (rows, upto) = cloud.feed.since(&cloud.clock, far, back, |f| f.of(&all)).await.unwrap();
     assert_eq!((rows.len(), upto), (1, 5_000));
+}
+
+#[tokio::test]
+async fn of_a_server_that_changed_again_the_last_is_shown() {
+    let cloud = Cloud::default();
+    cloud.change(1, "on its way");
+    assert_eq!(cloud.sees(0).await.0, [(1, "on its way")]);
+    cloud.change(1, "moved");
+    assert_eq!(cloud.sees(0).await.0, [(1, "moved")]);
+}
+
+#[tokio::test]
+async fn who_asks_when_all_is_forgotten_lists_from_his_own_cursor_on() {
+    let cloud = Cloud::default();
+    cloud.sees(0).await;
+    cloud.clock.sleep(KEPT * 2).await;
+    cloud.sees(170_000).await;
+    assert_eq!(*cloud.asked.borrow(), [0, 170_000]);
+}
+
+#[tokio::test]
+async fn between_two_lists_is_a_tenth_of_a_second_at_least_and_ten_seconds_at_most() {
+    for (takes, rests_ms) in [(0, 100), (60_000, 10_000)] {
+        let cloud = Cloud::default();
+        let list = async |_| {
+            cloud.clock.sleep(Duration::from_millis(takes)).await;
+            Ok((vec![(1, "moved")], 0))
+        };
+        cloud.feed.since(&cloud.clock, 0, list, |f| f.within(..)).await.unwrap();
+        assert_eq!(cloud.feed.rests_until(), Boot(takes + rests_ms));
+    }
+}
+
+/// As records of evacuations are wanted: all of one host, whatever their number.
+#[tokio::test]
+async fn a_range_of_keys_shows_what_is_fresh_of_it() {
+    let cloud = Cloud::default();
+    let look = async |since, from| {
+        let list = async |s| cloud.list(s).await;
+        cloud.feed.since(&cloud.clock, since, list, |f| f.within(from..=5)).await.unwrap()
+    };
+    for server in [1, 3, 5, 7] {
+        cloud.change(server, "moved");
+    }
+    cloud.clock.sleep(Duration::from_secs(1)).await;
+    let (rows, first) = look(0, 3).await;
+    assert_eq!((rows, first), (vec!["moved", "moved"], 1_000));
+    cloud.change(4, "left");
+    let (rows, second) = look(first, 2).await;
+    assert_eq!(rows, ["moved", "left", "moved"], "the first are still true");
+    assert_eq!(look(second, 0).await.0, ["left"]);
+    let back = async |_| Ok((vec![(2, "back")], first));
+    let (rows, _) = cloud.feed.since(&cloud.clock, second, back, |f| f.within(..=2)).await.unwrap();
+    assert_eq!(rows, ["moved", "back"], "Nova's clock was set back");
 }

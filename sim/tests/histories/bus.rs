@@ -156,3 +156,40 @@ fn a_server_that_may_run_where_its_evacuation_failed_is_left_to_a_person() {
     }
     assert!(left > 3, "only {left} were left");
 }
+
+/// How often Nova was asked what became of a request.
+fn asked_about(stage: &Stage) -> usize {
+    let asked = stage.asked.lock().unwrap();
+    asked.iter().filter(|path| path.ends_with("/os-instance-actions")).count()
+}
+
+/// Each host builds one server at a time, so the others wait in its queue.
+fn one_by_one(servers: usize, build_ms: u64) -> Scene {
+    let mut scene = Scene { confirmed: true, reported_after_ms: 5_000, ..Scene::plain() };
+    scene.shape.populated = Some(1);
+    scene.shape.vms_per_host = servers;
+    scene.shape.pace.builds_per_host = 1;
+    scene.shape.pace.build_ms = build_ms..=build_ms;
+    scene
+}
+
+fn took_ms(stage: &Stage) -> i64 {
+    let rows = stage.memory.all_vmoves();
+    let began = rows.iter().filter_map(|row| row.started_at).min().unwrap();
+    rows.iter().filter_map(|row| row.ended_at).max().unwrap().since(began)
+}
+
+/// Most of them wait for longer than Nova's conductor would.
+#[test]
+fn as_long_as_nova_comes_further_nobody_is_asked_about() {
+    let stage = well_told(one_by_one(30, 12_000));
+    assert!(took_ms(&stage) > 150_000, "{} ms", took_ms(&stage));
+    assert_eq!(asked_about(&stage), 0, "{}", stage.story());
+}
+
+#[test]
+fn who_waits_for_less_than_novas_conductor_would_is_not_asked_about() {
+    let stage = well_told(one_by_one(4, 40_000));
+    assert!(took_ms(&stage) > 75_000, "{} ms", took_ms(&stage));
+    assert_eq!(asked_about(&stage), 0, "{}", stage.story());
+}
