@@ -59,7 +59,7 @@ pub(crate) async fn what_is_asked_of_a_recovery_reads_back(doors: &Doors) {
 }
 
 pub(crate) async fn a_recovery_that_ended_is_opened_with_the_answer_and_the_line(doors: &Doors) {
-    let (_, host) = segment_and_host(&*doors.a).await;
+    let (segment, host) = segment_and_host(&*doors.a).await;
     let id = accepted(&*doors.a, report(10, &host)).await.uuid;
     let lease = take(&*doors.a, LeaseKey::recovery(&id), &owner("one")).await;
     let failed = [status(NotificationStatus::Failed)];
@@ -77,6 +77,9 @@ pub(crate) async fn a_recovery_that_ended_is_opened_with_the_answer_and_the_line
     let request = doors.b.request(&uuid(1)).await.unwrap().unwrap();
     assert_eq!(request.state, RequestState::Done);
     assert_eq!(request.answer.as_deref(), Some("it is tried again"));
+    // It was held before; now nothing holds it.
+    let renamed = doors.b.update_segment(&segment.uuid, unchanged_segment()).await;
+    assert!(matches!(renamed, Err(StoreError::InUse { .. })), "{renamed:?}");
     // The same again, whose answer was lost.
     doors.b.append(&lease, &id, &lines, &granted(1)).await.unwrap();
     assert_eq!(doors.a.log(&id).await.unwrap().len(), 4);

@@ -24,6 +24,8 @@ pub(crate) async fn a_report_becomes_a_notification_a_recovery_and_evidence(door
     assert_eq!((notification.message.as_ref(), notification.updated_at), (None, None));
     assert_eq!(doors.b.notification(&new.uuid).await.unwrap(), Some(notification));
 
+    // Before anybody lists the open ones: that would open one for a report that has none.
+    assert_eq!(doors.b.open_host_recovery(&host.name).await.unwrap(), Some(new.uuid.clone()));
     let open = doors.b.open_recoveries(10).await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].notification, new.uuid);

@@ -112,6 +112,14 @@ pub(crate) async fn a_request_is_answered_once(doors: &Doors) {
     assert!(read.answer.unwrap().starts_with("answer "));
     let evidence = doors.b.evidence(&HostName::new("compute01")).await.unwrap();
     assert_eq!(evidence, [confirmed()], "evidence once, of the answer that counted");
+    // Somebody else's answer is not ours because it says the same.
+    doors.a.file_request(&request(2)).await.unwrap();
+    let mut answered = Vec::new();
+    for door in [&doors.a, &doors.b, &doors.a] {
+        let done = RequestState::Done;
+        answered.push(door.answer_request(&uuid(2), done, "noted", None).await.unwrap());
+    }
+    assert_eq!(answered, [true, false, false]);
 }
 
 pub(crate) async fn what_a_reporter_attests_is_kept_whole(doors: &Doors) {
