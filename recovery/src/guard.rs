@@ -147,7 +147,7 @@ pub struct Size {
 /// What the database knows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Record {
-    /// Read before everything else here; raised by whatever begins, and by the switch.
+    /// Read before everything else here; raised by whatever begins, by the switch, and by a storm.
     pub beat: u64,
     /// `None`: nobody has ever touched it.
     pub switch: Option<Switch>,
@@ -214,6 +214,8 @@ pub struct Of<'a> {
     pub notification: &'a NotificationId,
     pub host: &'a HostName,
     pub segment: &'a SegmentId,
+    /// What has held it until now.
+    pub held: Option<Cause>,
     pub now: Millis,
 }
 
@@ -244,7 +246,7 @@ pub fn judge(
     let hold = silence(rules, record, services, of)
         .or_else(|| cloud(rules, record, &lost))
         .or_else(|| segment(rules, record, &lost, of))
-        .or_else(|| cool_down(rules, record, of.now))
+        .or_else(|| cool_down(rules, record, of))
         .map(|hold| hold.or_by_hand(of))
         .or_else(|| rate(rules, record, of.now));
     hold.map_or(Ok(()), Err)
@@ -377,8 +379,11 @@ fn over(lost: usize, hosts: u32, bound: Bound, what: &str) -> Option<String> {
     })
 }
 
-fn cool_down(rules: &Rules, record: &Record, now: Millis) -> Option<Hold> {
-    let until = record.storm_at?.plus(rules.cooldown_ms);
+/// Who was held by the storm to its end may be the first to see that end: the last hosts that Nova hears again were never dead.
+fn cool_down(rules: &Rules, record: &Record, of: Of<'_>) -> Option<Hold> {
+    let now = of.now;
+    let ends_now = of.held.filter(|cause| cause.is_a_storm_of_the_cloud()).map(|_| now);
+    let until = record.storm_at.max(ends_now)?.plus(rules.cooldown_ms);
     let why = format!("many hosts were lost at once; it goes on at {}", until.utc());
     (now < until).then_some(Hold { cause: Cause::CoolDown, why, until: Some(until) })
 }

@@ -59,6 +59,10 @@ impl Turns<'_> {
     async fn hold(&mut self, hold: &Hold) -> Result<bool, Stop> {
         let before = self.state.guard.held.map(|(cause, _)| cause);
         let noted = self.note(self.state.held_by(hold, self.engine.now())).await?;
+        if noted {
+            // What was read before does not know of the storm that this line may have told of.
+            self.guard = None;
+        }
         // Other numbers for the same cause stand in the recovery's log.
         if noted && before != Some(hold.cause) {
             let host = &self.mission.subject.host;
@@ -131,6 +135,7 @@ impl Turns<'_> {
             notification: &subject.notification,
             host: &subject.host,
             segment: &self.mission.segment,
+            held: self.state.guard.held.map(|(cause, _)| cause),
             // Reports, and Nova's heartbeats, bear the time of the wall clock.
             now: self.engine.ports.clock.wall(),
         };

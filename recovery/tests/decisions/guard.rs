@@ -62,9 +62,14 @@ fn cloud(hosts: u32, dead: u32) -> Cloud {
 
 impl Cloud {
     fn judge(&self, n: u32) -> Result<(), Hold> {
+        self.judge_held(n, None)
+    }
+
+    /// What has held it until now.
+    fn judge_held(&self, n: u32, held: Option<Cause>) -> Result<(), Hold> {
         let (id, host) = (NotificationId::new(format!("report{n:03}")), host(n));
         let segment = SegmentId::new("s");
-        let of = Of { notification: &id, host: &host, segment: &segment, now: NOW };
+        let of = Of { notification: &id, host: &host, segment: &segment, held, now: NOW };
         guard::judge(&self.rules, &self.record, Ok(&self.services), of)
     }
 
@@ -237,7 +242,7 @@ fn heartbeats_that_are_sent_seldom_are_not_late() {
 fn when_nova_cannot_tell_its_services_nothing_begins() {
     let one = cloud(40, 1);
     let (id, host, segment) = (NotificationId::new("r"), host(0), SegmentId::new("s"));
-    let of = Of { notification: &id, host: &host, segment: &segment, now: NOW };
+    let of = Of { notification: &id, host: &host, segment: &segment, held: None, now: NOW };
     let judged = |rules: &Rules| guard::judge(rules, &one.record, Err("a cell is down"), of);
     let hold = judged(&one.rules).unwrap_err();
     assert_eq!(hold.cause, Cause::Unknown);
@@ -253,6 +258,22 @@ fn after_a_storm_of_the_cloud_it_is_waited_for_a_while() {
     assert_eq!((hold.cause, hold.until), (Cause::CoolDown, Some(NOW.plus(1_000))));
     after.record.storm_at = Some(NOW.plus(-120_000));
     assert_eq!(after.judge(0), Ok(()));
+}
+
+/// What was written of the storm is of its beginning: it may have lasted for an hour.
+#[test]
+fn who_was_held_by_the_storm_to_its_end_waits_from_that_end_on() {
+    let mut over = cloud(40, 1);
+    over.record.storm_at = Some(NOW.plus(-3_600_000));
+    for cause in [Cause::Silence, Cause::Cloud] {
+        let hold = over.judge_held(0, Some(cause)).unwrap_err();
+        assert_eq!((hold.cause, hold.until), (Cause::CoolDown, Some(NOW.plus(120_000))));
+    }
+    for cause in [Cause::CoolDown, Cause::Segment, Cause::Rate, Cause::Disarmed, Cause::Unknown] {
+        assert_eq!(over.judge_held(0, Some(cause)), Ok(()), "{cause:?}");
+    }
+    over.rules.cooldown_ms = 0;
+    assert_eq!(over.judge_held(0, Some(Cause::Silence)), Ok(()));
 }
 
 #[test]

@@ -205,7 +205,8 @@ fn who_is_away_as_planned_is_no_loss_and_not_silent() {
     };
     let verdict = |record: &Record, n: usize, now| {
         let (id, of) = (NotificationId::new(format!("report-{}", hosts[n])), host(&hosts[n]));
-        let of = Of { notification: &id, host: &of, segment: &SegmentId::new("s"), now };
+        let of =
+            Of { notification: &id, host: &of, segment: &SegmentId::new("s"), held: None, now };
         guard::judge(&Rules::default(), record, Ok(&services), of).map_err(|hold| hold.cause)
     };
     assert_eq!(verdict(&record, 0, now), Ok(()), "eleven others are away as planned");
@@ -219,6 +220,7 @@ fn who_is_away_as_planned_is_no_loss_and_not_silent() {
                 notification: &NotificationId::new("n"),
                 host: &host(&hosts[1]),
                 segment: &SegmentId::new("s"),
+                held: None,
                 now,
             },
         )

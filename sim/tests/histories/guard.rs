@@ -239,6 +239,28 @@ fn while_novas_bus_is_away_nothing_is_fenced_or_evacuated_and_afterwards_nothing
     }
 }
 
+/// The bus is away for longer than one cools down, and Nova hears the hosts again one after the other: when it hears half
+/// of them the silence is over, and the others have never been dead.
+#[test]
+fn who_is_heard_again_last_after_a_long_silence_is_not_recovered_for_that() {
+    let cooled_down = |away_ms| {
+        let shape = Shape { hosts: 6, vms_per_host: 1, stopped_every: 0, ..Shape::default() };
+        let plain = Scene::plain();
+        let storm = Storm { others: 1, alive: true, ..Storm::default() };
+        let hit = Some(soak::bus_is_away(plain.dies_at_ms, away_ms));
+        let reported_after_ms = 80_000;
+        let stage =
+            told(Scene { shape, storm, false_alarm: true, reported_after_ms, hit, ..plain });
+        is_untouched(&stage);
+        assert!(was_held(&stage, Cause::Silence), "{}", stage.story());
+        was_held(&stage, Cause::CoolDown)
+    };
+    // The one is heard before half of the cloud is, the other after it.
+    let all = (400_000..410_000).step_by(500).map(cooled_down);
+    let last = all.filter(|cooled_down| *cooled_down).count();
+    assert!((2..20).contains(&last), "{last}");
+}
+
 /// Of a host that a person has disarmed before its death, and armed after it.
 fn disarmed_for_a_while(engines: Vec<crate::scene::EngineScript>) -> Scene {
     let plain = scene(Word::Monitor, engines);

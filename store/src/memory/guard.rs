@@ -63,7 +63,11 @@ impl Guard {
     }
 
     pub(super) fn storm(&mut self, at: Millis) {
-        self.storm_at = self.storm_at.max(Some(at));
+        if self.storm_at < Some(at) {
+            self.storm_at = Some(at);
+            // Who has read the guard before that does not begin by it.
+            self.beat += 1;
+        }
     }
 
     pub(super) fn reopened(&mut self, recovery: &NotificationId) {

@@ -213,6 +213,8 @@ pub(super) async fn storm(db: &impl ConnectionTrait, at: Millis) -> Result<(), T
         .filter(Column::Id.eq(ROW))
         .filter(earlier)
         .col_expr(Column::StormMs, Expr::value(at.0))
+        // Who has read the guard before that does not begin by it.
+        .col_expr(Column::Beat, Expr::col(Column::Beat).add(1))
         .exec(db)
         .await?;
     Ok(())

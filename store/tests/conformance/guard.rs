@@ -142,12 +142,20 @@ pub(crate) async fn the_switch_is_as_it_was_turned_last(doors: &Doors) {
 }
 
 pub(crate) async fn a_storm_is_remembered_at_its_latest(doors: &Doors) {
-    let (_, host) = segment_and_host(&*doors.a).await;
+    let (segment, host) = segment_and_host(&*doors.a).await;
+    let other = doors.a.create_host(new_host(3, "compute02", &segment)).await.unwrap();
     accepted(&*doors.a, report(10, &host)).await;
     let held = || Entry::Guard(GuardEntry::Held { cause: Cause::Cloud, why: "many".into() });
+    let beat = doors.b.guard(NOW).await.unwrap().beat;
     write(&*doors.a, 10, 1, held(), &[Summary::Storm]).await.unwrap();
     write(&*doors.a, 10, 2, held(), &[Summary::Storm]).await.unwrap();
-    assert_eq!(doors.b.guard(NOW).await.unwrap().storm_at, Some(seconds_later(2)));
+    let record = doors.b.guard(NOW).await.unwrap();
+    assert_eq!(record.storm_at, Some(seconds_later(2)));
+    // Who has read the guard before the storm does not begin by it.
+    accepted(&*doors.b, report(11, &other)).await;
+    let late = pass(&*doors.b, 11, 1, beat).await;
+    assert!(matches!(late, Err(StoreError::InUse { .. })), "{late:?}");
+    pass(&*doors.b, 11, 1, record.beat).await.unwrap();
 }
 
 pub(crate) async fn what_the_guard_holds_does_not_make_its_segment_in_use(doors: &Doors) {
