@@ -98,7 +98,7 @@ impl Data {
     fn loss(&self, n: &Notification, since: Millis) -> Option<Loss> {
         let recovery = self.recoveries.get(&n.uuid)?;
         let passed = self.guard.passed.get(&n.uuid).copied();
-        let open = recovery.closed_at.is_none();
+        let open = !recovery.closed;
         let matters = open || recovery.created_at >= since || passed >= Some(since);
         if n.kind != NotificationType::ComputeHost
             || !matters

@@ -16,14 +16,14 @@ use recovery::{
 #[derive(Debug)]
 pub(super) struct Recovery {
     pub(super) created_at: Millis,
-    pub(super) closed_at: Option<Millis>,
+    pub(super) closed: bool,
     /// The last that its log says of permits is that there is none.
     held: bool,
 }
 
 impl Recovery {
     pub(super) fn opened(created_at: Millis) -> Self {
-        Self { created_at, closed_at: None, held: false }
+        Self { created_at, closed: false, held: false }
     }
 }
 
@@ -39,15 +39,15 @@ impl Data {
     pub(super) fn in_use(&self, segment: &SegmentId) -> bool {
         self.notifications.values().filter(|n| n.segment == *segment).any(|n| {
             self.recoveries.get(&n.uuid).is_some_and(|recovery| {
-                recovery.closed_at.is_none()
-                    && !(recovery.held && n.status == NotificationStatus::New)
+                let waits = recovery.held && n.status == NotificationStatus::New;
+                !(recovery.closed || waits)
             })
         })
     }
 
     pub(super) fn open_recoveries(&self, limit: u32) -> Vec<OpenRecovery> {
         let is_open = |n: &&Notification| {
-            self.recoveries.get(&n.uuid).is_some_and(|recovery| recovery.closed_at.is_none())
+            self.recoveries.get(&n.uuid).is_some_and(|recovery| !recovery.closed)
         };
         let mut open: Vec<&Notification> = self.notifications.values().filter(is_open).collect();
         open.sort_by_key(|n| (n.kind, self.recoveries.get(&n.uuid).map(|r| r.created_at), &n.uuid));
@@ -192,7 +192,7 @@ impl Data {
             Summary::Reopened => {
                 self.guard.reopened(recovery);
                 if let Some(recovery) = self.recoveries.get_mut(recovery) {
-                    (recovery.closed_at, recovery.held) = (None, false);
+                    (recovery.closed, recovery.held) = (false, false);
                 }
             }
             Summary::Answered { request, answer } => {
@@ -219,7 +219,7 @@ impl Data {
             row.updated_at = Some(rules::whole_second(at));
         }
         if let Some(recovery) = self.recoveries.get_mut(of).filter(|_| status.is_terminal()) {
-            recovery.closed_at.get_or_insert(at);
+            recovery.closed = true;
         }
     }
 
@@ -297,7 +297,7 @@ impl Data {
     pub(super) fn open_host_recovery(&self, name: &HostName) -> Option<NotificationId> {
         let host = self.host_named(name)?.uuid;
         let open = |id: &NotificationId| {
-            self.recoveries.get(id).filter(|r| r.closed_at.is_none()).map(|r| r.created_at)
+            self.recoveries.get(id).filter(|r| !r.closed).map(|r| r.created_at)
         };
         let of_host = |n: &&Notification| {
             n.kind == NotificationType::ComputeHost

@@ -184,7 +184,6 @@ async fn set_status(
     if status.is_terminal() {
         recoveries::Entity::update_many()
             .filter(recoveries::Column::Notification.eq(recovery.as_str()))
-            .filter(recoveries::Column::ClosedMs.is_null())
             .col_expr(recoveries::Column::ClosedMs, Expr::value(at.0))
             .exec(db)
             .await?;

@@ -72,6 +72,22 @@ pub(crate) async fn lost_hosts_are_told_with_the_sizes_of_their_segments(doors: 
     assert_eq!((record.switch, record.storm_at), (None, None));
 }
 
+pub(crate) async fn a_host_that_was_deleted_is_no_part_of_its_segments_size(doors: &Doors) {
+    let (segment, host) = segment_and_host(&*doors.a).await;
+    let other = doors.a.create_host(new_host(3, "compute02", &segment)).await.unwrap();
+    let sizes = async || {
+        let told = doors.b.guard(NOW).await.unwrap().segments;
+        told.into_iter().map(|size| size.hosts).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes().await, [2]);
+    doors.a.delete_host(&host.uuid).await.unwrap();
+    assert_eq!(sizes().await, [1]);
+    doors.a.delete_host(&other.uuid).await.unwrap();
+    assert_eq!(sizes().await, [0], "the segment is still there");
+    doors.a.delete_segment(&segment.uuid).await.unwrap();
+    assert!(sizes().await.is_empty());
+}
+
 pub(crate) async fn a_loss_is_told_while_it_is_open_or_young(doors: &Doors) {
     let (segment, host) = segment_and_host(&*doors.a).await;
     accepted(&*doors.a, report(10, &host)).await;
@@ -102,7 +118,10 @@ pub(crate) async fn of_two_that_read_the_same_one_begins(doors: &Doors) {
     // Whom a person approved has not read it, and counts.
     let (entry, summaries) = (passed(0).0, [Summary::Passed { beat: None }]);
     write(&*doors.a, 11, 2, entry, &summaries).await.unwrap();
-    assert_eq!(doors.b.guard(NOW).await.unwrap().beat, record.beat + 2);
+    let record_now = doors.b.guard(NOW).await.unwrap();
+    assert_eq!(record_now.beat, record.beat + 2);
+    let began: Vec<_> = record_now.losses.iter().map(|loss| loss.passed).collect();
+    assert_eq!(began, [1, 2].map(|s| Some(seconds_later(s))), "who begins again, begins then");
 }
 
 pub(crate) async fn of_many_that_begin_at_once_one_does(doors: &Doors) {
@@ -145,17 +164,21 @@ pub(crate) async fn a_storm_is_remembered_at_its_latest(doors: &Doors) {
     let (segment, host) = segment_and_host(&*doors.a).await;
     let other = doors.a.create_host(new_host(3, "compute02", &segment)).await.unwrap();
     accepted(&*doors.a, report(10, &host)).await;
+    accepted(&*doors.a, report(11, &other)).await;
     let held = || Entry::Guard(GuardEntry::Held { cause: Cause::Cloud, why: "many".into() });
     let beat = doors.b.guard(NOW).await.unwrap().beat;
     write(&*doors.a, 10, 1, held(), &[Summary::Storm]).await.unwrap();
     write(&*doors.a, 10, 2, held(), &[Summary::Storm]).await.unwrap();
     let record = doors.b.guard(NOW).await.unwrap();
     assert_eq!(record.storm_at, Some(seconds_later(2)));
+    // Another engine, whose clock is behind, has nothing new.
+    write(&*doors.b, 11, 1, held(), &[Summary::Storm]).await.unwrap();
+    let again = doors.a.guard(NOW).await.unwrap();
+    assert_eq!((again.storm_at, again.beat), (record.storm_at, record.beat));
     // Who has read the guard before the storm does not begin by it.
-    accepted(&*doors.b, report(11, &other)).await;
-    let late = pass(&*doors.b, 11, 1, beat).await;
+    let late = pass(&*doors.b, 11, 2, beat).await;
     assert!(matches!(late, Err(StoreError::InUse { .. })), "{late:?}");
-    pass(&*doors.b, 11, 1, record.beat).await.unwrap();
+    pass(&*doors.b, 11, 2, record.beat).await.unwrap();
 }
 
 pub(crate) async fn what_the_guard_holds_does_not_make_its_segment_in_use(doors: &Doors) {

@@ -105,6 +105,7 @@ macro_rules! every_store {
                 hundreds_of_servers_are_asked_about_at_once;
             guard:
                 lost_hosts_are_told_with_the_sizes_of_their_segments
+                a_host_that_was_deleted_is_no_part_of_its_segments_size
                 a_loss_is_told_while_it_is_open_or_young
                 of_two_that_read_the_same_one_begins
                 of_many_that_begin_at_once_one_does
