@@ -79,6 +79,24 @@ async fn is_gone(sql: &Sql) {
     assert_eq!(sql.segments(&Default::default(), &Default::default()).await.unwrap(), []);
 }
 
+/// SQLite itself waits for five seconds, and then says that the file is busy.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a real lock is waited for, in real time")]
+async fn what_another_process_writes_for_long_is_waited_for_on_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = doors::sqlite_url(&directory);
+    let sql = Arc::new(connect(&url).await);
+    sql.sync().await.unwrap();
+    let other = one(&url).await;
+    say(&other, "BEGIN IMMEDIATE").await;
+    let ours = Arc::clone(&sql);
+    let makes = tokio::spawn(async move { ours.create_segment(new_segment(1, "seg")).await });
+    SystemClock.sleep(Duration::from_millis(5_500)).await;
+    assert!(!makes.is_finished(), "it did not wait");
+    say(&other, "COMMIT").await;
+    makes.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_transaction_that_mariadb_ends_in_a_deadlock_is_repeated() {
     let Some(url) = doors::mariadb_url().await else { return };
