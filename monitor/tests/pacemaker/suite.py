@@ -187,10 +187,13 @@ def restore():
 
 
 def is_well():
-    if not until(240, all_is_well):
-        raise RuntimeError(f'the cluster does not come back: {nodes()}')
-    # A remote that is lost while its connection starts is not fenced.
-    time.sleep(8)
+    """A remote that is lost while its connection starts is not fenced; one that died in maintenance is fenced after it."""
+    for _ in range(4):
+        if until(240, all_is_well):
+            time.sleep(8)
+            if all_is_well():
+                return
+    raise RuntimeError(f'the cluster does not come back: {nodes()}')
 
 
 def make_ctl2_coordinator():
