@@ -1,10 +1,11 @@
 """Scenes of a host that loses its lease, on real parts. Run by `run`, which says what is there.
 
 Every moment is of this machine's CLOCK_BOOTTIME: a reset is dated when QEMU's event is read, which is later than it was, and
-a proof when the look began that proved it. So a proof that is later than the reset is later in truth.
+a proof when the look began that proved it, or when the API had the report of it. So a proof that is later than the reset is later in truth.
 """
 import json
 import os
+import pathlib
 import queue
 import re
 import shutil
@@ -14,6 +15,9 @@ import subprocess
 import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "masakari"))
+from false_api import Masakari  # noqa: E402
 
 MADE, WORK, MASAKARI = (os.environ[name] for name in ("MADE", "WORK", "MASAKARI"))
 # What the host is called.
@@ -27,7 +31,9 @@ hostname = {name}
 state_path = {state}
 [api]
 auth_type = none
-endpoint = http://127.0.0.1:9/v1
+endpoint = {api}
+[host]
+monitoring_driver = lease
 {lease}"""
 LEASE = """[lease]
 endpoints = {endpoints}
@@ -220,6 +226,34 @@ class Watcher:
         return wait(f"{standing!r} in {[one['standing'] for one in self.lines[after:]]}", seconds, said)[0]
 
 
+class Monitor:
+    """masakari-hostmonitor with the driver `lease`, on a host that is not watched, and an API that takes what it says."""
+
+    def __init__(self, config, api):
+        self.api, self.told = api, (0, 0)
+        log = open(os.path.join(WORK, "hostmonitor.log"), "a")
+        self.process = subprocess.Popen([MASAKARI, "hostmonitor", "--config-file", config], stdout=log, stderr=log)
+
+    def said(self):
+        """What it has said since it was last forgotten: when, and `STOPPED`, `STARTED` or the kind of evidence."""
+        # The false API dates by the wall clock.
+        behind_ms = time.time() * 1000 - now_ms()
+        reports, proofs = self.api.hosts()[self.told[0]:], self.api.proofs()[self.told[1]:]
+        return sorted((int(at * 1000 - behind_ms), word) for at, host, word in reports + proofs if host == HOST)
+
+    def forget(self):
+        self.told = len(self.api.posts), len(self.api.evidence)
+
+    def says(self, words, seconds):
+        """These, each once, and nothing else; what is returned is when each was."""
+        until = time.monotonic() + seconds
+        while len(self.said()) < len(words) and time.monotonic() < until:
+            time.sleep(0.05)
+        said = self.said()
+        assert sorted(word for _, word in said) == sorted(words), f"{said}, and not {words}"
+        return {word: at for at, word in said}
+
+
 class Rig:
     """Three members of etcd, and the host."""
 
@@ -272,26 +306,39 @@ class World(Rig):
     """The host, and who looks on from the beginning."""
 
     def look_on(self):
-        config = os.path.join(WORK, "observer.conf")
-        write(config, CONFIG.format(name=HOST, state=WORK, lease=lease("127.0.0.1", self.keys)))
-        self.watcher = Watcher(config)
+        config, api = os.path.join(WORK, "observer.conf"), Masakari()
+        write(config, CONFIG.format(name="watcher", state=WORK, api=api.endpoint, lease=lease("127.0.0.1", self.keys)))
+        self.watcher, self.monitor = Watcher(config), Monitor(config, api)
 
     def dies(self, seconds=60):
-        """The host is reset, and only then dead."""
+        """The host is reset, and only then dead: to who looks on, and to the API, with the proof."""
         begun, from_line = now_ms(), len(self.watcher.lines)
         reset = self.host.reset_ms(seconds)
         dead = self.watcher.says("dead", seconds, from_line)
         assert dead["asked_boot_ms"] > reset, f"dead at {dead['asked_boot_ms']}, reset at {reset}: {dead}"
+        told = self.monitor.says(["STOPPED", "lease_expired"], 10)
+        assert min(told.values()) > reset, f"reset at {reset}, and told the API: {told}"
         return {"reset_after_ms": reset - begun, "proof_after_reset_ms": dead["asked_boot_ms"] - reset,
-                "proof_after_ms": dead["asked_boot_ms"] - begun, "evidence_at": dead["evidence_at"]}
+                "proof_after_ms": dead["asked_boot_ms"] - begun, "evidence_at": dead["evidence_at"],
+                "report_after_reset_ms": told["STOPPED"] - reset, "evidence_after_reset_ms": told["lease_expired"] - reset}
 
     def lives(self, seconds):
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             assert self.host.resets.empty(), "it was reset for nothing"
             assert self.watcher.last().get("standing") == "lives", self.watcher.last()
+            assert not self.monitor.said(), self.monitor.said()
             time.sleep(0.2)
         return {}
+
+    def back(self, was_dead):
+        """It holds its lease again, and the API knows, if it was told of its death."""
+        self.held()
+        if was_dead:
+            self.monitor.says(["STOPPED", "lease_expired", "STARTED"], 10)
+        else:
+            assert not self.monitor.said(), self.monitor.said()
+        self.monitor.forget()
 
 
 def tail(path):
@@ -327,7 +374,7 @@ def initrd(keys):
     # The system's authorities, without which there is no client.
     shutil.copy(os.path.join(keys, "ca.pem"), os.path.join(root, "etc/ssl/certs/ca-certificates.crt"))
     write(os.path.join(root, "etc/lease.conf"),
-          CONFIG.format(name=HOST, state="/var/lib/masakari", lease=lease("10.0.2.2", "/etc/pki")))
+          CONFIG.format(name=HOST, state="/var/lib/masakari", api="http://127.0.0.1:9/v1", lease=lease("10.0.2.2", "/etc/pki")))
     with open(os.path.join(WORK, "initrd"), "wb") as out:
         with open(os.path.join(MADE, "base.cpio"), "rb") as base:
             shutil.copyfileobj(base, out)
@@ -376,7 +423,13 @@ def etcd_stands_still(world):
     world.held()
     dead = [one for one in world.watcher.lines[from_line:] if one["standing"] == "dead"]
     assert all(one["asked_boot_ms"] > reset for one in dead), dead
-    return {"reset_after_ms": reset - begun}
+    told = world.monitor.said()
+    assert all(at > reset for at, _ in told), f"reset at {reset}, and told the API: {told}"
+    # Who looks on may see the old lease for long enough, or only the new one.
+    if told:
+        world.monitor.says(["STOPPED", "lease_expired", "STARTED"], 10)
+    world.monitor.forget()
+    return {"reset_after_ms": reset - begun, "was_told": bool(told)}
 
 
 def begun_again(world):
@@ -422,6 +475,7 @@ def given_back(world):
     time.sleep(TERM + 2 * WATCHDOG)
     assert world.host.resets.empty(), "it was reset"
     assert world.watcher.last()["standing"] == "given back", world.watcher.last()
+    assert not world.monitor.said(), world.monitor.said()
     world.host.does("rm /run/no-agent")
     world.held()
     return {}
@@ -443,24 +497,25 @@ def chosen(words):
 
 def main():
     world, passed, failed = World().begin(), 0, 0
-    for number, scene in enumerate(chosen(sys.argv[1:])):
+    for number, scene in enumerate(chosen(sys.argv[1:]), int(os.environ.get("FROM", "0"))):
         begun = time.monotonic()
         try:
             came = scene(world)
-            world.held()
+            world.back("proof_after_ms" in came)
             passed += 1
             print(f"ok   {scene.__name__}: {scene.__doc__} {json.dumps(came)} ({time.monotonic() - begun:.0f} s)", flush=True)
-            print("RUN " + json.dumps({"scene": scene.__name__, "n": number, **came}), flush=True)
+            print("RUN " + json.dumps({"scene": scene.__name__, "n": number, **came, "outcome": "finished"}), flush=True)
         except Exception as error:
             failed += 1
             print(f"FAIL {scene.__name__}: {scene.__doc__} {error!r}", flush=True)
-            for name in ("console.log", "leases.log", "qemu.log"):
+            print("RUN " + json.dumps({"scene": scene.__name__, "n": number, "outcome": "FAILED"}), flush=True)
+            for name in ("console.log", "leases.log", "hostmonitor.log", "qemu.log"):
                 print(f"--- {name}\n{tail(os.path.join(WORK, name))}", flush=True)
             print(f"--- leases\n{world.watcher.lines[-8:]}", flush=True)
             break
     world.end()
     print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or not passed else 0)
 
 
 if __name__ == "__main__":
