@@ -19,6 +19,8 @@ from false_api import Masakari, tell  # noqa: E402
 
 NODE = pathlib.Path(os.environ['NODE'])
 BIN = pathlib.Path(sys.executable).parent
+# What Python's four do, in our one.
+WATCH = 'instances,guests,processes,hosts'
 PYTHONS = ['hostmonitor', 'instancemonitor', 'introspectiveinstancemonitor', 'processmonitor']
 SETTLE_S = 20
 PRIVATE_MIB_MOST = 15
@@ -34,7 +36,7 @@ def begin(name, command, endpoint, uri):
     conf = NODE / f'{name}.conf'
     conf.write_text(f'[DEFAULT]\nhostname = cmp1\nstate_path = {NODE}/state-{name}\n[api]\nauth_type = none\n'
                     f'endpoint = {endpoint}\n[libvirt]\nconnection_uri = {uri}\n'
-                    f'[process]\nprocess_list_path = {processes}\n')
+                    f'[process]\nprocess_list_path = {processes}\n[monitor]\nwatch = {WATCH}\n')
     log = open(NODE / f'{name}.log', 'ab')
     return subprocess.Popen([*command, '--config-file', str(conf)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
