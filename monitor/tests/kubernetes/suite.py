@@ -200,7 +200,8 @@ def all_fall_silent():
     assert 'none is heard by Kubernetes' in monitor.said()
     for name in names:
         cluster.revive(name)
-    time.sleep(QUIET + 10)
+    # Until then whoever falls silent is uncertain.
+    time.sleep(SETTLES + QUIET)
     assert [of for of in sink.all() if of[1] == 'STOPPED'] == said, sink.all()
 
 
