@@ -141,10 +141,9 @@ fn a_remote_whose_history_is_written_anew_is_not_lost() {
     assert_eq!(with(&cluster, &cib), ["cmp2 offline"]);
     cib.states.get_mut("cmp2").unwrap().is_there = true;
     assert_eq!(with(&cluster, &cib), ["cmp2 uncertain"]);
-    // One that is to be fenced is lost, whatever else is written later.
     let mut unclean = cluster.clone();
     unclean.nodes.iter_mut().find(|node| node.name == "cmp2").unwrap().is_unclean = true;
-    assert_eq!(with(&unclean, &cib), ["cmp2 offline"]);
+    assert_eq!(with(&unclean, &cib), ["cmp2 uncertain"]);
 }
 
 /// A fencing is proof of the loss that we saw, and of no later one.

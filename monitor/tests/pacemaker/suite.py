@@ -196,11 +196,11 @@ def is_well():
     raise RuntimeError(f'the cluster does not come back: {nodes()}')
 
 
-def make_ctl2_coordinator():
+def make_coordinator(wanted):
     """Whoever is it leaves in peace, and comes back."""
-    for _ in range(4):
+    for _ in range(6):
         now = coordinator()
-        if now == 'ctl2':
+        if now == wanted:
             return
         cluster('stop', now)
         time.sleep(3)
@@ -283,7 +283,7 @@ CASES = {
     'quorum-lost': (lose_quorum, None, 30), 'rejoin': (rejoin, 'cmp1', 15),
 }
 # What is done before.
-BEFORE = {'coordinator-killed': make_ctl2_coordinator}
+BEFORE = {'coordinator-killed': lambda: make_coordinator('ctl2'), 'partition': lambda: make_coordinator('ctl3')}
 # Who is on the side without quorum, is woken at every moment, and says nothing; and what happens to it then.
 SILENT = {'partition': ('ctl3', heal), 'quorum-lost': ('ctl1', None)}
 

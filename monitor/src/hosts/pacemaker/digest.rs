@@ -6,7 +6,7 @@
 //! | not online, unclean or not | offline |
 //! | online and unclean, joining, or in maintenance and not online | uncertain |
 //! | a remote that `crm_mon` shows online and the CIB does not have | uncertain: Pacemaker tries to reach one that it has fenced |
-//! | a remote that `crm_mon` shows offline and clean, and the CIB has | uncertain: a new coordinator writes the history of its connection anew |
+//! | a remote that `crm_mon` shows offline, and the CIB has | uncertain: a new coordinator writes the history of its connection anew, or its connection was lost with a member |
 //!
 //! Nobody is seen without quorum, without a coordinator, or while the coordinator is lost itself.
 //!
@@ -61,9 +61,7 @@ pub fn round(cluster: &Cluster, cib: Option<&Cib>, seen: &LastSeen, wanted: &Wan
             (Sight::Online, NodeKind::Remote) if state.is_some_and(|state| !state.is_there) => {
                 Sight::Uncertain
             }
-            (Sight::Offline, NodeKind::Remote)
-                if !node.is_unclean && state.is_some_and(|state| state.is_there) =>
-            {
+            (Sight::Offline, NodeKind::Remote) if state.is_some_and(|state| state.is_there) => {
                 Sight::Uncertain
             }
             (sight, _) => sight,
