@@ -60,7 +60,7 @@ fn said(output: &Output) -> String {
 #[ignore = "packaging/systemd/check brings systemd-analyze"]
 fn systemd_finds_nothing_wrong_with_any_unit() {
     let (_folder, paths) = installed();
-    assert_eq!(paths.len(), 6);
+    assert_eq!(paths.len(), 7);
     for path in paths {
         let output = systemd_analyze(&["verify", "--man=no"], &path);
         // A key that it does not know is only a line.

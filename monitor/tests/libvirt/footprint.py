@@ -30,8 +30,8 @@ CORE_PERCENT_MOST = 0.5
 def begin(name, command, endpoint, uri):
     """A monitor, with a list of one process that runs."""
     processes = NODE / 'process_list.yaml'
-    processes.write_text('-\n    process_name: libvirtd\n    start_command: true\n    pre_start_command:\n'
-                         '    post_start_command:\n    restart_command: true\n    pre_restart_command:\n'
+    processes.write_text('-\n    process_name: libvirtd\n    start_command: /bin/true\n    pre_start_command:\n'
+                         '    post_start_command:\n    restart_command: /bin/true\n    pre_restart_command:\n'
                          '    post_restart_command:\n    run_as_root: False\n')
     conf = NODE / f'{name}.conf'
     conf.write_text(f'[DEFAULT]\nhostname = cmp1\nstate_path = {NODE}/state-{name}\n[api]\nauth_type = none\n'
