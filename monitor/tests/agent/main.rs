@@ -40,7 +40,9 @@ impl Exec for Systemd {
 
 struct Host {
     api: Api,
-    folder: tempfile::TempDir,
+    /// Opened once: who is struck down may still be writing into it when the next run begins.
+    folder: Arc<dyn Folder>,
+    _temporary: tempfile::TempDir,
     clock: Arc<SimClock>,
     board: Board,
 }
@@ -49,7 +51,9 @@ impl Host {
     fn new() -> Self {
         let clock = Arc::new(SimClock::new());
         let board = Board::new(clock.clone());
-        Self { api: Api::new(*clock), folder: tempfile::tempdir().unwrap(), clock, board }
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Arc::new(SystemFolder::open(temporary.path()).unwrap());
+        Self { api: Api::new(*clock), folder, _temporary: temporary, clock, board }
     }
 
     fn client(&self) -> Client {
@@ -60,7 +64,6 @@ impl Host {
 
     /// The agent of one run of this host.
     fn agent(&self, systemd: &'static str) -> Agent {
-        let folder: Arc<dyn Folder> = Arc::new(SystemFolder::open(self.folder.path()).unwrap());
         Agent {
             config: AgentConfig {
                 host: HostName::new("cmp1"),
@@ -69,7 +72,7 @@ impl Host {
             },
             client: self.client(),
             exec: Arc::new(Systemd(systemd)),
-            folder: Some(folder),
+            folder: Some(self.folder.clone()),
             mark: self.board.mark("agent", None, TURN_MOST),
             clock: self.clock.clone(),
         }
