@@ -17,6 +17,9 @@ import law
 
 HOST = "compute01"
 TERMINAL = ("finished", "failed", "ignored", "error")
+# Under it stays whatever waits for nothing, on a loaded machine too; whatever waits for the engine's next
+# round, or for Nova to find out, is over it. How soon it is in fact is for `bench evacuate` to say.
+SOON_S = 8
 
 
 def log_path(name):

@@ -1,7 +1,7 @@
 """An operator says that a host is dead."""
 import time
 
-from scene import HOST, Case, command, ours_only
+from scene import HOST, SOON_S, Case, command, ours_only
 
 
 @ours_only
@@ -16,9 +16,8 @@ class ConfirmDead(Case):
         command("masakari", "confirm-dead", HOST, "--reason", "power cord is in my hand")
         # Before, the program started and logged in to Keystone.
         confirmed_at = time.time()
-        waited = self.first_evacuation(timeout=20) - confirmed_at
+        waited = self.first_evacuation(timeout=SOON_S) - confirmed_at
         print("after %.3f s ... " % waited, end="", flush=True)
-        self.assertLess(waited, 1.0)
         self.assertTrue(self.nova.service(HOST)["forced_down"])
         self.wait_for_end()
         self.assert_all_came_back_once(ids)
@@ -30,8 +29,7 @@ class ConfirmDead(Case):
         confirm = "masakari", "confirm-dead", HOST, "--reason", "power cord is in my hand"
         self.assertRegex(command(*confirm), "confirmed|dead")
         self.notify()
-        waited = self.first_evacuation(timeout=20) - self.notified_at
+        waited = self.first_evacuation(timeout=SOON_S) - self.notified_at
         print("after %.3f s ... " % waited, end="", flush=True)
-        self.assertLess(waited, 1.0)
         self.wait_for_end()
         self.assert_all_came_back_once(ids)

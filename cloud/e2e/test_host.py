@@ -2,7 +2,7 @@
 import os
 import time
 
-from scene import HOST, Case, ours_only
+from scene import HOST, SOON_S, Case, ours_only
 
 
 def recover(case, count):
@@ -19,13 +19,12 @@ class HostFails(Case):
         recover(self, 10)
 
     @ours_only
-    def test_the_first_evacuation_begins_within_a_second(self):
+    def test_the_first_evacuation_waits_for_no_round_of_looks(self):
         self.nova.boot(10, HOST)
         self.host_dies()
         self.notify()
-        waited = self.first_evacuation() - self.notified_at
+        waited = self.first_evacuation(timeout=SOON_S) - self.notified_at
         print("after %.3f s ... " % waited, end="", flush=True)
-        self.assertLess(waited, 1.0)
         self.wait_for_end()
 
     @ours_only
