@@ -30,6 +30,9 @@ TERMINAL = ("finished", "failed", "ignored", "error")
 LOOK_EVERY_S = 0.1
 CLOUD = ("nova-api", "nova-conductor", "nova-scheduler", "compute02", "compute03", "compute04", "placement", "keystone", "glance", "neutron-stub", "mariadb", "rabbit")
 RUN_S_MAX = 1200
+# The median of the ratios is at most this: of one host, and of several that fail together.
+BARS = {1: 1.10}
+BAR_OF_SEVERAL = 1.15
 
 
 def say(text):
@@ -186,6 +189,26 @@ def summary(runs):
             "ratio_min": round(ratios[0], 2), "ratio_max": round(ratios[-1], 2)}
 
 
+def bars(summary, hosts):
+    """Each bar, what was measured, and whether it holds."""
+    bar = BARS.get(hosts, BAR_OF_SEVERAL)
+    ratio = summary.get("ratio_median")
+    return {"ratio": {"at_most": bar, "measured": ratio,
+                      "holds": ratio is not None and ratio <= bar}}
+
+
+def beside(runs):
+    """What each way of recovering asked of Nova and Keystone, in the median."""
+    lines = []
+    for who in dict.fromkeys(run["who"] for run in runs):
+        own = [run for run in runs if run["who"] == who]
+        calls, logins = (statistics.median(r[k] for r in own) for k in ("calls_per_vm", "logins"))
+        back = [r["active"] for r in own if "active" in r]
+        lines.append("%-10s %6.2f calls to Nova a server, %4g logins, back after %s s" % (
+            who, calls, logins, round(statistics.median(back), 1) if back else "more than %d" % RUN_S_MAX))
+    return lines
+
+
 def what_is_wrong(run, vms):
     """A time tells something only of a recovery that was whole."""
     if run["who"].startswith("py-"):
@@ -196,6 +219,8 @@ def what_is_wrong(run, vms):
         yield "%d servers were evacuated twice" % run["asked_twice"]
     if run["who"] == "ours" and set(run["status"].split(" and ")) != {"finished"}:
         yield "the notifications ended " + run["status"]
+    if run["who"] == "ours" and run["logins"] > 1:
+        yield "%d logins in one recovery" % run["logins"]
 
 
 def main():
@@ -223,14 +248,19 @@ def main():
         runs.append(dict(run, who=who))
         say("%-10s %s" % (who, json.dumps(run)))
         wrong += ["%s: %s" % (who, what) for what in what_is_wrong(runs[-1], a.vms * a.hosts)]
-        result = {"bench": "evacuate", "vms": a.vms, "hosts": a.hosts, "commit": a.commit, "summary": summary(runs),
+        result = {"bench": "evacuate", "vms": a.vms, "hosts": a.hosts, "commit": a.commit, "summary": summary(runs), "bars": bars(summary(runs), a.hosts),
                   "cpus": os.cpu_count(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                   "runs": runs}
         if a.out:
             with open(a.out, "w") as f:
                 json.dump(result, f, indent=1)
                 f.write("\n")
+    for line in beside(runs):
+        say(line)
     say(json.dumps(result["summary"]))
+    for name, bar in result["bars"].items():
+        say("bar: %s %s, at most %s: %s" % (name, bar["measured"], bar["at_most"],
+                                            "holds" if bar["holds"] else "MISSED"))
     client.delete_all_servers()
     for host in hosts:
         cloud.revive(client, host)

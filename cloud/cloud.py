@@ -41,6 +41,11 @@ ADDR = CFG.get("CLOUD_ADDR", "127.0.0.1")
 NOVA_MICROVERSION = "2.90"
 
 
+def moment(iso):
+    """Seconds since 1970 of a time as the APIs write it."""
+    return datetime.datetime.fromisoformat(iso.rstrip("Z")).replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
 def base(port_key, path=""):
     return "http://%s:%s%s" % (ADDR, CFG.get("PORT_" + port_key), path)
 

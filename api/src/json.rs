@@ -34,7 +34,19 @@ impl Json {
 
     /// The text at `key`; `None` when there is none or it is something else.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.as_text()
+    }
+
+    /// The texts of the list at `key`; `None` when there is none or something else is in it.
+    pub(crate) fn texts(&self, key: &str) -> Option<Vec<&str>> {
         match self.get(key)? {
+            Self::List(items) => items.iter().map(Self::as_text).collect(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) => None,
+        }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        match self {
             Self::Text(text) => Some(text),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Object(_) => None,
         }

@@ -30,6 +30,7 @@ mod fault;
 mod fencing;
 mod foresee;
 mod guard;
+mod guests;
 mod ha;
 mod hand;
 mod health;

@@ -70,6 +70,11 @@ pub const RULES: &[RuleDefault] = &[
         ADMIN,
         "GET /ha/v1/hosts/{host}/may-start: whether a recovery of it is under way; a host's agent asks it",
     ),
+    rule(
+        "ha:hosts:guests",
+        ADMIN,
+        "POST /ha/v1/hosts/{host}/guests: which guest agents answer there; a host's monitor says it",
+    ),
     rule("ha:returns:index", ADMIN, "GET /ha/v1/returns, and GET /ha/v1/hosts/{host}/return"),
     rule(
         "ha:hosts:fence_test",

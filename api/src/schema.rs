@@ -51,6 +51,8 @@ pub(crate) enum Rule {
     Uuid,
     /// 1 to this many characters.
     Text(usize),
+    /// At most so many.
+    Uuids(usize),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +172,7 @@ impl Rule {
             }
             Self::Uuid => is_a(is_uuid(text(value, "'string'")?), value, "'uuid'"),
             Self::Text(max) => length(value, "'string'", 1, max).map(|_| ()),
+            Self::Uuids(max) => uuids(value, max),
             Self::Payload => Ok(()),
         }
     }
@@ -285,6 +288,16 @@ fn matches(fits: bool, value: &Json, pattern: &str) -> Result<(), Wrong> {
     } else {
         Err(Wrong::Value(format!("{} does not match {pattern}", value.repr())))
     }
+}
+
+fn uuids(value: &Json, max: usize) -> Result<(), Wrong> {
+    let Json::List(items) = value else {
+        return Err(Wrong::Value(not_of_type(value, "'array'")));
+    };
+    if items.len() > max {
+        return Err(Wrong::Value(format!("it is too long: at most {max} are taken at once")));
+    }
+    items.iter().try_for_each(|item| Rule::Uuid.check(item))
 }
 
 fn is_a(fits: bool, value: &Json, format: &str) -> Result<(), Wrong> {

@@ -3,7 +3,6 @@
 Nova's hypervisors are fake, so the node is one of those that the monitors' own suites have (sources.py), by the name of a compute; the
 nova-compute of that name is killed at the same moment. `[fencing] require = proven`: with the report alone nothing is moved.
 """
-import datetime
 import json
 import tempfile
 import time
@@ -16,10 +15,6 @@ from scene import HOST, Case, command, ours_only, soak_only, until
 SERVERS = 5
 # How long nothing must come of what is planned: more than the monitors' interval.
 QUIET_S = 15
-
-
-def moment(iso):
-    return datetime.datetime.fromisoformat(iso.rstrip("Z")).replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
 class Hosts(Case):
@@ -99,8 +94,8 @@ class Hosts(Case):
         [certificate] = [one for one in told["certificates"] if one["standing"]["state"] == "in_force"]
         self.assertEqual((told["host"], certificate["kind"]), (HOST, self.proof))
         [decisive] = [piece for piece in certificate["evidence"] if piece["decides"]]
-        self.proven_at = moment(certificate["judged_at"])
-        self.assertLessEqual(moment(certificate["true_at"]), self.proven_at)
+        self.proven_at = cloud.moment(certificate["judged_at"])
+        self.assertLessEqual(cloud.moment(certificate["true_at"]), self.proven_at)
         self.assertLess(self.proven_at, first)
         self.assertIn("proof: %s, true at" % self.proof, command("masakari", "certificate", self.notification_id))
         if self.proof != "monitor_said":

@@ -21,7 +21,7 @@
 //! | a reserved host: `add to aggregate`, `enable` | stays so | it was taken, and is made ready again; after it was handed back it serves although it is reserved, until a person disables it |
 //! | a reserved host: `disable`, `remove from aggregate` | stays so | nothing was sent to it |
 //!
-//! Before each call of a chain the lease is looked at again; nothing here is retried: the log says
+//! Before each call of a chain the lease, and the switch, is looked at again; nothing here is retried: the log says
 //! what was meant, and the next look says what became of it.
 //!
 //! Because of `evacuate` a second one is never sent while a first may still land: it is sent within
@@ -88,10 +88,10 @@ impl Engine {
         reset: bool,
     ) -> Result<(), ActFailed> {
         if reset {
-            self.allowed(lease)?;
+            self.may_begin(lease)?;
             self.ports.nova.reset_to_active(server).await.map_err(ActFailed::Before)?;
         }
-        self.allowed(lease)?;
+        self.may_begin(lease)?;
         self.in_time(intended, SEND_WITHIN)?;
         tracing::info!(%server, notification = lease.key.notification(), "stop");
         self.ports.nova.stop(server).await.map_err(ActFailed::Itself)
@@ -104,7 +104,7 @@ impl Engine {
         server: &ServerId,
         looked_at: Boot,
     ) -> Result<(), ActFailed> {
-        self.allowed(lease)?;
+        self.may_begin(lease)?;
         self.in_time(looked_at, START_WITHIN)?;
         tracing::info!(%server, notification = lease.key.notification(), "start");
         self.ports.nova.start(server).await.map_err(ActFailed::Itself)
@@ -116,6 +116,12 @@ impl Engine {
         } else {
             Err(ActFailed::NoTenure { key: lease.key.clone() })
         }
+    }
+
+    /// Whether something new may be done: we hold the lease, and nobody has disarmed.
+    fn may_begin(&self, lease: &Lease) -> Result<(), ActFailed> {
+        self.allowed(lease)?;
+        self.disarmed().map_or(Ok(()), |why| Err(ActFailed::Disarmed { why }))
     }
 
     /// Locks the server (unless its owner has), resets its state where Nova would refuse it, and
@@ -134,23 +140,23 @@ impl Engine {
             return Err(ActFailed::MayRun { host: there.host, why: there.why });
         }
         if manner.lock {
-            self.allowed(lease)?;
+            self.may_begin(lease)?;
             // The key of a recovery's own lease is `recovery:` and the notification.
             let reason = format!("masakari {}", lease.key);
             self.ports.nova.lock(server, &reason).await.map_err(ActFailed::Before)?;
         }
         match manner.reset {
             Reset::ToError => {
-                self.allowed(lease)?;
+                self.may_begin(lease)?;
                 self.ports.nova.reset_to_error(server).await.map_err(ActFailed::Before)?;
             }
             Reset::ToActive => {
-                self.allowed(lease)?;
+                self.may_begin(lease)?;
                 self.ports.nova.reset_to_active(server).await.map_err(ActFailed::Before)?;
             }
             Reset::NotNeeded => {}
         }
-        self.allowed(lease)?;
+        self.may_begin(lease)?;
         self.in_time(intended, SEND_WITHIN)?;
         let (from, notification) = (order.from(), lease.key.notification());
         tracing::info!(%server, %from, notification, "evacuate");
@@ -192,7 +198,7 @@ impl Engine {
         lease: &Lease,
         order: &ForceDown,
     ) -> Result<(), ActFailed> {
-        self.allowed(lease)?;
+        self.may_begin(lease)?;
         let why = "it is proven dead, and Nova does not call it down";
         tracing::warn!(host = %order.host(), why, "force down");
         self.ports.nova.force_down(order).await.map_err(ActFailed::Itself)
@@ -205,7 +211,7 @@ impl Engine {
         service: &ServiceId,
         reason: &str,
     ) -> Result<(), ActFailed> {
-        self.allowed(lease)?;
+        self.may_begin(lease)?;
         tracing::info!(%service, reason, "disable the compute service");
         self.ports.nova.disable_service(service, reason).await.map_err(ActFailed::Itself)
     }
@@ -235,7 +241,7 @@ impl Engine {
         server: &ServerId,
         way: drain::Way,
     ) -> Result<(), ActFailed> {
-        self.allowed(lease)?;
+        self.may_begin(lease)?;
         tracing::info!(%server, ?way, drain = lease.key.notification(), "migrate");
         let nova = &self.ports.nova;
         let asked = match way {
@@ -271,7 +277,9 @@ impl Engine {
             Ok(()) | Err(ActFailed::Before(_) | ActFailed::Itself(_) | ActFailed::Late { .. }) => {
                 Answered::After { ms: u64::try_from(ms).unwrap_or(u64::MAX) }
             }
-            Err(ActFailed::NoTenure { .. } | ActFailed::MayRun { .. }) => return result,
+            Err(
+                ActFailed::NoTenure { .. } | ActFailed::Disarmed { .. } | ActFailed::MayRun { .. },
+            ) => return result,
         };
         // Our own is still counted.
         self.pace.borrow_mut().learn(answered, self.acting.get().saturating_sub(1));
@@ -280,7 +288,7 @@ impl Engine {
 
     /// How many of the `wanted` servers a recovery may ask Nova to move now.
     pub(crate) fn share(&self, recovery: &NotificationId, wanted: usize) -> usize {
-        let limit = self.pace.borrow().limit();
+        let limit = self.queue.borrow().limit(self.pace.borrow().limit(), self.now());
         let room = limit.saturating_sub(self.acting.get());
         let mut fair = self.fair.borrow_mut();
         let calls = fair.allowed(recovery, limit, room).min(wanted);

@@ -9,7 +9,6 @@ use crate::{
     Engine,
     error::Stop,
     fencing::{Brake, HeardByNova},
-    guard::Armed,
     journal::Journal,
     look::LookFailed,
     power::of_power,
@@ -225,16 +224,8 @@ impl Drill<'_, '_> {
         let coming = engine.coming_to(host).await?;
         let servers = engine.ports.nova.servers_on(host).await?.len();
         let service = engine.ports.nova.compute_service(host).await?;
-        let disarmed = self.disarmed();
+        let disarmed = engine.disarmed();
         Ok(Seen { asked_at, row, recovery, stop, service, servers, coming, disarmed, no_ladder })
-    }
-
-    fn disarmed(&self) -> Option<String> {
-        match self.engine.armed() {
-            Armed::Yes => None,
-            Armed::No(hold) => Some(hold.why),
-            Armed::Unknown => Some("it is not known yet whether anything may be begun".into()),
-        }
     }
 
     async fn note(&mut self, event: Event) -> Result<(), Stop> {
@@ -307,7 +298,7 @@ impl Drill<'_, '_> {
         let climber = Climber { tools: fencing.tools.clone(), witness: Arc::new(witness) };
         let may = || {
             self.leased()?;
-            self.disarmed().map_or(Ok(()), Err)?;
+            self.engine.disarmed().map_or(Ok(()), Err)?;
             brake.may(clock.boot())
         };
         let began = clock.boot();

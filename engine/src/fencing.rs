@@ -3,7 +3,7 @@
 //! That it is due is said by `recovery::fencing`, what the devices answer means by the room `fence`. Here is what
 //! lies between: which ladder the host has, who else may have seen it alive (Nova, which is asked after a device
 //! has said "off" and before that counts), and the brake: before each order to switch off it is looked whether the
-//! lease still holds and whether the host has shown a sign of life meanwhile.
+//! lease still holds, whether the host has shown a sign of life meanwhile, and whether a person has disarmed.
 
 use crate::{Engine, turn::chain};
 use async_trait::async_trait;
@@ -221,6 +221,8 @@ impl Engine {
         let may = || {
             let lost = |_| "the lease on this recovery ran out".to_owned();
             self.allowed(lease).map_err(lost)?;
+            // Said while devices were asked.
+            self.disarmed().map_or(Ok(()), Err)?;
             brake.may(self.ports.clock.boot())
         };
         let climber = Climber { tools: fencing.tools.clone(), witness: Arc::new(witness) };
@@ -269,6 +271,27 @@ impl Witness for HeardByNova {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use recovery::evidence::Kind;
+
+    #[test]
+    fn off_is_not_believed_where_nobody_else_could_be_asked() {
+        let (device, kind, at) = ("bmc (redfish)".to_owned(), Kind::PoweredOff, Millis(5));
+        let climbed = |unseen: Option<&str>| Climbed {
+            host: HostName::new("compute01"),
+            verdict: Verdict::Proven {
+                device: device.clone(),
+                kind,
+                at,
+                unseen: unseen.map(ToOwned::to_owned),
+            },
+            path: Vec::new(),
+            took: Vec::new(),
+        };
+        assert_eq!(Ended::of(&climbed(None), true).result.unwrap().kind, Kind::PoweredOff);
+        let failed = Ended::of(&climbed(Some("Nova does not answer")), true).result.unwrap_err();
+        let why = "nobody else could be asked whether it lives: Nova does not answer";
+        assert_eq!(failed.why.as_deref(), Some(why));
+    }
 
     #[test]
     fn a_look_lets_go_of_what_a_look_held_and_of_nothing_else() {

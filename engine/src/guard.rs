@@ -7,7 +7,7 @@
 use crate::{Engine, look::LOOK_WITHIN, look::LookFailed, turn::chain};
 use ports::Boot;
 use recovery::{
-    HostName,
+    HostName, Millis,
     guard::{Hold, Record, Switch},
     seen::ComputeService,
     stops::{self, Kind, Stop},
@@ -22,8 +22,8 @@ use store::StoreError;
 /// What the guard was told may be so old when something begins by it.
 pub(crate) const GUARD_FRESH: Duration = Duration::from_secs(2);
 
-/// All of Nova's compute services, or why they cannot be told.
-pub(crate) type Services = Rc<Result<Vec<ComputeService>, String>>;
+/// Nova's compute services, and how many are in cells that do not answer; or why nothing can be told.
+pub(crate) type Services = Rc<Result<(Vec<ComputeService>, u32), String>>;
 
 /// What this engine knows for the guard.
 #[derive(Default, Debug)]
@@ -38,6 +38,37 @@ pub(crate) struct Guard {
     pub(crate) turn: futures::lock::Mutex<()>,
     /// The number after the last that began here, as it was read.
     pub(crate) beat: Cell<u64>,
+    /// The last storm of the cloud, as it was read last.
+    storm: Cell<Option<Storm>>,
+}
+
+/// When the cloud was in a storm, and how long ago that is.
+///
+/// The database has the moment by the clock of whoever wrote it, and a clock that is set forward would end a cool-down
+/// early. So the wall clock is believed only for the time in which this engine has not looked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Storm {
+    at: Option<Millis>,
+    read: Boot,
+    ago_ms: i64,
+}
+
+impl Storm {
+    fn read(before: Option<Self>, at: Option<Millis>, wall: Millis, boot: Boot) -> Self {
+        let by_the_wall = at.map_or(0, |at| wall.since(at).max(0));
+        let ago_ms = match before {
+            None => by_the_wall,
+            Some(before) => {
+                let since = boot.since(before.read).as_millis();
+                let since_ms = i64::try_from(since).unwrap_or(i64::MAX);
+                match before.at == at {
+                    true => before.ago_ms.saturating_add(since_ms),
+                    false => by_the_wall.min(since_ms),
+                }
+            }
+        };
+        Self { at, read: boot, ago_ms }
+    }
 }
 
 /// What is known for one verdict.
@@ -67,7 +98,18 @@ impl Engine {
     pub(crate) async fn guard_record(&self) -> Result<Record, StoreError> {
         // Reports bear the time of the wall clock.
         let since = self.config().guard.since(self.ports.clock.wall());
-        self.ports.store.guard(since).await
+        let record = self.ports.store.guard(since).await?;
+        let (wall, boot) = (self.ports.clock.wall(), self.ports.clock.boot());
+        let storm = &self.guard.storm;
+        storm.set(Some(Storm::read(storm.get(), record.storm_at, wall, boot)));
+        Ok(record)
+    }
+
+    /// How long ago the last storm of the cloud was.
+    pub(crate) fn storm_ago_ms(&self) -> Option<i64> {
+        let storm = self.guard.storm.get().filter(|storm| storm.at.is_some())?;
+        let since = self.ports.clock.boot().since(storm.read).as_millis();
+        Some(storm.ago_ms.saturating_add(i64::try_from(since).unwrap_or(i64::MAX)))
     }
 
     async fn services(&self) -> Services {
@@ -78,7 +120,7 @@ impl Engine {
         {
             return Rc::clone(services);
         }
-        let asked = self.ports.nova.compute_services();
+        let asked = self.ports.nova.compute_services_told();
         let services = match ports::within(clock, LOOK_WITHIN, asked).await {
             Some(Ok(services)) => Ok(services),
             Some(Err(error)) => Err(chain(&error)),
@@ -133,6 +175,15 @@ impl Engine {
     pub(crate) fn armed(&self) -> Armed {
         self.guard.armed()
     }
+
+    /// Why nothing may be begun now.
+    pub(crate) fn disarmed(&self) -> Option<String> {
+        match self.armed() {
+            Armed::Yes => None,
+            Armed::No(hold) => Some(hold.why),
+            Armed::Unknown => Some("it is not known yet whether anything may be begun".into()),
+        }
+    }
 }
 
 impl Guard {
@@ -147,7 +198,27 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use recovery::Millis;
+
+    #[test]
+    fn a_storm_is_as_long_ago_as_this_engine_has_known_of_it_however_its_clock_is_set() {
+        let (minute, hour) = (60_000, 3_600_000);
+        let at = Some(Millis(hour));
+        let read =
+            |before, at, wall_ms, boot_ms| Storm::read(before, at, Millis(wall_ms), Boot(boot_ms));
+        // Who has just started has the wall clock alone; one that is behind makes nothing older than now.
+        let started = read(None, at, hour + 7_000, 500);
+        assert_eq!(started.ago_ms, 7_000);
+        assert_eq!(read(None, at, 0, 500).ago_ms, 0);
+        // Set forward by a day.
+        let later = read(Some(started), at, 25 * hour, 60_500);
+        assert_eq!(later.ago_ms, 7_000 + minute);
+        // Another one, written by an engine whose clock was an hour behind: after the last look.
+        let next = read(Some(later), Some(Millis(hour + 1)), 25 * hour, 62_500);
+        assert_eq!(next.ago_ms, 2_000);
+        // Nobody has looked for an hour.
+        let idle = read(Some(next), Some(Millis(25 * hour)), 26 * hour, 90 * 60_000);
+        assert_eq!(idle.ago_ms, hour);
+    }
 
     #[test]
     fn a_switch_that_was_not_read_yet_is_not_armed_and_one_that_nobody_turned_is() {

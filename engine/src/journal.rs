@@ -187,7 +187,12 @@ impl<'e, S: Fold> Journal<'e, S> {
         };
         let (error, sent) = match done {
             Ok(()) => return Ok(Outcome::Taken),
-            Err(ActFailed::NoTenure { .. } | ActFailed::Late { .. } | ActFailed::MayRun { .. }) => {
+            Err(
+                ActFailed::NoTenure { .. }
+                | ActFailed::Late { .. }
+                | ActFailed::Disarmed { .. }
+                | ActFailed::MayRun { .. },
+            ) => {
                 return Ok(Outcome::NotAsked { until: engine.now().plus(1_000) });
             }
             Err(ActFailed::Before(error)) => (error, false),

@@ -22,6 +22,7 @@
 //! * `returns`: brings lost hosts back to service. * `readiness`, `drill`: whether hosts could be fenced, asked and tried.
 //! * `power`: gives a host its power back.
 //! * `shadow`: judges and plans, and does nothing.
+//! * `dumps`: hosts that write a crash dump.
 //! * `guard`: what tells a storm from a death. * `fencing`: makes sure that a host is dead. * `tiers`: ordered restart. * `steps`: those of the operator's own.
 
 mod acts;
@@ -30,6 +31,7 @@ mod claim;
 mod config;
 mod drains;
 mod drill;
+mod dumps;
 mod error;
 mod fencing;
 mod forecast;
@@ -75,7 +77,7 @@ use recovery::{
     HostName, Millis, NotificationId, ServerId,
     lease::LeaseKey,
     lease::{Owner, Watch},
-    pace::{Fair, Looks, Pace},
+    pace::{Fair, Looks, Pace, Queue},
     request::Request,
     seen::{Evacuation, Server},
 };
@@ -124,6 +126,8 @@ pub struct Engine {
     fair: RefCell<Fair<NotificationId>>,
     /// How often they look.
     looks: RefCell<Looks<NotificationId>>,
+    /// How long what Nova has taken waits there.
+    queue: RefCell<Queue<NotificationId>>,
     /// The servers that changed, as the recoveries see them.
     servers: Feed<ServerId, Server>,
     /// The records of evacuations that changed, by the dead host and their number.
@@ -138,6 +142,8 @@ pub struct Engine {
     words: RefCell<BTreeMap<NotificationId, Vec<Request>>>,
     /// Hosts that are switched off and on, or about to be, because a person asked for that.
     tested: RefCell<BTreeSet<HostName>>,
+    /// Hosts that say that they write a crash dump, and when they said so last.
+    dumps: RefCell<BTreeMap<HostName, Millis>>,
     /// Leases of the recoveries of which persons ask something, as we saw them.
     recoveries_seen: RefCell<Watch>,
     /// Servers that wait for room.
@@ -164,6 +170,7 @@ impl Engine {
             climbing: Rc::default(),
             fair: RefCell::default(),
             looks: RefCell::default(),
+            queue: RefCell::default(),
             servers: Feed::default(),
             evacuations: Feed::default(),
             reserving: RefCell::default(),
@@ -171,6 +178,7 @@ impl Engine {
             reserves_seen: RefCell::default(),
             words: RefCell::default(),
             tested: RefCell::default(),
+            dumps: RefCell::default(),
             recoveries_seen: RefCell::default(),
             rooms: RefCell::default(),
             resting: RefCell::default(),
@@ -213,6 +221,7 @@ impl Engine {
                 self.bring_hosts_back().boxed_local(),
                 self.look_at_fences().boxed_local(),
                 self.drain_hosts().boxed_local(),
+                self.hear_dumps().boxed_local(),
             );
         };
         self.serve(shutdown, |claimed, stopping| self.recover(claimed, stopping), beside).await;

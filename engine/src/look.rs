@@ -15,7 +15,7 @@ use recovery::{
     evidence::{Evidence, Sighting},
     nouns::RecoveryMethod,
     permit,
-    permit::NovaSays,
+    permit::{Loss, NovaSays},
     quarantine::Death,
     rules::Facts,
     seen::{ComputeService, Evacuation, Server},
@@ -261,13 +261,19 @@ impl HostView {
         engine: &Engine,
         host: &HostName,
         own_write: Option<Millis>,
+        loss: Loss,
     ) -> Result<Permit, Missing> {
         let sightings: Vec<Sighting> =
             self.service.iter().filter_map(ComputeService::sighting).collect();
         let sightings: Vec<Sighting> =
             sightings.into_iter().filter(|s| !is_own_write(s, own_write)).collect();
-        let says = self.service.as_ref().map_or(NovaSays::Absent, ComputeService::says);
-        permit(host, &self.evidence, engine.config().require, &sightings, says)
+        let (heard, now) = (sightings.iter().map(|s| s.at).max(), engine.ports.clock.wall());
+        let says = self.service.as_ref().map_or(NovaSays::Absent, |s| s.says_by(heard, now));
+        let forced_down = self.service.as_ref().is_some_and(|service| service.forced_down);
+        let hidden = sightings.is_empty() && !forced_down;
+        let mut evidence = self.evidence.clone();
+        evidence.retain(|evidence| loss.may_prove(evidence, hidden));
+        permit(host, &evidence, engine.config().require, &sightings, says)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Whether that may be is judged elsewhere (`recovery::drill`, `recovery::returns`); whoever asks holds the host's own
 //! lease, so that no recovery takes the host for dead meanwhile.
 
-use crate::{Engine, fencing::Fencing, guard::Armed};
+use crate::{Engine, fencing::Fencing};
 use fence::{build::rung, file::LadderOf, ladder::Means, power_on::switch_on};
 use recovery::{HostName, nouns::Host};
 use std::time::Duration;
@@ -48,11 +48,7 @@ impl Engine {
 
     /// Why nothing is done to a host that nobody asked for: a person has stopped everything, or works on it.
     pub(crate) fn hands_off(&self, host: &HostName) -> Option<String> {
-        match self.armed() {
-            Armed::Yes => self.planned_stop(host).map(|stop| stop.hold().why),
-            Armed::No(hold) => Some(hold.why),
-            Armed::Unknown => Some("it is not known yet whether anything may be begun".into()),
-        }
+        self.disarmed().or_else(|| self.planned_stop(host).map(|stop| stop.hold().why))
     }
 }
 

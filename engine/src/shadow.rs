@@ -59,7 +59,8 @@ impl Shadow {
 /// Which ladder a host has is known; none of its devices is reached.
 fn out_of_reach(fencing: Fencing, clock: Arc<dyn Clock>) -> Fencing {
     let secrets = fencing.tools.secrets;
-    let tools = Tools { clock, exec: Arc::new(Nothing), network: Arc::new(Nowhere), secrets };
+    let (exec, ears) = (Arc::new(Nothing), Arc::new(Nothing));
+    let tools = Tools { clock, exec, network: Arc::new(Nowhere), ears, secrets };
     Fencing { tools, check_every: None, ..fencing }
 }
 
@@ -98,6 +99,7 @@ mod tests {
                 clock: Arc::new(SystemClock),
                 exec: Arc::new(SystemExec),
                 network: Arc::new(Wire),
+                ears: Arc::new(ports::NetworkEars),
                 secrets: Arc::new(Secrets { environment: BTreeMap::new(), credentials: None }),
             },
             report_interval: Duration::from_secs(10),
@@ -107,6 +109,8 @@ mod tests {
         let soon = Duration::from_secs(5);
         let program = Program { path: "true".into(), ..Program::default() };
         assert!(tools.exec.run(program, soon).now_or_never().unwrap().is_err());
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        assert!(tools.ears.at(anywhere).now_or_never().unwrap().is_err());
         let way = tools.network.http(None, false).unwrap();
         assert!(way.send(Ask::default(), soon).now_or_never().unwrap().is_err());
     }

@@ -12,7 +12,7 @@ use recovery::{
     HostName, Millis, ServerId,
     seen::{Evacuation, Server},
     state::State,
-    tiers::{Check, HostSeen, Look, Ordered},
+    tiers::{self, Check, Door, HostSeen, Inside, Look, Ordered, Starting},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -169,18 +169,34 @@ impl Engine {
         Ok(StartsView { answered_at, began, heard_at, watched, busy, servers, hosts, evacuations })
     }
 
-    /// Whether a server that was started is up; if not, why.
-    pub(crate) async fn check(&self, check: &Check) -> Result<(), String> {
-        let Ok(address) = check.address.parse::<IpAddr>() else {
-            return Err(format!("{:?} is no address", check.address));
+    /// Whether a server that was started is up; if not, why. `began`: the recovery.
+    pub(crate) async fn check(
+        &self,
+        check: &Check,
+        server: &Starting,
+        began: Option<Millis>,
+    ) -> Result<(), String> {
+        match check {
+            Check::At(door) => self.answers_at(door).await,
+            Check::Of(Inside::GuestAgent) => {
+                let heard = self.ports.store.guest(&server.ordered.server).await;
+                let heard = heard.map_err(|e| format!("its guest agent: {}", chain(&e)))?;
+                tiers::is_up(server, heard.as_ref(), began)
+            }
+        }
+    }
+
+    async fn answers_at(&self, door: &Door) -> Result<(), String> {
+        let Ok(address) = door.address.parse::<IpAddr>() else {
+            return Err(format!("{:?} is no address", door.address));
         };
-        let to = SocketAddr::new(address, check.port);
-        let failed = |e: ProbeError| format!("{check} {e}");
-        match &check.path {
+        let to = SocketAddr::new(address, door.port);
+        let failed = |e: ProbeError| format!("{door} {e}");
+        match &door.path {
             None => self.ports.probe.connects(to, CHECK_WITHIN).await.map_err(failed),
             Some(path) => match self.ports.probe.status(to, path, CHECK_WITHIN).await {
                 Ok(200..300) => Ok(()),
-                Ok(status) => Err(format!("{check} answers with {status}")),
+                Ok(status) => Err(format!("{door} answers with {status}")),
                 Err(e) => Err(failed(e)),
             },
         }

@@ -43,6 +43,7 @@ use recovery::{
     due::{self, Scene, Step},
     lease::{Lease, LeaseKey},
     log::{Act, Entry, Line, Reset},
+    permit::Loss,
     seen::Evacuation,
     state::{Move, Stage, State},
     way::WayEntry,
@@ -108,6 +109,8 @@ struct Turns<'e> {
     intended_at: Boot,
     /// A heartbeat up to this moment may be our own write, from before a crash.
     own_write: Option<Millis>,
+    /// Which evidence may be of it.
+    loss: Loss,
     outages: u32,
     after_outage: Boot,
     /// Since when each look was answered; it begins anew with each engine.
@@ -138,6 +141,7 @@ impl Engine {
     async fn leave(&self, claimed: claim::Claimed, result: Result<(), Stop>) {
         self.fair.borrow_mut().leave(&claimed.notification);
         self.looks.borrow_mut().leave(&claimed.notification);
+        self.queue.borrow_mut().leave(&claimed.notification);
         self.waits_no_more(&claimed.notification);
         match result {
             // Its end was told when it was written.
@@ -219,6 +223,7 @@ struct Opened<'c> {
 
 impl<'e> Turns<'e> {
     fn new(engine: &'e Engine, lease: Lease, mission: Mission, state: State) -> Self {
+        let loss = Loss { reported: mission.reported, returned: None };
         Self {
             engine,
             lease,
@@ -234,6 +239,7 @@ impl<'e> Turns<'e> {
             intended_at: Boot(0),
             // Of whoever was at it before; our own ones are known.
             own_write: state.forced_down_at,
+            loss,
             state,
             outages: 0,
             after_outage: Boot(0),
@@ -280,6 +286,7 @@ impl<'e> Turns<'e> {
     async fn begin(&mut self) -> Result<(), Stop> {
         let before = self.engine.brought_back_at(&self.mission.subject.host_id).await?;
         self.own_write = self.own_write.max(before);
+        self.loss.returned = before;
         if self.state.ways.method.is_none() {
             let method = self.mission.method;
             let mut entries = vec![Entry::Way(WayEntry::Method { method })];
@@ -302,7 +309,7 @@ impl<'e> Turns<'e> {
         let engine = self.engine;
         let judged = self
             .fresh_view()
-            .map(|view| view.permit(engine, &self.mission.subject.host, self.own_write));
+            .map(|view| view.permit(engine, &self.mission.subject.host, self.own_write, self.loss));
         if self.note_judgement(judged.as_ref()).await? {
             return Ok(true);
         }

@@ -27,9 +27,8 @@ const SILENCE: [&str; 9] = [
     "connection aborted",
 ];
 /// Words of agents when the device does not let them in.
-const NOT_LET_IN: [&str; 9] = [
+const NOT_LET_IN: [&str; 8] = [
     "unauthorized",
-    "401",
     "authentication fail",
     "login fail",
     "login denied",
@@ -97,7 +96,9 @@ impl Agent {
         // What decides may stand behind what is quoted.
         let (small, said) = (whole.to_lowercase(), quoted(whole.as_bytes()));
         let says = |words: &[&str]| words.iter().any(|word| small.contains(word));
-        if says(&NOT_LET_IN) {
+        // Alone: an address in the memory of a Python agent may have these digits in it.
+        let mut numbers = small.split(|c: char| !c.is_ascii_alphanumeric());
+        if says(&NOT_LET_IN) || numbers.any(|word| word == "401") {
             Failure::WrongCredentials(said)
         } else if says(&SILENCE) {
             Failure::NoAnswer(said)
@@ -164,6 +165,11 @@ mod tests {
             ("ERROR: Connection timed out", "no-answer"),
             ("[Errno 111] Connection refused", "no-answer"),
             ("ERROR: 401 Client Error: Unauthorized", "wrong-credentials"),
+            ("ERROR: send_get_request: HTTP/1.1 401", "wrong-credentials"),
+            (
+                "ERROR: Max retries exceeded (<HTTPSConnection object at 0x7f401fed6010>)",
+                "no-answer",
+            ),
             ("ERROR: Permission denied, please try again.", "wrong-credentials"),
             ("ERROR: Unable to get PowerState", "refused"),
         ] {

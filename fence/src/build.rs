@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::device::{Device, Failure};
 use crate::file::template::{Template, Values};
-use crate::file::{Entry, LadderOf, Settings};
+use crate::file::{Entry, LadderOf, Settings, StorageSettings};
 use crate::ipmi::Ipmi;
 use crate::ladder::{Means, Rung};
 use crate::redfish::Redfish;
@@ -11,7 +11,7 @@ use crate::secret::{SecretAt, Secrets};
 use crate::ssh::Ssh;
 use crate::storage::Storage;
 use crate::{ipmi, ssh};
-use ports::{Clock, Exec, HttpClient, HttpClientConfig, HttpClientError, Transport};
+use ports::{Clock, Ears, Exec, HttpClient, HttpClientConfig, HttpClientError, Transport};
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +57,8 @@ pub struct Tools {
     pub clock: Arc<dyn Clock>,
     pub exec: Arc<dyn Exec>,
     pub network: Arc<dyn Network>,
+    /// What hosts say of themselves is heard by these.
+    pub ears: Arc<dyn Ears>,
     pub secrets: Arc<Secrets>,
 }
 
@@ -84,6 +86,25 @@ fn fill_some(template: Option<&Template>, values: &Values) -> Result<Option<Stri
 }
 
 impl Tools {
+    /// A storage that can shut the host out; `None`: the device is none.
+    pub(crate) fn storage(
+        &self,
+        entry: &Entry,
+        of: &LadderOf<'_>,
+    ) -> Option<Result<Storage, Failure>> {
+        let Settings::Storage(settings) = &entry.settings else { return None };
+        Some(self.storage_of(settings, of))
+    }
+
+    fn storage_of(
+        &self,
+        settings: &StorageSettings,
+        of: &LadderOf<'_>,
+    ) -> Result<Storage, Failure> {
+        let (exec, clock) = (self.exec.clone(), self.clock.clone());
+        Storage::new(exec, clock, settings.clone(), of.values.clone(), of.addresses.clone())
+    }
+
     fn secret(&self, at: &SecretAt, values: &Values) -> Result<crate::secret::Secret, Failure> {
         self.secrets.read(at, values).map_err(|e| {
             let why = std::error::Error::source(&e).map(|cause| format!(": {cause}"));
@@ -148,13 +169,7 @@ impl Tools {
                 };
                 Box::new(Ssh::new(self.exec.clone(), &reach))
             }
-            Settings::Storage(s) => Box::new(Storage::new(
-                self.exec.clone(),
-                self.clock.clone(),
-                s.clone(),
-                values.clone(),
-                of.addresses.clone(),
-            )?),
+            Settings::Storage(s) => Box::new(self.storage_of(s, of)?),
             Settings::Manual { .. } => return Ok(None),
         }))
     }

@@ -61,7 +61,9 @@ impl From<ExecError> for Failure {
             ExecError::Start { program, source } => {
                 Self::Unusable(format!("cannot run {program}: {source}"))
             }
-            ExecError::TimedOut { .. } => Self::NoAnswer(error.to_string()),
+            ExecError::TimedOut { .. } | ExecError::Flooded { .. } => {
+                Self::NoAnswer(error.to_string())
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ pub use settings::{
     StorageSettings,
 };
 
+use crate::kdump::Kdump;
 use crate::machine::Machine;
 use fault::suggestion;
 use reader::{Complaints, Fields, pairs};
@@ -62,6 +63,8 @@ pub struct HostEntry {
     pub machine: Machine,
     /// Its addresses at the storage.
     pub addresses: Vec<String>,
+    /// From where it says that it writes a crash dump, if not from these.
+    pub kdump_from: Vec<String>,
 }
 
 /// The whole file.
@@ -72,6 +75,8 @@ pub struct FencingFile {
     pub hosts: BTreeMap<String, HostEntry>,
     /// How many hosts are fenced side by side.
     pub side_by_side: usize,
+    /// Hosts are left their power while they write a crash dump.
+    pub kdump: Option<Kdump>,
 }
 
 /// A host's ladder, with all that its devices are filled with.
@@ -138,7 +143,7 @@ impl FencingFile {
     }
 
     fn of(root: &tree::Node, complaints: &Complaints) -> Self {
-        const KNOWN: [&str; 4] = ["devices", "ladders", "hosts", "side_by_side"];
+        const KNOWN: [&str; 5] = ["devices", "ladders", "hosts", "side_by_side", "kdump"];
         let top = Fields::of(root, "the file".to_owned(), &KNOWN, complaints);
         let mut devices = BTreeMap::new();
         if let Some(node) = top.required("devices") {
@@ -162,7 +167,8 @@ impl FencingFile {
                 ladders.insert(name.to_owned(), rungs(node, name, &known, complaints));
             }
         }
-        let mut file = Self { devices, ladders, hosts: BTreeMap::new(), side_by_side: 0 };
+        let kdump = top.get("kdump").map(|node| kdump(node, complaints));
+        let mut file = Self { devices, ladders, hosts: BTreeMap::new(), side_by_side: 0, kdump };
         file.side_by_side = top
             .whole("side_by_side", 1, 1000, "a number from 1 to 1000 is wanted")
             .unwrap_or(SIDE_BY_SIDE);
@@ -184,7 +190,7 @@ impl FencingFile {
         known: &[&str],
         complaints: &Complaints,
     ) -> HostEntry {
-        const KNOWN: [&str; 4] = ["ladder", "values", "machine", "addresses"];
+        const KNOWN: [&str; 5] = ["ladder", "values", "machine", "addresses", "kdump_from"];
         let mut host = HostEntry { place, ..HostEntry::default() };
         if node.called() == "nothing" {
             return host;
@@ -201,19 +207,8 @@ impl FencingFile {
         });
         let plain = |template: Template| template.text().to_owned();
         host.values = fields.map("values").into_iter().map(|(n, t)| (n, plain(t))).collect();
-        host.addresses = fields
-            .list("addresses")
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|(node, template)| {
-                let text = plain(template);
-                if text.parse::<std::net::IpAddr>().is_err() {
-                    fields.wrong("addresses", node, "an IP address is wanted", None);
-                    return None;
-                }
-                Some(text)
-            })
-            .collect();
+        host.addresses = addresses(&fields, "addresses");
+        host.kdump_from = addresses(&fields, "kdump_from");
         if let Some(node) = fields.get("machine") {
             let of = format!("`machine` of the host `{name}`");
             let machine = Fields::of(node, of, &["uuid", "serial"], complaints);
@@ -325,6 +320,44 @@ impl FencingFile {
                 Err(nothing(format!("{why}: write {kind}:NAME"), None))
             }
         }
+    }
+}
+
+/// A list of IP addresses.
+fn addresses(fields: &Fields<'_>, field: &str) -> Vec<String> {
+    let all = fields.list(field).unwrap_or_default().into_iter();
+    all.filter_map(|(node, template)| {
+        let text = template.text().to_owned();
+        if text.parse::<std::net::IpAddr>().is_err() {
+            fields.wrong(field, node, "an IP address is wanted", None);
+            return None;
+        }
+        Some(text)
+    })
+    .collect()
+}
+
+fn kdump(node: &tree::Node, complaints: &Complaints) -> Kdump {
+    let usual = Kdump::default();
+    if node.called() == "nothing" {
+        return usual;
+    }
+    let fields = Fields::of(node, "`kdump`".to_owned(), &["listen", "wait"], complaints);
+    let listen = fields.plain("listen").and_then(|text| {
+        let found = text.parse().ok();
+        if let (None, Some(node)) = (found, fields.get("listen")) {
+            fields.wrong(
+                "listen",
+                node,
+                "an address with a port, as 0.0.0.0:7410, is wanted",
+                None,
+            );
+        }
+        found
+    });
+    Kdump {
+        listen: listen.unwrap_or(usual.listen),
+        wait: fields.duration("wait").unwrap_or(usual.wait),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::file::template::{Template, Values};
 use crate::file::{Listing, StorageSettings};
 use async_trait::async_trait;
 use ports::{Clock, Environment, Exec, Program};
+use recovery::Millis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,16 +30,18 @@ pub struct Storage {
     addresses: Vec<String>,
 }
 
-/// A host that was started anew: its boot id from before it was shut out, and the one that it has now.
+/// Two machines' clocks may differ by that.
+const SKEW_MS: i64 = 5_000;
+
+/// A host that was started anew since it was shut out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StartedAnew(());
 
 impl StartedAnew {
-    /// `None` when both are one boot, or one of them is not known.
+    /// `None`: it may be the boot from before.
     #[must_use]
-    pub fn seen(boot_id_before: &str, boot_id_now: &str) -> Option<Self> {
-        let known = !boot_id_before.is_empty() && !boot_id_now.is_empty();
-        (known && boot_id_before != boot_id_now).then_some(Self(()))
+    pub fn since(shut_out: Millis, booted: Millis) -> Option<Self> {
+        (booted.since(shut_out) > SKEW_MS).then_some(Self(()))
     }
 }
 
@@ -60,17 +63,22 @@ impl Storage {
         Ok(Self { exec, clock, settings, values, addresses })
     }
 
-    /// Lets the host in again.
+    /// Lets the host in again; the list is read back.
     ///
     /// # Errors
-    /// When there is no `unblock`, or it fails.
+    /// When there is no `unblock`, it fails, or the host still stands in the list.
     pub async fn let_in(&self, _since: &StartedAnew, limit: Duration) -> Result<(), Failure> {
         let none = || Failure::Unusable("the device has no `unblock`".to_owned());
         let command = self.settings.commands.unblock.as_ref().ok_or_else(none)?;
         for address in &self.addresses {
             self.run(command, Some(address), limit).await?;
         }
-        Ok(())
+        let listed = self.listed(limit).await?;
+        let out = |address: &&String| listed.iter().any(|e| shuts_out(e, address, i64::MIN));
+        match self.addresses.iter().find(out) {
+            Some(address) => Err(Failure::Refused(format!("{address} still stands in its list"))),
+            None => Ok(()),
+        }
     }
 
     async fn run(

@@ -168,6 +168,7 @@ fn night_with(answers_after: &[(&str, Option<u64>)], alive: bool, off_after: Dur
         clock: Arc::new(clock),
         exec: Arc::new(Bare),
         network: Arc::new(Wires(rack.clone())),
+        ears: Arc::new(ports::Nothing),
         secrets: Arc::new(Secrets { environment, credentials: None }),
     };
     let climber = Climber { tools, witness: Arc::new(Nova { clock, alive }) };

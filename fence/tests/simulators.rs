@@ -8,7 +8,7 @@ use fence::climb::Climbed;
 use fence::power_on::switch_on;
 use fence::secret::Secrets;
 use fence::{Climber, FencingFile, Life, Machine, Tools, Witness};
-use ports::{Clock, Exec, Program, SystemClock, SystemExec};
+use ports::{Clock, Ears, Exec, NetworkEars, Program, SystemClock, SystemExec};
 use recovery::evidence::{Sighting, Sign};
 use recovery::permit::SKEW_MS;
 use recovery::{HostName, Millis};
@@ -126,6 +126,7 @@ fn climber(rig: &Rig, cell: &Cell) -> Climber {
         clock: Arc::new(SystemClock),
         exec: Arc::new(SystemExec),
         network: Arc::new(SystemNetwork),
+        ears: Arc::new(NetworkEars),
         secrets: Arc::new(Secrets { environment, credentials: None }),
     };
     Climber { tools, witness: Arc::new(Heartbeat(cell.beat.clone())) }
@@ -311,6 +312,19 @@ async fn ipmi_takes_power_and_gives_it_back() {
 #[ignore = "needs the simulators: fence/tests/bmc/run"]
 async fn an_agent_takes_power_and_gives_it_back() {
     goes_off_and_on_again("agent").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the fence agents: fence/tests/bmc/run"]
+async fn what_a_host_that_crashed_sends_is_heard() {
+    let ear = NetworkEars.at("127.0.0.1:17410".parse().unwrap()).await.unwrap();
+    let arguments = ["-p", "17410", "-c", "1", "127.0.0.1"].map(Into::into).to_vec();
+    let path = "/usr/libexec/fence-agents/fence_kdump_send".into();
+    let sends = Program { path, arguments, ..Program::default() };
+    SystemExec.run(sends, Duration::from_secs(20)).await.unwrap();
+    let (from, datagram) = ear.next().await.unwrap();
+    assert_eq!(from.to_string(), "127.0.0.1");
+    assert!(fence::kdump::is_message(&datagram), "{datagram:?}");
 }
 
 /// What every process of this machine was started with, for as long as `going`.

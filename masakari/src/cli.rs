@@ -1,8 +1,8 @@
 //! The command line, and the names by which the program answers.
 
 use crate::{
-    api_role, ask, configure, engine_role, fence_role, guard_role, leases, manage, monitor_role,
-    monitors, policy, report_role, shadow_role, status, stop_role, told,
+    api_role, ask, configure, doctor, engine_role, fence_role, guard_role, leases, manage,
+    monitor_role, monitors, policy, report_role, shadow_role, status, stop_role, told,
 };
 use clap::{Parser, Subcommand};
 
@@ -89,6 +89,8 @@ pub(crate) enum Role {
     Disarm(Box<guard_role::Disarm>),
     /// Let recoveries begin and go on again
     Arm(Box<guard_role::Arm>),
+    /// What to look at before it matters: hosts that could not be fenced, what waits, who is out of service; exit code 1: there is something
+    Doctor(Box<doctor::Doctor>),
     /// Why a recovery failed or stands still, and what to type next
     Explain(Box<told::Explain>),
     /// A cloud in memory, the real API and engine, and a host that dies
@@ -137,6 +139,7 @@ impl Role {
             Self::Plan(plan) => plan.run(),
             Self::Report(report) => report.run(),
             Self::Certificate(certificate) => certificate.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Approve(verdict) => verdict.approve(),
             Self::Reject(verdict) => verdict.reject(),
             Self::Guard(show) => show.run(),

@@ -3,6 +3,9 @@
 //! Nothing here orders anything of a device: a power state is read, and which machine it belongs to. Without a host it is
 //! told what the engines found when they looked last. A test is an engine's: here it is only asked for.
 
+mod let_in;
+mod metrics;
+
 use crate::{
     ask::{Cloud, Word, told},
     cli::ConfigArgs,
@@ -21,7 +24,7 @@ use openstack::{
     AskError,
     instance_ha::{Client, Fencing, PlannedStop, RequestAnswer, RequestState},
 };
-use ports::{Clock, SystemClock, SystemExec};
+use ports::{Clock, NetworkEars, SystemClock, SystemExec};
 use recovery::{HostName, drill};
 use std::{
     path::{Path, PathBuf},
@@ -51,6 +54,8 @@ enum What {
     Status(Box<Status>),
     /// Switch a host off and on again on which nothing runs (reserved or on maintenance, disabled, empty), to see whether it could be fenced
     Test(Box<Test>),
+    /// Let a host in again that a storage has shut out, once it was booted since
+    LetIn(Box<let_in::LetIn>),
 }
 
 #[derive(Args, Debug)]
@@ -65,6 +70,9 @@ struct Test {
 struct Status {
     #[command(flatten)]
     asked: Asked,
+    /// All hosts as Prometheus reads it, for the textfile collector of its node exporter
+    #[arg(long, conflicts_with = "what")]
+    metrics: bool,
     #[command(flatten)]
     cloud: Cloud,
 }
@@ -87,7 +95,8 @@ impl Fence {
         let (asked, checks) = match &self.what {
             What::Check(asked) => (asked, true),
             What::Test(test) => return test.run(),
-            What::Status(of) if of.asked.what.is_none() => return listed(&of.cloud),
+            What::LetIn(let_in) => return let_in.run(),
+            What::Status(of) if of.asked.what.is_none() => return of.listed(),
             What::Status(of) => (&of.asked, false),
         };
         let named_file = asked.what.as_ref().filter(|what| is_file(what)).map(PathBuf::from);
@@ -194,18 +203,22 @@ fn summary(path: &Path, file: &FencingFile) -> String {
     )
 }
 
-/// All hosts. Exit code 1: one of them could not be fenced, or a device is to be repaired.
-fn listed(cloud: &Cloud) -> anyhow::Result<ExitCode> {
-    let hosts = cloud.ask(async |client| client.fencing().await)?;
-    let hosts = hosts.context("nobody tells which hosts could be fenced")?;
-    for host in &hosts {
-        output::say(&line(host));
+impl Status {
+    /// All hosts. Exit code 1: one of them could not be fenced, or a device is to be repaired.
+    fn listed(&self) -> anyhow::Result<ExitCode> {
+        let hosts = self.cloud.ask(async |client| client.fencing().await)?;
+        let hosts = hosts.context("nobody tells which hosts could be fenced")?;
+        let count = |state: &str| hosts.iter().filter(|host| host.state == state).count();
+        let [ready, impaired, not] = ["ready", "impaired", "not_ready"].map(count);
+        if self.metrics {
+            output::say(metrics::told(&hosts).trim_end());
+        } else {
+            hosts.iter().for_each(|host| output::say(&line(host)));
+            output::say(&summed(hosts.len(), ready, impaired, not));
+        }
+        let faulty = impaired + not;
+        Ok(if faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-    let count = |state: &str| hosts.iter().filter(|host| host.state == state).count();
-    let [ready, impaired, not] = ["ready", "impaired", "not_ready"].map(count);
-    output::say(&summed(hosts.len(), ready, impaired, not));
-    let faulty = impaired + not;
-    Ok(if faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn summed(all: usize, ready: usize, impaired: usize, not: usize) -> String {
@@ -280,6 +293,7 @@ pub(crate) fn tools(clock: Arc<dyn Clock>) -> Tools {
         clock,
         exec: Arc::new(SystemExec),
         network: Arc::new(SystemNetwork),
+        ears: Arc::new(NetworkEars),
         secrets: Arc::new(secrets()),
     }
 }

@@ -11,6 +11,7 @@ mod config;
 mod configure;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod engine_role;
 mod fence_role;
 mod guard_role;
@@ -22,6 +23,7 @@ mod monitors;
 mod output;
 mod policy;
 mod ports_of;
+mod prometheus;
 mod reload;
 mod report_role;
 mod shadow_role;

@@ -12,6 +12,7 @@
 //!   by then has not failed.
 //! * [`mod@rounds`]: does it, for ever. A guest is asked once at a time, so that one that hangs is asked less often, and
 //!   keeps nobody else waiting.
+//! * [`mod@tell`]: an agent that answers for the first time in a run of its VM is told to our own API.
 //!
 //! It does not keep on disk who answered: after a restart each agent must answer once before it can be missed, as in
 //! Python's monitor.
@@ -19,7 +20,9 @@
 pub mod ask;
 pub mod machine;
 pub mod rounds;
+pub mod tell;
 
 pub use ask::{Asker, Asking, COMMANDS, CommandRefused, Commands};
 pub use machine::{Found, Machine, Patience, State};
 pub use rounds::{GuestsConfig, Rounds, TURN_MOST};
+pub use tell::{Tell, Waiting};

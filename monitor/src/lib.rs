@@ -21,6 +21,7 @@
 //! * [`mod@lease`]: the lease of this host in etcd, and the watchdog that bites when it is lost.
 //! * [`mod@agent`]: the host's own word: that it is being shut down, and whether its nova-compute may start.
 //! * [`mod@standing`]: how all of them do, for whoever asks.
+//! * [`mod@resident`]: what only the start needed is given back.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 pub mod agent;
@@ -31,6 +32,7 @@ pub mod lease;
 pub mod libvirt;
 pub mod processes;
 pub mod report;
+pub mod resident;
 pub mod sending;
 pub mod standing;
 

@@ -6,7 +6,7 @@
 //!  one thread of libvirt's event loop, for all events of all connections
 //! ```
 //!
-//! Calls block, so each is made off the runtime's thread, one at a time, and those to agents beside one another, a few
+//! Calls block, so each is made off the runtime's thread: lists one at a time, and what is asked of one VM beside that, a few
 //! at once: a libvirtd that hangs holds few threads, and whoever waits for it is told so after a while.
 
 mod channels;
@@ -136,7 +136,8 @@ impl Link for LibvirtLink {
             Err(failure) if failure.code == NO_DOMAIN => Ok(None),
             Err(failure) => Err(failed(failure)),
         };
-        call(&*self.clock, &self.turn, DEADLINE, look).await
+        // Whoever wants to know of one does not wait for a list of all.
+        call(&*self.clock, &self.agents, DEADLINE, look).await
     }
 
     async fn guest(&self, server: &ServerId) -> Result<Option<Guest>, HypervisorError> {

@@ -20,14 +20,14 @@ struct Node {
 }
 
 impl Node {
-    async fn new() -> Self {
+    async fn new(bus: Bus) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "the script that starts systemd says where it is"
         )]
         let script =
             std::env::var("SYSTEMD_NODE").expect("run this by monitor/tests/processes/run");
-        let units = Arc::new(Units::new(Bus::User, Arc::new(SystemClock)));
+        let units = Arc::new(Units::new(bus, Arc::new(SystemClock)));
         let node = Self { script, units };
         node.does(&["clean"]).await;
         node
@@ -78,5 +78,12 @@ impl UnitWorld for Node {
 #[tokio::test]
 #[ignore = "needs a systemd: monitor/tests/processes/run"]
 async fn the_real_systemd_is_what_the_one_in_memory_is() {
-    suite::all_of_units(Node::new).await;
+    suite::all_of_units(async || Node::new(Bus::User).await).await;
+}
+
+/// The machine's own is behind another bus and speaks the same; here it is that one.
+#[tokio::test]
+#[ignore = "needs a systemd: monitor/tests/processes/run"]
+async fn the_systemd_of_the_system_bus_is_one_too() {
+    suite::all_of_units(async || Node::new(Bus::System).await).await;
 }

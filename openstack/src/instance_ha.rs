@@ -11,7 +11,7 @@ pub use bodies::{
 
 use crate::{AskError, Interface, Repeat, Request, Service, Session, Under};
 use http::Method;
-use recovery::{HostName, Millis, NotificationId, SegmentId};
+use recovery::{HostName, Millis, NotificationId, SegmentId, ServerId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -178,6 +178,18 @@ impl Client {
         let path = ["ha", "v1", "hosts", host.as_str(), "may-start"];
         let request = Request::get(&self.service, &path, DEADLINE);
         self.session.ask(Request { under: Under::Root, ..request }).await?.read("an answer")
+    }
+
+    /// Says, as the monitor of `host`, that the agents of these guests answer there.
+    pub async fn guests_answer(
+        &self,
+        host: &HostName,
+        servers: &[ServerId],
+    ) -> Result<(), AskError> {
+        let path = ["ha", "v1", "hosts", host.as_str(), "guests"];
+        let body = json!({ "answer": servers });
+        let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
+        self.session.ask(Request { under: Under::Root, ..request }).await.map(drop)
     }
 
     /// For a while it is no failure that `host` is away. `span`: as in `2h`.

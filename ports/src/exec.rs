@@ -1,12 +1,12 @@
 //! Runs a program of the machine to its end, within a deadline.
 
 use async_trait::async_trait;
-use futures::future::{Either, select};
+use futures::future::{Either, select, try_join};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{ffi::OsString, fmt::Debug, io, process::Stdio, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-/// More output than this is not read: a program that floods us is stopped by its full pipe.
+/// More output than this is not read.
 const OUTPUT_BYTES_MAX: u64 = 4 << 20;
 
 /// What to run. Secrets go by `stdin`, never by `arguments`, which every user of the machine sees.
@@ -56,6 +56,8 @@ pub enum ExecError {
     Start { program: String, source: std::io::Error },
     #[error("{program} did not end within {deadline_ms} ms and was killed")]
     TimedOut { program: String, deadline_ms: u64 },
+    #[error("{program} wrote more than {OUTPUT_BYTES_MAX} bytes and was killed")]
+    Flooded { program: String },
 }
 
 /// Runs programs.
@@ -65,7 +67,7 @@ pub trait Exec: Send + Sync + Debug {
     /// has started itself. What it leaves behind at its own end is killed, too, unless `leaves` says otherwise.
     ///
     /// # Errors
-    /// When it could not be started or did not end in time. A failing exit code is an `Ok`.
+    /// When it could not be started, did not end in time or wrote without end. A failing exit code is an `Ok`.
     async fn run(&self, program: Program, deadline: Duration) -> Result<Finished, ExecError>;
 }
 
@@ -98,7 +100,9 @@ impl Exec for SystemExec {
         let group = Group::of(&child);
         let whole = to_its_end(child, program.stdin, program.leaves, group);
         match tokio::time::timeout(deadline, whole).await {
-            Ok(finished) => finished.map_err(start_failed),
+            Ok(finished) => {
+                finished.map_err(start_failed)?.ok_or(ExecError::Flooded { program: name })
+            }
             Err(_) => Err(ExecError::TimedOut {
                 program: name.clone(),
                 deadline_ms: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
@@ -107,13 +111,14 @@ impl Exec for SystemExec {
     }
 }
 
+/// None: it wrote more than is read.
 #[expect(clippy::disallowed_methods, reason = "this is the port that the others must use")]
 async fn to_its_end(
     mut child: tokio::process::Child,
     input: Vec<u8>,
     leaves: Leaves,
     group: Group,
-) -> io::Result<Finished> {
+) -> io::Result<Option<Finished>> {
     let stdin = child.stdin.take();
     let mut stdout = Output::of(child.stdout.take());
     let mut stderr = Output::of(child.stderr.take());
@@ -134,11 +139,10 @@ async fn to_its_end(
     };
     let ended = async { tokio::join!(feed, ended).1 };
     let status = {
-        let drained = std::pin::pin!(async {
-            tokio::join!(stdout.drain(), stderr.drain());
-        });
+        let drained = std::pin::pin!(try_join(stdout.drain(), stderr.drain()));
         match select(drained, std::pin::pin!(ended)).await {
-            Either::Left(((), ended)) => ended.await?,
+            Either::Left((Err(Flood), _)) if leaves == Leaves::Nothing => return Ok(None),
+            Either::Left((_, ended)) => ended.await?,
             Either::Right((status, drained)) => {
                 let linger = match leaves {
                     Leaves::Nothing => Duration::MAX,
@@ -151,7 +155,7 @@ async fn to_its_end(
         }
     };
     let (code, stdout, stderr) = (status.code(), stdout.taken(leaves), stderr.taken(leaves));
-    Ok(Finished { code, stdout, stderr })
+    Ok(Some(Finished { code, stdout, stderr }))
 }
 
 /// For the output of a program that has ended, while somebody whom it has started holds the pipe.
@@ -186,6 +190,9 @@ impl Drop for Group {
     }
 }
 
+/// There is more than is read.
+struct Flood;
+
 /// What comes out of one of a program's pipes.
 struct Output<P> {
     pipe: Option<P>,
@@ -198,11 +205,12 @@ impl<P: AsyncRead + Unpin + Send + 'static> Output<P> {
     }
 
     /// Reads until nobody can write any more.
-    async fn drain(&mut self) {
-        if let Some(pipe) = &mut self.pipe {
-            // What came before a read error is what there is to show.
-            let _ = pipe.take(OUTPUT_BYTES_MAX).read_to_end(&mut self.bytes).await;
-        }
+    async fn drain(&mut self) -> Result<(), Flood> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        // What came before a read error is what there is to show.
+        let read = pipe.take(OUTPUT_BYTES_MAX).read_to_end(&mut self.bytes).await;
+        let is_full = read.is_ok_and(|read| u64::try_from(read) == Ok(OUTPUT_BYTES_MAX));
+        if is_full && pipe.read_u8().await.is_ok() { Err(Flood) } else { Ok(()) }
     }
 
     /// What was read. A service that was left behind would be killed by writing to a pipe that nobody reads.
@@ -246,6 +254,17 @@ mod tests {
     async fn a_program_that_hangs_is_killed_at_the_deadline() {
         let run = SystemExec.run(sh("sleep 600", ""), Duration::from_millis(50)).await;
         assert!(matches!(run, Err(ExecError::TimedOut { deadline_ms: 50, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_writes_without_end_is_killed_at_once_and_one_at_the_bound_is_read() {
+        for script in ["yes", "yes >&2"] {
+            let run = SystemExec.run(sh(script, ""), Duration::from_secs(60)).await;
+            assert!(matches!(run, Err(ExecError::Flooded { .. })), "{script}: {run:?}");
+        }
+        let bound = format!("head -c {OUTPUT_BYTES_MAX} /dev/zero");
+        let run = SystemExec.run(sh(&bound, ""), Duration::from_secs(60)).await.unwrap();
+        assert_eq!(run.stdout.len(), usize::try_from(OUTPUT_BYTES_MAX).unwrap());
     }
 
     /// Whether the process whose id stands in the file still runs.

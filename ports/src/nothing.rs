@@ -1,7 +1,8 @@
 //! The ports of who may do nothing: no program is run, nobody is reached.
 
 use crate::{
-    Answer, Ask, Exec, ExecError, Finished, Probe, ProbeError, Program, Transport, TransportError,
+    Answer, Ask, Ear, Ears, Exec, ExecError, Finished, Probe, ProbeError, Program, Transport,
+    TransportError,
 };
 use async_trait::async_trait;
 use std::{io, net::SocketAddr, time::Duration};
@@ -35,6 +36,13 @@ impl Probe for Nothing {
 
     async fn status(&self, _: SocketAddr, _: &str, _: Duration) -> Result<u16, ProbeError> {
         Err(ProbeError::Refused)
+    }
+}
+
+#[async_trait]
+impl Ears for Nothing {
+    async fn at(&self, _: SocketAddr) -> io::Result<Box<dyn Ear>> {
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, WHY))
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! A host that is plainly alive is not fenced: one that Nova has heard after the report and takes for up. And
 //! none is before Nova has missed a heartbeat of it: a monitor may be wrong, and a host that lives is heard
-//! within that time. A climb of the ladder that was begun and has no outcome in the log is begun again: off is
+//! within that time. One that says that it writes a crash dump is left its power for a while ([`Dump`]); that is no
+//! evidence of anything. A climb of the ladder that was begun and has no outcome in the log is begun again: off is
 //! ordered of a host that is off already, which proves it just as well.
 
 use crate::details::Task;
@@ -101,10 +102,30 @@ struct Failed {
 pub enum Next {
     /// Climb its ladder.
     Fence,
-    /// Nova heard it a moment ago: see whether it is heard again.
+    /// Nova heard it a moment ago: see whether it is heard again. Or it writes a crash dump.
     Listen,
     /// Nothing: it is plainly alive, nobody said that it is dead, or it was tried and is not to be tried now.
     Nothing,
+}
+
+/// A host said that it writes a crash dump.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dump {
+    /// When it said so last.
+    pub heard: Millis,
+    /// Longer than that nobody waits for it.
+    pub until: Millis,
+}
+
+impl Dump {
+    /// It is said every ten seconds: two of three may be lost.
+    pub const SILENT_MS: i64 = 30_000;
+
+    /// Whether it still writes, as far as anybody knows.
+    #[must_use]
+    pub fn goes_on(&self, now: Millis) -> bool {
+        now < self.until && now.since(self.heard) < Self::SILENT_MS
+    }
 }
 
 /// What is known of a host that has a ladder and is not proven dead.
@@ -112,6 +133,7 @@ pub enum Next {
 pub struct Unproven<'a> {
     pub missing: &'a Missing,
     pub service: Option<&'a ComputeService>,
+    pub dump: Option<Dump>,
 }
 
 impl Unproven<'_> {
@@ -130,6 +152,10 @@ impl Unproven<'_> {
 
     fn says(&self) -> NovaSays {
         self.service.map_or(NovaSays::Absent, ComputeService::says)
+    }
+
+    fn dumps(&self, now: Millis) -> bool {
+        self.dump.is_some_and(|dump| dump.goes_on(now))
     }
 
     fn was_heard_within(&self, ms: i64, now: Millis) -> bool {
@@ -152,7 +178,7 @@ impl Fencing {
         };
         if !reported || !may || host.is_plainly_alive() {
             Next::Nothing
-        } else if host.was_heard_within(limits.quiet_ms, now) {
+        } else if host.was_heard_within(limits.quiet_ms, now) || host.dumps(now) {
             Next::Listen
         } else {
             Next::Fence

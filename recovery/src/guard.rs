@@ -216,6 +216,11 @@ pub struct Of<'a> {
     pub segment: &'a SegmentId,
     /// What has held it until now.
     pub held: Option<Cause>,
+    /// How long ago the cloud was last seen to be in a storm, if it ever was: by a clock that nobody sets, where whoever
+    /// asks has seen it.
+    pub storm_ago_ms: Option<i64>,
+    /// Of so many compute services Nova says nothing, because their cell is down.
+    pub untold: u32,
     pub now: Millis,
 }
 
@@ -246,7 +251,7 @@ pub fn judge(
     let hold = silence(rules, record, services, of)
         .or_else(|| cloud(rules, record, &lost))
         .or_else(|| segment(rules, record, &lost, of))
-        .or_else(|| cool_down(rules, record, of))
+        .or_else(|| cool_down(rules, of))
         .map(|hold| hold.or_by_hand(of))
         .or_else(|| rate(rules, record, of.now));
     hold.map_or(Ok(()), Err)
@@ -312,7 +317,8 @@ fn is_planned(record: &Record, host: &HostName, now: Millis) -> bool {
 }
 
 /// Most of Nova's services fell silent with that of the host, and are silent still. Who fell silent long before
-/// counts on neither side, and who is away as planned: they are no part of this.
+/// counts on neither side, and who is away as planned: they are no part of this. Those of a cell that is down are not
+/// heard, and no reason to leave the hosts of the others alone, as long as they are not most.
 fn silence(
     rules: &Rules,
     record: &Record,
@@ -334,7 +340,7 @@ fn silence(
     let others = services
         .iter()
         .filter(|s| s.host != *of.host && !s.forced_down && !is_planned(record, &s.host, of.now));
-    let (mut silent, mut heard) = (u32::from(own.is_some()), 0_u32);
+    let (mut silent, mut heard) = (u32::from(own.is_some()).saturating_add(of.untold), 0_u32);
     others.for_each(|s| match is_heard(s) {
         true => heard += 1,
         false => silent += u32::from(fell_with(s)),
@@ -343,8 +349,12 @@ fn silence(
     let most = silent.saturating_mul(100) > all.saturating_mul(rules.silent_percent);
     let cliff = most && silent >= 2 && (silent >= SILENT_LEAST || heard == 0);
     let why = format!(
-        "mass silence: {silent} of {all} compute services went silent at once for Nova, as when its message bus is away; it \
-         goes on when they are back"
+        "mass silence: {silent} of {all} compute services went silent at once for Nova{}, as when its message bus is away; it \
+         goes on when they are back",
+        match of.untold {
+            0 => String::new(),
+            untold => format!(" ({untold} of them in cells that do not answer)"),
+        }
     );
     let hold = Hold { cause: Cause::Silence, why, until: None };
     (rules.silent_percent > 0 && cliff).then_some(hold)
@@ -380,12 +390,13 @@ fn over(lost: usize, hosts: u32, bound: Bound, what: &str) -> Option<String> {
 }
 
 /// Who was held by the storm to its end may be the first to see that end: the last hosts that Nova hears again were never dead.
-fn cool_down(rules: &Rules, record: &Record, of: Of<'_>) -> Option<Hold> {
-    let now = of.now;
-    let ends_now = of.held.filter(|cause| cause.is_a_storm_of_the_cloud()).map(|_| now);
-    let until = record.storm_at.max(ends_now)?.plus(rules.cooldown_ms);
+fn cool_down(rules: &Rules, of: Of<'_>) -> Option<Hold> {
+    let ends_now = of.held.filter(|cause| cause.is_a_storm_of_the_cloud()).map(|_| 0);
+    let ago_ms = [of.storm_ago_ms, ends_now].into_iter().flatten().min()?;
+    let left_ms = rules.cooldown_ms.saturating_sub(ago_ms);
+    let until = of.now.plus(left_ms);
     let why = format!("many hosts were lost at once; it goes on at {}", until.utc());
-    (now < until).then_some(Hold { cause: Cause::CoolDown, why, until: Some(until) })
+    (left_ms > 0).then_some(Hold { cause: Cause::CoolDown, why, until: Some(until) })
 }
 
 fn rate(rules: &Rules, record: &Record, now: Millis) -> Option<Hold> {

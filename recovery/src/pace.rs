@@ -1,8 +1,8 @@
 //! How many calls Nova gets at once, and whose.
 //!
 //! More while it answers quickly, one less when it takes long, half as many when it does not answer or says
-//! that it has too much to do. Not logged: after a restart it begins low, because whoever restarts knows
-//! nothing of Nova.
+//! that it has too much to do; one at a time while evacuations that it has taken wait too long for a host to begin with
+//! them. Not logged: after a restart it begins low, because whoever restarts knows nothing of Nova.
 
 use crate::Millis;
 use alloc::collections::BTreeMap;
@@ -186,10 +186,64 @@ impl<K: Ord> Looks<K> {
     }
 }
 
+/// Nova's queue: evacuations that it has taken and that no host has begun. To ask for more while it is long makes it longer,
+/// and nobody's VMs are back sooner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Queue<K: Ord> {
+    /// Since when the first of each recovery waits.
+    since: BTreeMap<K, Millis>,
+}
+
+impl<K: Ord> Default for Queue<K> {
+    fn default() -> Self {
+        Self { since: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord> Queue<K> {
+    /// Longer than this nothing waits in a Nova that is well: its services wait as long for each other's answers
+    /// (`rpc_response_timeout`).
+    const LONG_MS: i64 = 60_000;
+
+    /// What is seen of the evacuations of `who`.
+    pub fn saw(&mut self, who: K, since: Option<Millis>) {
+        match since {
+            Some(since) => drop(self.since.insert(who, since)),
+            None => drop(self.since.remove(&who)),
+        }
+    }
+
+    pub fn leave(&mut self, who: &K) {
+        self.since.remove(who);
+    }
+
+    /// How many calls there may be at once, of as many as the pace allows.
+    #[must_use]
+    pub fn limit(&self, limit: usize, now: Millis) -> usize {
+        let is_long = self.since.values().any(|since| now.since(*since) >= Self::LONG_MS);
+        if is_long { limit.min(1) } else { limit }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+
+    #[test]
+    fn while_nova_keeps_what_it_has_taken_waiting_it_is_asked_one_at_a_time() {
+        let mut queue = Queue::default();
+        queue.saw("a", Some(Millis(0)));
+        queue.saw("b", Some(Millis(30_000)));
+        assert_eq!(queue.limit(20, Millis(59_999)), 20);
+        assert_eq!(queue.limit(20, Millis(60_000)), 1);
+        queue.saw("a", Some(Millis(20_000)));
+        assert_eq!((queue.limit(20, Millis(60_000)), queue.limit(20, Millis(80_000))), (20, 1));
+        queue.saw("a", None);
+        assert_eq!((queue.limit(20, Millis(80_000)), queue.limit(20, Millis(90_000))), (20, 1));
+        queue.leave(&"b");
+        assert_eq!(queue.limit(20, Millis(90_000)), 20);
+    }
 
     #[test]
     fn whoever_looks_alone_looks_a_quarter_of_the_time() {

@@ -21,6 +21,33 @@ pub const SKEW_MS: i64 = 2_000;
 /// when it is newer than the loss, so it must be later than the whole second in which the host was heard last.
 const FENCING_AFTER_MS: i64 = 1_000;
 
+/// Evidence may be that much older than the report of the loss that it proves: a person may have confirmed the death, or
+/// somebody attested it, before a monitor reported it.
+const BEFORE_MOST_MS: i64 = 600_000;
+
+/// Which loss of the host it is about: evidence of an earlier one is none of this.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Loss {
+    pub reported: Millis,
+    /// When we last wrote to its service to bring the host back: it was heard then.
+    pub returned: Option<Millis>,
+}
+
+impl Loss {
+    /// Whether the evidence may be of this loss.
+    ///
+    /// A later heartbeat voids what was true before it, where one is seen. A write of ours hides it until the next one:
+    /// then what is long past is not known to be true still, of a host that nobody forced down.
+    #[must_use]
+    pub fn may_prove(self, evidence: &Evidence, heartbeat_is_hidden: bool) -> bool {
+        // What is no older than the report is of this loss, whatever our clock says.
+        let returned = self.returned.map(|at| at.min(self.reported.plus(-1)));
+        let since = returned.is_none_or(|at| evidence.at > at);
+        let young = self.reported.since(evidence.at) <= BEFORE_MOST_MS;
+        since && (young || !heartbeat_is_hidden)
+    }
+}
+
 /// What Nova says of the host's compute service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NovaSays {
@@ -310,6 +337,25 @@ mod tests {
         let void = Missing::SignOfLife { evidence: Kind::ClusterFenced, sighting: seen(9_001) };
         assert_eq!(judge(&fenced, &[seen(9_001)], NovaSays::Up), Err(void));
         assert_eq!(judge(&fenced, &[], NovaSays::Up), Ok(Kind::ClusterFenced));
+    }
+
+    #[test]
+    fn what_proved_an_earlier_loss_proves_no_later_one() {
+        let loss = |returned: Option<i64>| Loss {
+            reported: Millis(1_000_000),
+            returned: returned.map(Millis),
+        };
+        let may = |loss: Loss, at, hidden| loss.may_prove(&said(Kind::PoweredOff, at), hidden);
+        // It was brought back since.
+        assert!(!may(loss(Some(900_000)), 900_000, false));
+        assert!(may(loss(Some(900_000)), 900_001, true));
+        // Our clock may have been set back since: what is newer than the report counts.
+        assert!(may(loss(Some(9_000_000)), 1_000_000, true));
+        assert!(!may(loss(Some(9_000_000)), 999_999, true));
+        // A write of ours hides whether it was heard.
+        assert!(may(loss(None), 400_000, true) && may(loss(None), 2_000_000, true));
+        assert!(!may(loss(None), 399_999, true));
+        assert!(may(loss(None), 399_999, false), "a heartbeat tells");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::evidence::{Sighting, Sign};
 use crate::permit::NovaSays;
+use crate::returns::HEARD_MS;
 use crate::{HostName, Millis, ServerId, ServiceId};
 use alloc::{collections::BTreeMap, string::String};
 use core::fmt;
@@ -218,6 +219,20 @@ impl ComputeService {
             NovaSays::Up
         } else {
             NovaSays::Down
+        }
+    }
+
+    /// The same, where it matters whether Nova would take a host that is forced down for alive: that somebody forced it,
+    /// we as a rule, is no word of Nova's. `heard`: its last heartbeat that is none of our own writes.
+    #[must_use]
+    pub fn says_by(&self, heard: Option<Millis>, now: Millis) -> NovaSays {
+        match self.says() {
+            NovaSays::ForcedDown if heard.is_some_and(|at| now.since(at) <= HEARD_MS) => {
+                NovaSays::Up
+            }
+            says @ (NovaSays::ForcedDown | NovaSays::Up | NovaSays::Down | NovaSays::Absent) => {
+                says
+            }
         }
     }
 

@@ -21,11 +21,13 @@
 mod check;
 mod details;
 mod due;
+mod guest;
 mod judge;
 
-pub use check::{Check, Network, NotChecked, networks};
+pub use check::{Check, Door, Inside, Network, NotChecked, networks};
 pub(crate) use details::tell;
 pub use due::{Wanted, due, reset_for};
+pub use guest::{GuestHeard, is_up};
 pub use judge::{HostSeen, Look, Start, judge, ready};
 
 use crate::log::Arrival;
@@ -234,6 +236,8 @@ pub struct Starting {
     pub stage: Stage,
     /// Where it arrived, or was seen since.
     pub host: Option<HostName>,
+    /// When Nova was asked to start it last, as we meant to.
+    pub started: Option<Millis>,
     /// How often Nova was asked to start it, not counting when it was away.
     pub attempts: u32,
     /// Since when it may not be started.
@@ -415,7 +419,7 @@ impl Starts {
 impl Starting {
     fn new(ordered: Ordered) -> Self {
         let (stage, host, attempts) = (Stage::Away, None, 0);
-        Self { ordered, stage, host, attempts, blocked: None, trouble: None }
+        Self { ordered, stage, host, started: None, attempts, blocked: None, trouble: None }
     }
 
     /// Whether something may still happen to it; `on_its_way`: its move.
@@ -478,7 +482,7 @@ impl Starting {
         };
         self.attempts += 1;
         (self.blocked, self.trouble) = (None, None);
-        self.stage = Stage::Asking { since: at };
+        (self.stage, self.started) = (Stage::Asking { since: at }, Some(at));
         Ok(())
     }
 

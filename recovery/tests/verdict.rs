@@ -120,6 +120,10 @@ fn so_many_samples_in_a_row_must_be_equal_and_an_event_between_two_is_none() {
     assert_eq!(reports(&world.hears(0, MINUTE, &off)), [""; 0]);
     assert_eq!(reports(&world.hears(0, MINUTE, &off)), [""; 0]);
     assert_eq!(reports(&world.hears(0, MINUTE, &off)), ["cmp1 stopped"]);
+    // Its return takes as many.
+    assert_eq!(reports(&world.hears(0, MINUTE, &on)), [""; 0]);
+    assert_eq!(reports(&world.hears(0, MINUTE, &on)), [""; 0]);
+    assert_eq!(reports(&world.hears(0, MINUTE, &on)), ["cmp1 started"]);
 }
 
 #[test]
@@ -157,8 +161,11 @@ fn who_has_no_quorum_or_is_silent_says_nothing_and_begins_anew_after_that() {
     assert_eq!(reports(&world.hears(0, MINUTE, &off)), [""; 0]);
     assert_eq!(reports(&world.hears(0, MINUTE, &off)), ["cmp1 stopped"]);
     // The source hangs.
+    assert_eq!(reports(&world.hears(0, MINUTE, &on)), [""; 0]);
     world.now += LIMITS.silence_ms + 1;
     assert_eq!(world.verdict("cmp1"), Verdict::Unknown);
+    assert_eq!(reports(&world.hears(0, 0, &on)), [""; 0], "and is heard again, once");
+    assert_eq!(reports(&world.hears(0, MINUTE, &on)), ["cmp1 started"]);
 }
 
 #[test]
@@ -171,10 +178,15 @@ fn who_was_blind_for_long_tells_a_death_again_and_a_return_once() {
     assert_eq!(reports(&world.hears(0, BLIND_MOST_MS, &off)), [""; 0]);
     world.watch.take(0, &cut_off(), world.now);
     world.tell();
-    assert_eq!(reports(&world.hears(0, BLIND_MOST_MS + 1, &off)), ["cmp1 stopped"]);
+    // Asked in between, it knows as little.
+    world.now += BLIND_MOST_MS;
+    world.tell();
+    assert_eq!(reports(&world.hears(0, 1, &off)), ["cmp1 stopped"]);
     // It is taken out of its cluster, and put in again after a day.
     assert_eq!(reports(&world.hears(0, MINUTE, &[])), [""; 0]);
-    assert_eq!(reports(&world.hears(0, 1440 * MINUTE, &on)), ["cmp1 started"]);
+    world.now += 720 * MINUTE;
+    assert_eq!(reports(&world.tell()), [""; 0]);
+    assert_eq!(reports(&world.hears(0, 720 * MINUTE, &on)), ["cmp1 started"]);
 }
 
 #[test]
@@ -227,8 +239,57 @@ fn one_source_that_names_a_host_twice_is_no_second_witness() {
     let twice = [seen("cmp1", Sight::Offline), seen("cmp1.a", Sight::Offline)];
     assert_eq!(reports(&world.hears(0, 0, &twice)), [""; 0]);
     let differ = [fenced("cmp2", 1), seen("cmp2", Sight::Online)];
-    world.hears(0, 0, &differ);
-    assert_eq!(world.verdict("cmp2"), Verdict::Uncertain);
+    for twice in [differ.clone(), [differ[1].clone(), differ[0].clone()]] {
+        let mut world = World::of(1);
+        assert_eq!(reports(&world.hears(0, 0, &twice)), [""; 0]);
+        assert_eq!(world.verdict("cmp2"), Verdict::Uncertain);
+    }
+    // By two names, it is what is the less dead of both.
+    let names = [fenced("cmp3", 1), seen("cmp3.a", Sight::Online)];
+    assert_eq!(reports(&World::of(1).hears(0, 0, &names)), [""; 0]);
+}
+
+#[test]
+fn of_several_proofs_the_strongest_counts_and_one_of_who_is_not_held_for_dead_does_not() {
+    let kind = |kind, at| {
+        let proof = Proof { kind, at: Millis(at), detail: String::new() };
+        Seen { proof: Some(proof), ..seen("cmp1", Sight::Offline) }
+    };
+    let (lease, cluster) = (kind(Kind::LeaseExpired, 90), kind(Kind::ClusterFenced, 5));
+    for (first, second) in [(lease.clone(), cluster.clone()), (cluster, lease.clone())] {
+        let mut world = World::new(1, Rule::All, 2);
+        world.hears(0, 0, &[first]);
+        assert_eq!(world.watch.standing(0)[&name("cmp1")].proof, None, "one of two holds it so");
+        world.hears(1, 0, &[second]);
+        let proof = world.watch.standing(0)[&name("cmp1")].proof.clone().unwrap();
+        assert_eq!((proof.kind, proof.at), (Kind::ClusterFenced, Millis(5)));
+    }
+    // Who sees the host has no proof of its death, whatever he brings.
+    let mut world = World::new(1, Rule::Any, 2);
+    let back = Seen { sight: Sight::Online, ..lease.clone() };
+    world.hears(0, 0, &[seen("cmp1", Sight::Offline)]);
+    assert_eq!(reports(&world.hears(1, 0, &[back])), [""; 0]);
+    // A stronger one is news, however near in time.
+    let mut world = World::of(1);
+    assert_eq!(reports(&world.hears(0, 0, &[lease])), ["cmp1 stopped, proven"]);
+    let stronger = kind(Kind::ClusterFenced, 91);
+    assert_eq!(reports(&world.hears(0, 0, &[stronger])), ["cmp1 proven"]);
+}
+
+/// Masakari knows the host by the name of the report of its death.
+#[test]
+fn who_is_back_is_reported_by_the_name_by_which_he_was_reported_dead() {
+    let mut world = World::new(1, Rule::Any, 2);
+    assert_eq!(reports(&world.hears(0, 0, &[seen("cmp1", Sight::Offline)])), ["cmp1 stopped"]);
+    world.watch.take(0, &cut_off(), world.now);
+    let back = [seen("cmp1.example.org", Sight::Online)];
+    assert_eq!(reports(&world.hears(1, 1_000, &back)), ["cmp1 started"]);
+}
+
+#[test]
+fn at_least_one_source_must_hold_a_host_for_dead() {
+    assert_eq!(Rule::Of(0).needed(3), 1);
+    assert_eq!(Rule::All.needed(0), 1);
 }
 
 #[test]

@@ -20,11 +20,14 @@ impl State {
 
     fn answers(&self, to: SocketAddr) -> Result<(), ProbeError> {
         let server = self.guest_at(to).filter(|id| !self.running(id).is_empty());
-        let Some(since) = server.and_then(|id| self.runs_since.get(&id)) else {
-            return Err(ProbeError::Silent);
-        };
-        let booted = self.now.since(*since).unsigned_abs() >= self.shape.pace.boot_ms;
-        if booted { Ok(()) } else { Err(ProbeError::Refused) }
+        let Some(server) = server else { return Err(ProbeError::Silent) };
+        if self.is_booted(&server) { Ok(()) } else { Err(ProbeError::Refused) }
+    }
+
+    /// It has run for as long as its system takes to boot.
+    pub(crate) fn is_booted(&self, server: &ServerId) -> bool {
+        let since = self.runs_since.get(server);
+        since.is_some_and(|at| self.now.since(*at).unsigned_abs() >= self.shape.pace.boot_ms)
     }
 }
 

@@ -26,8 +26,9 @@ pub struct Shape {
     pub locked_every: usize,
     /// Of so many servers each but the last has a tier (`HA_Tier`), from the greatest number down; 0: none has.
     pub tiers: usize,
-    /// Servers that ask to be checked at this port (`HA_Check`).
+    /// Servers that ask to be checked (`HA_Check`), and how.
     pub checked_every: usize,
+    pub check: &'static str,
     /// What the first servers want, in their order; the others want room and no more.
     pub wants: Vec<Want>,
     /// Each host has the devices that servers want.
@@ -129,6 +130,7 @@ impl Default for Shape {
             locked_every: 0,
             tiers: 0,
             checked_every: 0,
+            check: "tcp:5432",
             wants: Vec::new(),
             devices: true,
             newest: 96,

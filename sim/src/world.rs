@@ -12,6 +12,7 @@ use futures::future::{Either, select};
 use ports::{Answer, Ask, Boot, Clock, Probe, Transport};
 use recovery::seen::{ComputeService, Server};
 use recovery::{HostName, Millis, ServerId};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -148,6 +149,15 @@ impl World {
     #[must_use]
     pub fn running(&self, server: &ServerId) -> Vec<HostName> {
         self.state().running(server)
+    }
+
+    /// The servers whose system is up in truth: where, and since when it runs.
+    #[must_use]
+    pub fn booted(&self) -> BTreeMap<ServerId, (HostName, Millis)> {
+        let state = self.state();
+        let up = state.runs_since.iter().filter(|(server, _)| state.is_booted(server));
+        let there = |server| state.running(server).into_iter().next();
+        up.filter_map(|(server, since)| Some((server.clone(), (there(server)?, *since)))).collect()
     }
 
     /// The servers in Nova's database, in the order of their ids.

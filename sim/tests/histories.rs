@@ -18,10 +18,14 @@ mod capacity;
 mod checks;
 #[path = "histories/crash_points.rs"]
 mod crash_points;
+#[path = "histories/deleted.rs"]
+mod deleted;
 #[path = "histories/drains.rs"]
 mod drains;
 #[path = "histories/drill.rs"]
 mod drill;
+#[path = "histories/dumps.rs"]
+mod dumps;
 #[path = "histories/faults.rs"]
 mod faults;
 #[path = "histories/fences.rs"]

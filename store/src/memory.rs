@@ -27,6 +27,7 @@ use recovery::{
     readiness::Check,
     request::{Request, RequestState},
     stops::Stop,
+    tiers::GuestHeard,
 };
 use std::{
     fmt::Debug,
@@ -256,6 +257,25 @@ impl Store for Memory {
             Ok(())
         })
         .await
+    }
+
+    async fn guests_answer(
+        &self,
+        host: &HostName,
+        servers: &[ServerId],
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        self.run("keeping that guests answer", |data| {
+            let heard = GuestHeard { host: host.clone(), at };
+            data.guests.extend(servers.iter().map(|server| (server.clone(), heard.clone())));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn guest(&self, server: &ServerId) -> Result<Option<GuestHeard>, StoreError> {
+        self.run("reading whether a guest answers", |data| Ok(data.guests.get(server).cloned()))
+            .await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

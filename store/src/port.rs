@@ -17,6 +17,7 @@ use recovery::{
     request::{Request, RequestState},
     returns::Word,
     stops::Stop,
+    tiers::GuestHeard,
 };
 use std::fmt::Debug;
 
@@ -160,6 +161,17 @@ pub trait Store: Send + Sync + Debug {
         answer: &str,
         evidence: Option<&Evidence>,
     ) -> Result<bool, StoreError>;
+
+    // === guests
+    /// The guest agents of these servers answer on `host`. Of each server the last such word is kept.
+    async fn guests_answer(
+        &self,
+        host: &HostName,
+        servers: &[ServerId],
+        at: Millis,
+    ) -> Result<(), StoreError>;
+    /// Where and when the server's guest agent was said to answer last.
+    async fn guest(&self, server: &ServerId) -> Result<Option<GuestHeard>, StoreError>;
 
     // === the guard
     /// What the guard must know: all reports of a host's death since then, and those whose recovery is open or began

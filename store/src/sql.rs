@@ -8,6 +8,7 @@
 mod deaths;
 mod door;
 mod guard;
+mod guests;
 mod history;
 mod leases;
 mod listed;

@@ -35,6 +35,10 @@ const ARROWS: &[Room] = &[
     simulated("api", &["recovery", "oslo", "store", "openstack", "ports"]),
     room("sim", &["recovery", "oslo", "ports", "store", "openstack", "engine", "api", "fence"]),
     room(
+        "fuzz",
+        &["recovery", "oslo", "ports", "store", "openstack", "api", "fence", "monitor", "sim"],
+    ),
+    room(
         "masakari",
         &[
             "recovery",

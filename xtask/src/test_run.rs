@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use crate::cases::{self, Cases};
 use crate::places;
-use crate::program::Ended;
-use crate::suites::{SUITES, Suite};
+use crate::program::{Ended, Program};
+use crate::suites::{BY_NAME, SUITES, Suite};
 
 const TAIL_LINES: usize = 60;
 /// For what a suite does at its end, after its budget.
@@ -20,7 +20,7 @@ const AFTERWARDS: Duration = Duration::from_secs(120);
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Suites to run; all without a name
+    /// Suites to run; without a name all but those that are run by their names
     names: Vec<String>,
     /// List the suites and run nothing
     #[arg(long)]
@@ -75,7 +75,11 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Suite>> {
         let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
         bail!("there is no suite {unknown}; there are {}", known.join(", "));
     }
-    Ok(SUITES.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)).collect())
+    let is_chosen = |suite: &&Suite| match names {
+        [] => !BY_NAME.contains(&suite.name),
+        _ => names.iter().any(|name| name == suite.name),
+    };
+    Ok(SUITES.iter().filter(is_chosen).collect())
 }
 
 fn run_suite(suite: &'static Suite, least: u64, recording: bool) -> Result<Report> {
@@ -85,15 +89,14 @@ fn run_suite(suite: &'static Suite, least: u64, recording: bool) -> Result<Repor
     let deadline = start + Duration::from_secs(60 * suite.budget_min);
     let mut trouble = Vec::new();
     for program in (suite.programs)() {
-        match program.run_into(&log, deadline) {
-            Ok(Ended::Well) => continue,
-            Ok(Ended::Badly) => trouble.push(format!("`{}` failed", program.line())),
-            Ok(Ended::AtTheDeadline) => {
-                trouble.push(format!("`{}` was ended at {} min", program.line(), suite.budget_min))
-            }
-            Err(error) => trouble.push(format!("{error:#}")),
+        let ended = program.run_into(&log, deadline);
+        trouble.extend(trouble_of(&program, ended, suite.budget_min));
+        if !trouble.is_empty() {
+            break;
         }
-        break;
+    }
+    if trouble.is_empty() {
+        trouble = run_beside(&(suite.beside)(), &log, deadline, suite.budget_min)?;
     }
     let output = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
     let mut cases = suite.counted_by.count(&output, trouble.is_empty());
@@ -112,6 +115,48 @@ fn run_suite(suite: &'static Suite, least: u64, recording: bool) -> Result<Repor
         trouble.push("cases failed".to_owned());
     }
     Ok(Report { suite, cases, took: start.elapsed(), trouble, log })
+}
+
+/// Runs all at once. What each says comes into the log when all have ended, one after the other.
+fn run_beside(
+    programs: &[Program],
+    log: &Path,
+    deadline: Instant,
+    budget_min: u64,
+) -> Result<Vec<String>> {
+    let logs: Vec<PathBuf> =
+        (1..=programs.len()).map(|nth| log.with_extension(format!("{nth}.log"))).collect();
+    let ended: Vec<Result<Ended>> = std::thread::scope(|scope| {
+        let run = |(program, log): (&'_ Program, &'_ PathBuf)| {
+            let (program, log) = (program.clone(), log.clone());
+            scope.spawn(move || {
+                std::fs::write(&log, "")?;
+                program.run_into(&log, deadline)
+            })
+        };
+        let running: Vec<_> = programs.iter().zip(&logs).map(run).collect();
+        let panicked = |_| Err(anyhow!("who ran it panicked"));
+        running.into_iter().map(|one| one.join().unwrap_or_else(panicked)).collect()
+    });
+    let mut all = std::fs::File::options().append(true).open(log)?;
+    let mut trouble = Vec::new();
+    for ((program, log), ended) in programs.iter().zip(&logs).zip(ended) {
+        writeln!(all, "--- {}", program.line())?;
+        all.write_all(&std::fs::read(log)?)?;
+        trouble.extend(trouble_of(program, ended, budget_min));
+    }
+    Ok(trouble)
+}
+
+fn trouble_of(program: &Program, ended: Result<Ended>, budget_min: u64) -> Option<String> {
+    match ended {
+        Ok(Ended::Well) => None,
+        Ok(Ended::Badly) => Some(format!("`{}` failed", program.line())),
+        Ok(Ended::AtTheDeadline) => {
+            Some(format!("`{}` was ended at {budget_min} min", program.line()))
+        }
+        Err(error) => Some(format!("{error:#}")),
+    }
 }
 
 fn tell(report: &Report) {
@@ -160,7 +205,6 @@ fn close(reports: &[Report]) {
 mod tests {
     use super::*;
     use crate::cases::CountedBy;
-    use crate::program::Program;
 
     /// A suite that a test makes up; leaked, since suites are constants.
     fn suite(
@@ -169,8 +213,40 @@ mod tests {
         programs: fn() -> Vec<Program>,
     ) -> &'static Suite {
         let does = "a test of the tests";
-        let afterwards = Vec::new;
-        Box::leak(Box::new(Suite { name, does, budget_min: 1, counted_by, programs, afterwards }))
+        let none = Vec::new;
+        let (budget_min, beside, afterwards) = (1, none, none);
+        let suite = Suite { name, does, budget_min, counted_by, programs, beside, afterwards };
+        Box::leak(Box::new(suite))
+    }
+
+    /// Each waits for the other, as only two can that run at once.
+    #[test]
+    fn what_runs_beside_is_all_run_and_counted_and_each_that_failed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let meets = |me: &str, other: &str, ends: &str| {
+            let folder = folder.path().display();
+            let meet =
+                format!("touch {folder}/{me}; until [ -e {folder}/{other} ]; do sleep 0.01; done");
+            Program::new("bash -c").and([format!("{meet}; {ends}")])
+        };
+        let programs = [
+            meets("a", "b", "printf '2 passed, 1 failed\\n'; exit 1"),
+            meets("b", "a", "printf '3 passed, 0 failed\\n'"),
+            Program::new("no-such-program-anywhere"),
+        ];
+        let log = folder.path().join("all.log");
+        std::fs::write(&log, "before\n").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let trouble = run_beside(&programs, &log, deadline, 1).unwrap();
+        assert!(
+            trouble[0].ends_with("failed") && trouble[1].contains("cannot start"),
+            "{trouble:?}"
+        );
+        assert_eq!(trouble.len(), 2);
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert!(said.starts_with("before\n--- bash -c"), "{said}");
+        let cases = CountedBy::ClosingLine.count(&said, false);
+        assert_eq!(cases, Cases { passed: 5, failed: 1 });
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
 };
 use http::StatusCode;
 use recovery::{
-    HostId, HostName, Millis, NotificationId,
+    HostId, HostName, Millis, NotificationId, ServerId,
     evidence::Kind,
     lease::{LeaseKey, Owner},
     log::{Entry, Line},
@@ -102,6 +102,31 @@ async fn nova_compute_may_start_but_while_a_recovery_of_its_host_is_under_way() 
     assert!(told["why"].as_str().unwrap().contains("masakari cancel"), "{told}");
     let nobody = world.ask("GET", "/ha/v1/hosts/nobody/may-start", None).await;
     assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+}
+
+/// The monitor of a host says which of its guests' agents answer.
+#[tokio::test(start_paused = true)]
+async fn guests_that_answer_are_kept_as_nova_writes_them() {
+    const GUESTS: &str = "/ha/v1/hosts/compute01/guests";
+    let world = world().await;
+    let id = "A1A1A1A1B2B24C3C8D4D555555555555";
+    let answer = world.ask("POST", GUESTS, Some(json!({ "answer": [id] }))).await;
+    assert_eq!((answer.status, answer.text.as_str()), (StatusCode::NO_CONTENT, ""));
+    let server = ServerId::new("a1a1a1a1-b2b2-4c3c-8d4d-555555555555");
+    let heard = world.store.guest(&server).await.unwrap().unwrap();
+    assert_eq!((heard.host.as_str(), heard.at), ("compute01", world.clock.wall()));
+    let too_many = vec![id; 1_001];
+    for body in [
+        json!({}),
+        json!({ "answer": "x" }),
+        json!({ "answer": ["x"] }),
+        json!({ "answer": too_many }),
+    ] {
+        let answer = world.ask("POST", GUESTS, Some(body)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    }
+    let nobody = world.ask("POST", "/ha/v1/hosts/nobody/guests", Some(json!({ "answer": [id] })));
+    assert_eq!(nobody.await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(start_paused = true)]

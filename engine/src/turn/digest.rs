@@ -58,6 +58,7 @@ impl<'e> Turns<'e> {
                     Err(
                         ActFailed::NoTenure { .. }
                         | ActFailed::Late { .. }
+                        | ActFailed::Disarmed { .. }
                         | ActFailed::MayRun { .. },
                     ) => Vec::new(),
                     Err(ActFailed::Before(e) | ActFailed::Itself(e)) => self.not_switched(done, &e),
@@ -86,6 +87,10 @@ impl<'e> Turns<'e> {
             Err(ActFailed::NoTenure { .. }) => return Vec::new(),
             Err(ActFailed::Late { ms }) => {
                 tracing::warn!(%server, act = tell::word(act), ms, "not asked for: the calls before it took too long");
+                return vec![Entry::Postponed { act, servers, until: self.later() }];
+            }
+            Err(ActFailed::Disarmed { why }) => {
+                tracing::warn!(%server, act = tell::word(act), why, "not asked for");
                 return vec![Entry::Postponed { act, servers, until: self.later() }];
             }
             Err(may_run @ ActFailed::MayRun { .. }) => {
@@ -283,6 +288,7 @@ impl<'e> Turns<'e> {
         let mut entries = due::judge(&self.state, &engine.config().limits, &look, engine.now());
         self.look_after = self.next_look(view.alone_ms).max(engine.servers.rests_until());
         self.glance.listed(self.boot(), view.began);
+        self.queues(&view.evacuations);
         self.cursor = Some(view.cursor);
         entries.extend(self.asked(view.asked));
         entries

@@ -11,9 +11,12 @@ use ports::Boot;
 use recovery::{
     HostName, Millis, Missing, Permit,
     due::Step,
-    fencing::{FenceEntry, Limits, Next, Unproven},
+    fencing::{Dump, FenceEntry, Limits, Next, Unproven},
     log::Entry,
+    permit::Loss,
 };
+
+const DUMPS: &str = "says that it writes a crash dump (fence_kdump)";
 
 /// What a climb is given, and shares with its recovery.
 #[derive(Default, Debug)]
@@ -38,13 +41,16 @@ impl Desk {
         engine: &Engine,
         host: &HostName,
         view: &HostView,
-        own_write: Option<Millis>,
+        (own_write, loss): (Option<Millis>, Loss),
+        dump: Option<Dump>,
     ) {
-        let judged = view.permit(engine, host, own_write);
+        let judged = view.permit(engine, host, own_write, loss);
         let alive = judged.err().filter(|missing| {
-            Unproven { missing, service: view.service.as_ref() }.is_plainly_alive()
+            Unproven { missing, service: view.service.as_ref(), dump }.is_plainly_alive()
         });
-        self.brake.looked(view.answered_at, alive.map(|missing| missing.to_string()));
+        let dumps = || dump.filter(|dump| dump.goes_on(engine.now())).map(|_| DUMPS.to_owned());
+        self.brake
+            .looked(view.answered_at, alive.map(|missing| missing.to_string()).or_else(dumps));
     }
 }
 
@@ -57,15 +63,36 @@ impl<'e> Turns<'e> {
         let missing = judged?.as_ref().err()?;
         let view = self.view.as_ref()?;
         let has_ladder = matches!(view.ladder, Ladder::Of { .. });
-        has_ladder.then_some(Unproven { missing, service: view.service.as_ref() })
+        let (service, dump) = (view.service.as_ref(), self.dump());
+        has_ladder.then_some(Unproven { missing, service, dump })
     }
 
     /// Whether the host is being fenced, or will be in a moment.
     pub(super) fn is_to_be_fenced(&self, missing: &Missing) -> bool {
         let Some(view) = &self.view else { return false };
-        let host = Unproven { missing, service: view.service.as_ref() };
+        let host = Unproven { missing, service: view.service.as_ref(), dump: self.dump() };
         let next = self.state.fencing.next(&self.fence_limits(), &host, self.engine.now());
         matches!(view.ladder, Ladder::Of { .. }) && next != Next::Nothing
+    }
+
+    /// What the host has said of a crash dump.
+    pub(super) fn dump(&self) -> Option<Dump> {
+        self.engine.dump_of(&self.mission.subject.host, self.state.since()?)
+    }
+
+    /// The line that says why it is left its power, once.
+    pub(super) fn left_to_dump(&self, missing: &Missing) -> Option<Entry> {
+        let dump = self.dump().filter(|dump| dump.goes_on(self.engine.now()))?;
+        let (host, until) = (&self.mission.subject.host, dump.until.utc());
+        let why = format!(
+            "host '{host}' {DUMPS}; it is fenced when it has not said so for 30 s, and at {until} at the latest"
+        );
+        let lack = Some(self.lack(missing));
+        let news = self.state.held.as_ref() != Some(&why);
+        news.then(|| {
+            tracing::warn!("held: {why}");
+            Entry::Held { why, sighting: None, lack }
+        })
     }
 
     fn fence_limits(&self) -> Limits {

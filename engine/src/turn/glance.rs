@@ -36,6 +36,8 @@ pub(super) struct Desk {
     read_from: Option<Cursor>,
     /// Those whose evacuation is over, by the records since that list.
     over: BTreeSet<ServerId>,
+    /// Those that Nova has taken and no host has begun, and since when.
+    queued: BTreeMap<ServerId, Millis>,
     /// The servers are listed now, whatever the records say.
     list: bool,
     /// This Nova cannot tell which records changed (before 2.59).
@@ -57,6 +59,30 @@ impl Desk {
     fn is_enough(&self, now: Boot) -> bool {
         let young = self.listed.is_some_and(|(at, _)| now.since(at) < LIST_EVERY);
         young && !self.list && !self.unable
+    }
+
+    /// Whose evacuations wait in Nova, as the records say.
+    fn queue(&mut self, on_their_way: &BTreeMap<ServerId, i64>, records: &[Evacuation]) {
+        let ours =
+            |r: &&Evacuation| on_their_way.get(&r.server).is_some_and(|before| r.id > *before);
+        for record in records.iter().filter(ours) {
+            match (record.status, record.created) {
+                (EvacuationStatus::Accepted, Some(at)) => {
+                    self.queued.insert(record.server.clone(), at);
+                }
+                (EvacuationStatus::Accepted, None)
+                | (
+                    EvacuationStatus::Void
+                    | EvacuationStatus::Running
+                    | EvacuationStatus::Done
+                    | EvacuationStatus::Completed
+                    | EvacuationStatus::Failed,
+                    _,
+                ) => {
+                    self.queued.remove(&record.server);
+                }
+            }
+        }
     }
 
     /// What the records say; whether it is worth a list.
@@ -141,8 +167,17 @@ impl<'e> Turns<'e> {
         })
     }
 
+    /// Teaches the pace how long what Nova has taken waits there.
+    pub(super) fn queues(&mut self, records: &[Evacuation]) {
+        self.glance.queue(&self.state.on_their_way(), records);
+        let since = self.glance.queued.values().min().copied();
+        let who = self.mission.subject.notification.clone();
+        self.engine.queue.borrow_mut().saw(who, since);
+    }
+
     fn weigh(&mut self, records: &[Evacuation], upto: Cursor) -> Vec<Entry> {
         self.glance.read_from = Some(upto);
+        self.queues(records);
         if self.glance.weigh(&self.state.on_their_way(), records) {
             self.list_now();
         } else {
@@ -188,6 +223,30 @@ mod tests {
         desk.listed(Boot(0), Millis(9_000));
         assert!(!desk.has_news(), "the list has told of them");
         assert!(!is_worth_a_list(&mut desk, &[done(6, "b")]));
+    }
+
+    #[test]
+    fn those_wait_that_nova_has_taken_and_no_host_has_begun() {
+        let four = ["a", "b", "c", "d"].map(|server| (ServerId::new(server), 4));
+        let at = |id, server, status| Evacuation {
+            created: Some(Millis(id * 1_000)),
+            ..record(id, server, status)
+        };
+        let accepted = EvacuationStatus::Accepted;
+        let mut desk = Desk::default();
+        let first = [
+            at(5, "a", accepted),
+            at(6, "b", accepted),
+            at(4, "c", accepted),
+            at(7, "x", accepted),
+        ];
+        desk.queue(&four.clone().into(), &first);
+        let waits = |desk: &Desk| desk.queued.values().map(|at| at.0).collect::<Vec<_>>();
+        assert_eq!(waits(&desk), [5_000, 6_000], "c was before, x is a stranger");
+        desk.queue(&four.clone().into(), &[at(5, "a", EvacuationStatus::Running)]);
+        assert_eq!(waits(&desk), [6_000]);
+        desk.queue(&four.into(), &[at(6, "b", EvacuationStatus::Failed)]);
+        assert_eq!(waits(&desk), [0i64; 0]);
     }
 
     #[test]

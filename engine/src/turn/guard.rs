@@ -50,10 +50,19 @@ impl Turns<'_> {
         }
         match self.guard_says(judged.as_ref().ok().map(Permit::kind)) {
             Says::Ask => Ok(false),
-            Says::Go => self.note(self.judgement(judged)).await,
+            Says::Go => {
+                let entry = self.judgement(judged).or_else(|| self.let_go());
+                self.note(entry).await
+            }
             Says::Pass { beat } => self.pass(beat, judged).await,
             Says::Hold(hold) => self.hold(&hold).await,
         }
+    }
+
+    /// What was held in the middle, and has no permit that would say so, goes on: to be fenced.
+    fn let_go(&self) -> Option<Entry> {
+        self.state.guard.held?;
+        Some(Entry::Guard(GuardEntry::Passed { beat: None }))
     }
 
     async fn hold(&mut self, hold: &Hold) -> Result<bool, Stop> {
@@ -126,9 +135,9 @@ impl Turns<'_> {
     }
 
     fn verdict(&self, view: &GuardView) -> Says {
-        let services = match &*view.services {
-            Ok(services) => Ok(services.as_slice()),
-            Err(why) => Err(why.as_str()),
+        let (services, untold) = match &*view.services {
+            Ok((services, untold)) => (Ok(services.as_slice()), *untold),
+            Err(why) => (Err(why.as_str()), 0),
         };
         let subject = &self.mission.subject;
         let of = Of {
@@ -136,6 +145,8 @@ impl Turns<'_> {
             host: &subject.host,
             segment: &self.mission.segment,
             held: self.state.guard.held.map(|(cause, _)| cause),
+            storm_ago_ms: self.engine.storm_ago_ms(),
+            untold,
             // Reports, and Nova's heartbeats, bear the time of the wall clock.
             now: self.engine.ports.clock.wall(),
         };

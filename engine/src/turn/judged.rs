@@ -19,7 +19,8 @@ impl Turns<'_> {
         if self.view.is_none() && self.state.forced_down == Once::Intended {
             self.own_write = view.service.as_ref().and_then(|s| s.heartbeat_at);
         }
-        self.fence.looked(self.engine, &self.mission.subject.host, &view, self.own_write);
+        let (host, dump) = (&self.mission.subject.host, self.dump());
+        self.fence.looked(self.engine, host, &view, (self.own_write, self.loss), dump);
         self.view = Some(view);
     }
 
@@ -37,7 +38,9 @@ impl Turns<'_> {
             }
             Ok(_) => None,
             // It is not asked of a person what a device can do.
-            Err(missing) if self.is_to_be_fenced(missing) && !self.was_permitted() => None,
+            Err(missing) if self.is_to_be_fenced(missing) && !self.was_permitted() => {
+                self.left_to_dump(missing)
+            }
             Err(missing) => {
                 let why = self.advice(missing);
                 let sighting = match missing {
@@ -58,7 +61,7 @@ impl Turns<'_> {
     }
 
     /// The same as a type.
-    fn lack(&self, missing: &Missing) -> Lack {
+    pub(super) fn lack(&self, missing: &Missing) -> Lack {
         let ladder = match self.view.as_ref().map(|view| &view.ladder) {
             Some(Ladder::None(_)) => LadderIs::None,
             Some(Ladder::Of { .. }) => LadderIs::There,

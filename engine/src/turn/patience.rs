@@ -75,7 +75,7 @@ impl<'e> Turns<'e> {
     }
 
     fn says_otherwise(&self, guard: &GuardView) -> bool {
-        let Ok(services) = &*guard.services else { return false };
+        let Ok((services, _)) = &*guard.services else { return false };
         let before = self.view.as_ref().and_then(|view| view.service.as_ref());
         let host = &self.mission.subject.host;
         match (before, services.iter().find(|service| service.host == *host)) {

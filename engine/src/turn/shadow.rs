@@ -100,7 +100,8 @@ impl Turns<'_> {
             self.own_write = service.heartbeat_at;
         }
         (self.view, self.guard) = (Some(view), Some(guard));
-        let judged = self.fresh_view().map(|view| view.permit(engine, &host, self.own_write));
+        let judged =
+            self.fresh_view().map(|view| view.permit(engine, &host, self.own_write, self.loss));
         self.note_judgement(judged.as_ref()).await?;
         Ok(Ok(()))
     }

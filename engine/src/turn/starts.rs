@@ -98,9 +98,13 @@ impl<'e> Turns<'e> {
         check: Check,
     ) -> LocalBoxFuture<'e, Came<'e>> {
         self.starts.checking.insert(server.clone());
-        let engine = self.engine;
+        let (engine, began) = (self.engine, self.state.began);
+        let known = self.state.starts.servers.get(&server).cloned();
         async move {
-            let result = engine.check(&check).await;
+            let result = match &known {
+                Some(known) => engine.check(&check, known, began).await,
+                None => Ok(()),
+            };
             Came::Checked(server, result)
         }
         .boxed_local()
@@ -129,7 +133,7 @@ impl<'e> Turns<'e> {
                 return vec![Entry::Tier(TierEntry::StartTaken { servers: vec![server] })];
             }
             Err(ActFailed::NoTenure { .. }) => return Vec::new(),
-            Err(ActFailed::Late { .. } | ActFailed::MayRun { .. }) => {
+            Err(ActFailed::Late { .. } | ActFailed::Disarmed { .. } | ActFailed::MayRun { .. }) => {
                 return vec![Entry::Tier(not_asked(server, self.engine.now()))];
             }
             Err(ActFailed::Before(error)) => (error, false),

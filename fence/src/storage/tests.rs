@@ -84,10 +84,15 @@ async fn cephs_list_counts_for_whole_addresses_only() {
 
 #[tokio::test]
 async fn a_host_is_let_in_again_only_after_it_was_started_anew() {
-    assert_eq!(StartedAnew::seen("boot-1", "boot-1"), None);
-    assert_eq!(StartedAnew::seen("", "boot-2"), None);
-    let anew = StartedAnew::seen("boot-1", "boot-2").unwrap();
+    assert_eq!(StartedAnew::since(Millis(60_000), Millis(59_000)), None);
+    assert_eq!(StartedAnew::since(Millis(60_000), Millis(65_000)), None, "clocks differ");
+    let anew = StartedAnew::since(Millis(60_000), Millis(65_001)).unwrap();
     let cluster = Arc::new(Cluster::default());
     storage(&cluster, "lines").let_in(&anew, LIMIT).await.unwrap();
-    assert_eq!(*cluster.heard.lock().unwrap(), ["rm 192.0.2.1", "rm 2001:db8::1"]);
+    let heard = ["rm 192.0.2.1", "rm 2001:db8::1", "ls"];
+    assert_eq!(*cluster.heard.lock().unwrap(), heard);
+    // However soon its entry ends.
+    *cluster.list.lock().unwrap() = format!("2001:DB8:0::1 {}", second(1));
+    let still = storage(&cluster, "lines").let_in(&anew, LIMIT).await.unwrap_err();
+    assert_eq!(still, Failure::Refused("2001:db8::1 still stands in its list".into()));
 }

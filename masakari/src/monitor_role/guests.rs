@@ -5,9 +5,10 @@ use crate::config::Configuration;
 use futures::FutureExt;
 use monitor::{
     Mark, Watched,
-    guests::{Asker, Rounds, TURN_MOST},
+    guests::{Asker, Rounds, TURN_MOST, Tell, Waiting},
     libvirt::Libvirt,
 };
+use recovery::HostName;
 use std::sync::Arc;
 
 pub(super) const ROLE: Role = Role {
@@ -29,6 +30,15 @@ async fn run(node: Arc<Node>, mark: Mark) -> anyhow::Result<()> {
     let (clock, entropy) = (node.machine.clock.clone(), node.machine.entropy.clone());
     let hypervisor = Arc::new(Libvirt::for_guests(uri, clock.clone()));
     let reporter = node.reporter.clone();
-    Rounds { config, hypervisor, asker, reporter, mark, clock, entropy }.run().await;
+    let answer = Waiting::default();
+    let tell = Tell {
+        client: node.client.clone(),
+        host: HostName::new(&node.hostname),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        waiting: answer.clone(),
+    };
+    let rounds = Rounds { config, hypervisor, asker, reporter, answer, mark, clock, entropy };
+    futures::future::join(rounds.run(), tell.run()).await;
     Ok(())
 }

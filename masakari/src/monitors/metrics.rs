@@ -1,8 +1,8 @@
-//! The same in Prometheus' text format (version 0.0.4). A string takes what is written.
+//! The same in Prometheus' text format.
 
 use super::Asked;
+use crate::prometheus::{escaped, head, line};
 use monitor::standing::{Shown, ShownMonitor, State};
-use std::fmt::Write;
 
 /// Name, what it is, help.
 type Of<T> = (&'static str, &'static str, &'static str, fn(&T) -> Option<u64>);
@@ -98,17 +98,4 @@ pub(super) fn told(asked: &[Asked]) -> String {
         }
     }
     text
-}
-
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-fn line(text: &mut String, name: &str, labels: &str, value: u64) {
-    let _ = writeln!(text, "{name}{{{labels}}} {value}");
-}
-
-/// A label's value.
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,6 +1,6 @@
 //! Asks every guest again and again, some at a time.
 
-use super::{Asker, Found, Machine, Patience, ask::Heard};
+use super::{Asker, Found, Machine, Patience, State, Waiting, ask::Heard};
 use crate::{
     Care, Claim, Mark, Report, Reporter, Watched,
     instances::{
@@ -52,6 +52,8 @@ pub struct Rounds {
     pub hypervisor: Arc<dyn Hypervisor>,
     pub asker: Asker,
     pub reporter: Reporter,
+    /// Who has answered for the first time.
+    pub answer: Waiting,
     pub mark: Mark,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
@@ -188,8 +190,12 @@ impl Rounds {
     async fn event(&self, event: &Event, members: &mut Members) {
         let now = self.clock.boot();
         match (event.what.turn(), event.what) {
-            (Turn::Stopped, _) => drop(members.guests.remove(&event.server)),
+            (Turn::Stopped, _) => {
+                self.answer.remove(&event.server);
+                members.guests.remove(&event.server);
+            }
             (Turn::Started, _) | (Turn::None, What::Reboot) => {
+                self.answer.remove(&event.server);
                 self.reporter.begins_anew(Watched::Guests, &subject(&event.server)).await;
                 if let Some(member) = members.guests.get_mut(&event.server) {
                     member.begins_anew();
@@ -237,7 +243,12 @@ impl Rounds {
             }
             Found::Unknown => tracing::debug!("{server}: its agent cannot be asked ({why})"),
         }
-        if member.machine.find(found, now, self.config.patience) {
+        let is_new = member.machine.state() == State::Discovery;
+        let is_reported = member.machine.find(found, now, self.config.patience);
+        if is_new && member.machine.state() == State::Healthy {
+            self.answer.add(server.clone());
+        }
+        if is_reported {
             let times = member.machine.failures() + 1;
             let (name, run) = (member.name.clone(), member.run);
             tracing::warn!(

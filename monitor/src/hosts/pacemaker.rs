@@ -30,14 +30,17 @@ use crm_mon::{Cluster, NodeKind};
 use digest::{LastSeen, Wanted};
 use ports::{Boot, Clock};
 use recovery::{
-    HostName,
+    HostName, Millis,
     verdict::{HOSTS_MOST, Quorum, Round, Seen, Sight},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-/// Pacemaker tells of a loss before it has written down all of it: it is looked again so long after an alert, and again after twice
-/// that, and so on up to the interval. A new coordinator is elected in between.
+/// Each member tells of a loss, and only the coordinator writes it down, which may take it seconds: after an alert it is looked again every
+/// so often, and after [`RESTLESS_FOR`] after twice as long, and so on up to the interval. Of a loss that is not written down, because
+/// it is the coordinator that is lost, nothing else tells when it is: it is looked for [`ELECTION_MOST`].
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
+const RESTLESS_FOR: Duration = Duration::from_secs(3);
+const ELECTION_MOST: Duration = Duration::from_secs(30);
 
 /// Where Corosync does not say whether there is quorum, a loss is looked at again after this: the CIB has both by then.
 const SETTLED_AFTER: Duration = Duration::from_millis(500);
@@ -76,12 +79,17 @@ pub struct Pacemaker {
     next: Boot,
     /// From this look to the next.
     pause: Duration,
+    /// Until then the next pause is no longer than this one.
+    restless_until: Boot,
     seen: LastSeen,
     /// Who was lost in the last round: of those no quorum is asked for.
     lost: BTreeSet<HostName>,
     /// Since when no link of Corosync is up.
     alone_since: Option<Boot>,
     is_remote: Option<bool>,
+    began: Option<Millis>,
+    /// Since when there is nobody who may speak.
+    awaited_since: Option<Boot>,
     /// Somebody is lost, and not fenced yet.
     is_fencing: bool,
 }
@@ -103,10 +111,13 @@ impl Pacemaker {
             clock,
             next,
             pause,
+            restless_until: next,
             seen: LastSeen::new(),
             lost: BTreeSet::new(),
             alone_since: None,
             is_remote: None,
+            began: None,
+            awaited_since: None,
             is_fencing: false,
         }
     }
@@ -125,9 +136,14 @@ impl Pacemaker {
             what = alerted => {
                 tracing::debug!("Pacemaker alerts: {what}");
                 self.pause = AGAIN_AFTER.min(self.config.interval);
+                let restless_for = if is_of_a_loss(&what) { ELECTION_MOST } else { RESTLESS_FOR };
+                let until = self.clock.boot().plus(restless_for);
+                self.restless_until = self.restless_until.max(until);
             }
             () = self.clock.sleep(self.next.since(now)) => {
-                self.pause = (self.pause * 2).min(self.config.interval);
+                if self.clock.boot() >= self.restless_until {
+                    self.pause = (self.pause * 2).min(self.config.interval);
+                }
             }
         }
         self.next = self.clock.boot().plus(self.pause);
@@ -151,7 +167,14 @@ impl Pacemaker {
             }
         }
         let lost = round.hosts.iter().filter(|seen| is_lost(seen));
-        self.lost = lost.map(|seen| seen.host.clone()).take(HOSTS_MOST).collect();
+        let before = std::mem::replace(
+            &mut self.lost,
+            lost.map(|seen| seen.host.clone()).take(HOSTS_MOST).collect(),
+        );
+        if !self.lost.is_subset(&before) {
+            let until = self.clock.boot().plus(RESTLESS_FOR);
+            self.restless_until = self.restless_until.min(until);
+        }
         Ok(round)
     }
 
@@ -172,6 +195,7 @@ impl Pacemaker {
             own: self.config.own.clone(),
             remotes_only: self.config.remotes_only,
             is_remote,
+            began: *self.began.get_or_insert(asked),
         };
         let round = digest::round(&cluster, cib.as_ref(), &self.seen, &wanted);
         if round.quorum == Quorum::Quorate {
@@ -216,6 +240,11 @@ fn is_lost(seen: &Seen) -> bool {
     seen.sight == Sight::Offline
 }
 
+/// As our agent tells it: `node ctl2 lost`. It is believed as far as to look more often.
+fn is_of_a_loss(alert: &str) -> bool {
+    alert.starts_with("node ") && alert.ends_with(" lost")
+}
+
 #[async_trait]
 impl Source for Pacemaker {
     fn name(&self) -> &'static str {
@@ -229,8 +258,13 @@ impl Source for Pacemaker {
             Ok(round) => matches!(round.quorum, Quorum::CutOff { .. }),
             Err(_) => true,
         };
-        if self.is_fencing || is_awaited {
-            self.next = self.next.min(self.clock.boot().plus(SOON));
+        let now = self.clock.boot();
+        self.awaited_since = is_awaited.then(|| self.awaited_since.unwrap_or(now));
+        if let Some(since) = self.awaited_since {
+            let soon = if now.since(since) < ELECTION_MOST { AGAIN_AFTER } else { SOON };
+            self.next = self.next.min(now.plus(soon));
+        } else if self.is_fencing {
+            self.next = self.next.min(now.plus(SOON));
         }
         round
     }

@@ -3,13 +3,15 @@
 use super::{Domain, Off};
 use recovery::ServerId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whom we missed when we do not hear.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Away {
     /// Nobody: it is looked once more, while events come in.
     Nobody,
+    /// Nobody; but libvirtd was just begun, and says nothing of who dies before it has found him.
+    JustBack,
     /// The connection was lost, as when libvirtd stops. Nobody stops a domain on purpose without it.
     Libvirtd,
     /// We did not run: anything may have happened.
@@ -20,6 +22,9 @@ pub enum Away {
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Roll {
     running: BTreeMap<ServerId, Member>,
+    /// Who was not in the last list, without a definition, and may still be told of by an event.
+    #[serde(skip)]
+    doubtful: BTreeSet<ServerId>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -51,13 +56,21 @@ pub enum End {
 impl Roll {
     /// `domain` runs.
     pub fn started(&mut self, domain: &Domain) {
+        self.doubtful.remove(&domain.server);
         let (name, is_persistent) = (domain.name.clone(), domain.is_persistent);
         self.running.insert(domain.server.clone(), Member { name, is_persistent });
     }
 
     /// It does not, and that was heard.
     pub fn stopped(&mut self, server: &ServerId) {
+        self.doubtful.remove(server);
         self.running.remove(server);
+    }
+
+    /// Whether somebody is missed whom the next list decides upon.
+    #[must_use]
+    pub fn has_doubts(&self) -> bool {
+        !self.doubtful.is_empty()
     }
 
     /// Whether its definition outlives its run, as Nova's do.
@@ -78,10 +91,19 @@ impl Roll {
         self.running.is_empty()
     }
 
-    /// Takes over what a list shows, and tells who ran and does not.
-    pub fn compare(&mut self, domains: &[Domain], away: Away) -> Vec<Missing> {
-        let before = std::mem::take(&mut self.running);
-        for domain in domains.iter().filter(|domain| domain.run.is_some()) {
+    /// Takes over what a list shows, and tells who ran and does not; but nothing of those who `turned` while it was made.
+    pub fn compare(
+        &mut self,
+        domains: &[Domain],
+        turned: &BTreeSet<ServerId>,
+        away: Away,
+    ) -> Vec<Missing> {
+        let (kept, before): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|(server, _)| turned.contains(server));
+        self.running = kept;
+        let told = |domain: &&Domain| domain.run.is_some() && !turned.contains(&domain.server);
+        for domain in domains.iter().filter(told) {
             self.started(domain);
         }
         let mut missing = Vec::new();
@@ -94,6 +116,14 @@ impl Roll {
                 Some(domain) => stopped(domain.off.unwrap_or(Off::Unknown), away),
                 // Without a definition nothing is left of it, however it ended.
                 None if !member.is_persistent && away == Away::Libvirtd => End::Died(None),
+                None if !member.is_persistent && away == Away::JustBack => {
+                    if self.doubtful.insert(server.clone()) {
+                        self.running.insert(server, member);
+                        continue;
+                    }
+                    self.doubtful.remove(&server);
+                    End::Died(None)
+                }
                 None => End::Left,
             };
             let Member { name, is_persistent } = member;

@@ -11,11 +11,12 @@ use crate::{
     sending::{Folder, Kept as ReportKept, Look, Source},
 };
 use async_trait::async_trait;
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use ports::{Clock, Entropy};
 use recovery::ServerId;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,7 +24,7 @@ use std::{
 /// How often what runs is listed, though events tell it.
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// The same while a libvirtd that was just begun finds its VMs again, one beside the other: one that dies before it is found is off, and no
-/// event says so (`qemuProcessReconnect` ends by `qemuProcessStop`, which makes none).
+/// event says so (`qemuProcessReconnect` ends by `qemuProcessStop`, which makes none); one without a definition is not even that.
 const LIST_SOON: Duration = Duration::from_secs(5);
 const FINDS_FOR: Duration = Duration::from_secs(60);
 /// The longest that the loop needs to turn: a list, and calls to libvirt that end by their deadlines.
@@ -56,6 +57,16 @@ struct Books {
     /// Reports that are on their way to the disk.
     reports: FuturesUnordered<ReportKept>,
     is_behind: bool,
+    /// The roll on its way to the disk.
+    write: Option<BoxFuture<'static, ()>>,
+}
+
+/// A list that is made beside what is heard: events wait for none.
+#[derive(Default)]
+struct Listing {
+    under_way: Option<BoxFuture<'static, Result<Vec<Domain>, HypervisorError>>>,
+    /// Who began or ended meanwhile: events tell of them, and the list may be older.
+    turned: BTreeSet<ServerId>,
 }
 
 /// The way to ask again what was reported: the connection that stands, if one does.
@@ -136,7 +147,9 @@ impl Watch {
             let why = self.listen(connected, &mut books, away).await;
             self.watcher.set(None);
             while books.reports.next().await.is_some() {}
-            self.write(&mut books).await;
+            over(&mut books.write).await;
+            self.write(&mut books);
+            over(&mut books.write).await;
             self.mark.troubled(&why);
             tracing::warn!("Libvirt Connection Closed Unexpectedly. ({why})");
             away = Away::Libvirtd;
@@ -146,39 +159,60 @@ impl Watch {
     /// Listens until the connection is over, and tells why.
     async fn listen(&self, mut connected: Connected, books: &mut Books, away: Away) -> String {
         let link = Arc::clone(&connected.link);
-        if let Err(error) = self.list(&*link, books, away).await {
-            return error.to_string();
+        // Before anything that is heard: it is of somebody who ran.
+        match link.domains().await {
+            Ok(domains) => self.listed(&domains, &BTreeSet::new(), books, away).await,
+            Err(error) => return error.to_string(),
         }
         self.mark.well();
         let found_at = self.clock.boot().plus(FINDS_FOR);
         let mut list_at = self.clock.boot().plus(LIST_SOON);
+        let mut listing = Listing::default();
         loop {
-            self.write(books).await;
+            self.write(books);
             tokio::select! {
                 biased;
                 heard = connected.heard.recv() => match heard {
-                    Some(Heard::Event(event)) => self.event(&*link, &event, books).await,
+                    Some(Heard::Event(event)) => {
+                        self.event(&*link, &event, books, &mut listing.turned).await;
+                    }
                     Some(Heard::Closed(why)) => return why,
                     None => return "nobody listens to it any more".into(),
                 },
                 Some(_) = books.reports.next() => {}
-                () = self.clock.sleep(list_at.since(self.clock.boot())) => {}
+                Some(()) = over(&mut books.write) => {}
+                Some(listed) = over(&mut listing.under_way) => {
+                    let is_soon = self.clock.boot() < found_at;
+                    let is_back = away == Away::Libvirtd && is_soon || books.roll.has_doubts();
+                    let since = if is_back { Away::JustBack } else { Away::Nobody };
+                    match listed {
+                        Ok(all) => self.listed(&all, &listing.turned, books, since).await,
+                        Err(error) => return error.to_string(),
+                    }
+                    let pause = if is_soon || books.roll.has_doubts() { LIST_SOON } else { LIST_EVERY };
+                    list_at = self.clock.boot().plus(pause);
+                }
+                () = self.clock.sleep(list_at.since(self.clock.boot())), if listing.under_way.is_none() => {}
             }
             self.mark.turned();
-            if list_at <= self.clock.boot() || link.missed_something() {
-                if let Err(error) = self.list(&*link, books, Away::Nobody).await {
-                    return error.to_string();
-                }
-                let now = self.clock.boot();
-                list_at = now.plus(if now < found_at { LIST_SOON } else { LIST_EVERY });
+            let is_idle = listing.under_way.is_none();
+            if is_idle && (list_at <= self.clock.boot() || link.missed_something()) {
+                listing.begin(&link);
             }
         }
     }
 
-    async fn event(&self, link: &dyn Link, event: &Event, books: &mut Books) {
+    async fn event(
+        &self,
+        link: &dyn Link,
+        event: &Event,
+        books: &mut Books,
+        turned: &mut BTreeSet<ServerId>,
+    ) {
         tracing::debug!(?event, "libvirt Event Received.");
         match event.what.turn() {
             Turn::Started => {
+                turned.insert(event.server.clone());
                 self.reporter.begins_anew(Watched::Instances, &subject(&event.server)).await;
                 match link.domain(&event.server).await {
                     Ok(Some(domain)) if domain.run.is_some() => books.roll.started(&domain),
@@ -191,6 +225,7 @@ impl Watch {
         }
         self.report(event, books.roll.is_persistent(&event.server), books).await;
         if event.what.turn() == Turn::Stopped {
+            turned.insert(event.server.clone());
             books.roll.stopped(&event.server);
             books.is_behind = true;
         }
@@ -213,20 +248,19 @@ impl Watch {
         books.reports.push(self.reporter.report_kept(report).await);
     }
 
-    /// Holds what runs against what ran.
-    async fn list(
+    /// Holds what runs against what ran, but for those of whom events have told since the list began.
+    async fn listed(
         &self,
-        link: &dyn Link,
+        domains: &[Domain],
+        turned: &BTreeSet<ServerId>,
         books: &mut Books,
         away: Away,
-    ) -> Result<(), HypervisorError> {
-        let domains = link.domains().await?;
+    ) {
         let before = books.roll.clone();
-        for missing in books.roll.compare(&domains, away) {
+        for missing in books.roll.compare(domains, turned, away) {
             self.missing(missing, away, books).await;
         }
         books.is_behind |= books.roll != before;
-        Ok(())
     }
 
     async fn missing(&self, missing: Missing, away: Away, books: &mut Books) {
@@ -239,7 +273,7 @@ impl Watch {
                 self.report(&Event::died(server), is_persistent, books).await;
             }
             // Its event is on the way.
-            (End::Stopped(_) | End::Left, Away::Nobody) => {}
+            (End::Stopped(_) | End::Left, Away::Nobody | Away::JustBack) => {}
             (End::Stopped(off), Away::Libvirtd | Away::Ourselves) => {
                 tracing::info!("VM {server} ({name}) was stopped while nobody listened ({off:?})");
             }
@@ -264,10 +298,10 @@ impl Watch {
         }
     }
 
-    /// Writes the roll, if there is something to write and the reports are. It need not outlive the machine, with which all domains
-    /// end.
-    async fn write(&self, books: &mut Books) {
-        if !books.is_behind || !books.reports.is_empty() {
+    /// Begins to write the roll, if there is something to write and the reports are. It need not outlive the machine, with which
+    /// all domains end.
+    fn write(&self, books: &mut Books) {
+        if !books.is_behind || !books.reports.is_empty() || books.write.is_some() {
             return;
         }
         books.is_behind = false;
@@ -275,14 +309,32 @@ impl Watch {
         let (Some(folder), Ok(bytes)) = (self.folder.clone(), serde_json::to_vec(&kept)) else {
             return;
         };
-        let write = move || {
+        let write = tokio::task::spawn_blocking(move || {
             folder.write(ROLL_UNFINISHED, &bytes)?;
             folder.rename(ROLL_UNFINISHED, ROLL)
+        });
+        let told = async {
+            match write.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "who runs cannot be kept on disk"),
+                Err(error) => tracing::debug!(%error, "who runs cannot be kept on disk"),
+            }
         };
-        match tokio::task::spawn_blocking(write).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "who runs cannot be kept on disk"),
-            Err(error) => tracing::debug!(%error, "who runs cannot be kept on disk"),
-        }
+        books.write = Some(told.boxed());
     }
+}
+
+impl Listing {
+    fn begin(&mut self, link: &Arc<dyn Link>) {
+        self.turned.clear();
+        let link = Arc::clone(link);
+        self.under_way = Some(async move { link.domains().await }.boxed());
+    }
+}
+
+/// What is under way is waited for; none, if nothing is.
+async fn over<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
+    let ended = under_way.as_mut()?.await;
+    *under_way = None;
+    Some(ended)
 }

@@ -80,7 +80,7 @@ def whole_matrix():
         for host in hosts:
             await_status(networks[network], host, FAILED)
     told = stopped(lost['storage'], 'storage')
-    payload = sink.reports[0][3]['payload']
+    payload = sink.posts[0][1]['payload']
     assert payload == {'event': 'STOPPED', 'cluster_status': 'OFFLINE', 'host_status': 'NORMAL'}, payload
     sink.forget()
     for network, hosts in lost.items():
@@ -242,6 +242,5 @@ finally:
     for network in networks.values():
         network.stop()
 print(f'members: {"of " + os.environ["CONSUL"] if os.environ.get("CONSUL") else "Serf 0.10"}')
-if delays:
-    print(f'from the member held for failed to the report: at most {max(delays) * 1000:.0f} ms of {len(delays)}')
+suite.took('the member held for failed', delays)
 suite.end()

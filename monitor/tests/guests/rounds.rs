@@ -2,16 +2,20 @@
 
 use crate::{
     fake::{Agent, Fake},
-    false_api::Api,
+    false_api::{Api, Mood},
     suite::{VM1, VM2, World},
 };
 use monitor::{
     Board, Sender, SendingConfig,
-    guests::{Asker, Asking, CommandRefused, Commands, GuestsConfig, Patience, Rounds, TURN_MOST},
+    guests::{
+        Asker, Asking, CommandRefused, Commands, GuestsConfig, Patience, Rounds, TURN_MOST, Tell,
+        Waiting,
+    },
     instances::event::What,
     sending::{Folder, Spool, SystemFolder},
 };
 use ports::{Clock, Entropy, SeededEntropy};
+use recovery::HostName;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -65,9 +69,18 @@ impl Host {
         let config = GuestsConfig { hostname: "cmp1".into(), interval, patience };
         let hypervisor = self.fake.hypervisor_for_guests();
         let mark = Board::new(clock.clone()).mark("guests", None, TURN_MOST);
-        let rounds = Rounds { config, hypervisor, asker, reporter, mark, clock, entropy };
+        let answer = Waiting::default();
+        let tell = Tell {
+            client: self.api.client(&entropy),
+            host: HostName::new("cmp1"),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            waiting: answer.clone(),
+        };
+        let rounds = Rounds { config, hypervisor, asker, reporter, answer, mark, clock, entropy };
         tokio::select! {
             () = sender.run(std::future::pending()) => {}
+            () = tell.run() => {}
             () = rounds.run() => {}
             () = async { self.sleep(15).await; story().await; self.sleep(5).await } => {}
         }
@@ -412,4 +425,54 @@ fn only_what_tells_may_be_asked_of_an_agent() {
     assert_eq!(named(&[]), Ok(Commands::default()));
     let told = refused("guest-shutdown").unwrap_err().to_string();
     assert!(told.contains("guest-get-fsinfo"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_answers_is_told_once_and_again_when_its_vm_boots() {
+    let host = Host::new();
+    host.fake.start_guest(VM1).await;
+    host.fake.start(VM2, true).await;
+    host.watched(async || {
+        host.sleep(300).await;
+        assert_eq!(host.api.guests(), [[VM1]], "the other one has no agent that answers");
+        host.fake.says(VM1, What::Reboot);
+        host.sleep(60).await;
+    })
+    .await;
+    assert_eq!(host.api.guests(), [[VM1], [VM1]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_taken_is_told_later_and_to_an_api_without_a_place_for_it_hardly_ever() {
+    for (mood, told_at_the_end) in [(Mood::Away, vec![vec![VM1, VM2]]), (Mood::Status(404), vec![])]
+    {
+        let host = Host::new();
+        host.api.is(mood);
+        host.watched(async || {
+            host.fake.start_guest(VM1).await;
+            host.sleep(30).await;
+            host.fake.start_guest(VM2).await;
+            host.sleep(300).await;
+            host.api.is(Mood::Well);
+            host.sleep(70).await;
+        })
+        .await;
+        assert_eq!(host.api.guests(), told_at_the_end, "{mood:?}");
+    }
+}
+
+/// What it answered before is of no matter when it boots anew.
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_stops_before_its_answer_was_told_is_not_told() {
+    let host = Host::new();
+    host.api.is_away(true);
+    host.watched(async || {
+        host.fake.start_guest(VM1).await;
+        host.sleep(30).await;
+        host.fake.destroy(VM1).await;
+        host.api.is_away(false);
+        host.sleep(300).await;
+    })
+    .await;
+    assert_eq!(host.api.guests(), Vec::<Vec<String>>::new());
 }

@@ -1,83 +1,31 @@
-"""What stands beside a hostmonitor under test: an API that takes its reports and evidence, and the program itself.
-
-The API answers as Masakari's does where nobody asks for a token. It keeps what it took with the moment of its arrival.
-"""
-import json
+"""What stands beside a hostmonitor under test: an API that takes its reports and evidence, and the program itself."""
 import os
+import pathlib
 import signal
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'masakari'))
+from false_api import Masakari, tell  # noqa: E402
 
 
-class Sink:
-    """Masakari's API, as far as a hostmonitor knows it."""
-
-    def __init__(self, port=15868):
-        self.reports, self.evidence, self.other = [], [], []
-        self.lock = threading.Lock()
-        sink = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = 'HTTP/1.1'
-
-            def do_POST(self):
-                at = time.time()
-                body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
-                self.answer(*sink.took(at, self.path, json.loads(body or b'{}')))
-
-            def do_GET(self):
-                self.answer(404, {'error': {'code': 404, 'message': 'not here'}})
-
-            def answer(self, status, body):
-                text = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header('Content-Type', 'application/json')
-                self.send_header('Content-Length', str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(('127.0.0.1', port), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f'http://127.0.0.1:{port}/v1'
-
-    def took(self, at, path, body):
-        with self.lock:
-            if path == '/v1/notifications':
-                report = body['notification']
-                self.reports.append((at, report['hostname'], report['payload']['event'], report))
-                taken = dict(report, id=len(self.reports), source_host_uuid='h', status='new',
-                             notification_uuid=f'00000000-0000-4000-8000-{len(self.reports):012}')
-                return 202, {'notification': taken}
-            if path.startswith('/ha/v1/hosts/'):
-                self.evidence.append((at, path.split('/')[4], path.split('/')[5], body))
-                return 202, {'request': {'id': 'r1', 'kind': 'evidence', 'state': 'done', 'answer': 'taken'}}
-            self.other.append(path)
-            return 404, {'error': {'code': 404, 'message': 'not here'}}
+class Sink(Masakari):
+    """What it took, by host."""
 
     def of(self, host):
         """What was reported of a host, in order."""
-        with self.lock:
-            return [event for _, of, event, _ in self.reports if of == host]
+        return [event for _, of, event in self.hosts() if of == host]
 
     def last(self, host, event):
         """When that was reported last."""
-        with self.lock:
-            return [at for at, of, said, _ in self.reports if (of, said) == (host, event)][-1]
+        return [at for at, of, said in self.hosts() if (of, said) == (host, event)][-1]
 
     def all(self):
-        with self.lock:
-            return [(host, event) for _, host, event, _ in self.reports]
+        return [(host, event) for _, host, event in self.hosts()]
 
     def forget(self):
-        with self.lock:
-            self.reports, self.evidence = [], []
+        self.posts, self.evidence = [], []
 
 
 class Monitor:
@@ -88,7 +36,7 @@ class Monitor:
         self.config, self.log = f'{folder}/monitors.conf', f'{folder}/monitor.log'
         with open(self.config, 'w') as file:
             file.write(f'[DEFAULT]\nhostname = watcher\nstate_path = {folder}/state\ndebug = true\n'
-                       f'[api]\nauth_type = none\nendpoint = {sink.url}\n{options}')
+                       f'[api]\nauth_type = none\nendpoint = {sink.endpoint}\n{options}')
         self.command = [program, 'hostmonitor', '--config-file', self.config]
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
@@ -136,6 +84,13 @@ class Suite:
         except Exception as error:  # noqa: BLE001: whatever it is, the case has failed
             self.failed += 1
             print(f'{name} ... FAILED ({time.time() - began:.0f} s): {type(error).__name__}: {error}', flush=True)
+
+    def took(self, what, delays):
+        """How long the reports took, from what is said."""
+        if delays:
+            print(f'from {what} to the report: at most {max(delays) * 1000:.0f} ms of {len(delays)}')
+            ordered = sorted(delays)
+            tell(what, {'reports': len(delays), 'median_ms': ordered[len(delays) // 2] * 1000, 'most_ms': ordered[-1] * 1000}, not self.failed)
 
     def end(self):
         print(f'{self.passed} passed, {self.failed} failed', flush=True)

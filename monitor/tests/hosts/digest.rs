@@ -109,7 +109,8 @@ fn consul() -> Duration {
 
 fn pacemaker() -> Duration {
     let (cluster, states) = (crm_mon(), node_states());
-    let wanted = Wanted { own: HostName::new("cmp000"), remotes_only: false, is_remote: false };
+    let own = HostName::new("cmp000");
+    let wanted = Wanted { own, remotes_only: false, is_remote: false, began: Millis(0) };
     measure("pacemaker, crm_mon and the CIB", cluster.len() + states.len(), &mut || {
         let (cluster, cib) = (Cluster::read(&cluster).unwrap(), Cib::read(&states).unwrap());
         let round = round(&cluster, Some(&cib), &LastSeen::new(), &wanted);

@@ -3,6 +3,7 @@
 
 mod digest;
 mod driver;
+mod ipmi;
 mod large;
 mod pacemaker;
 mod watch;

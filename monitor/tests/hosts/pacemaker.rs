@@ -5,7 +5,7 @@
 
 use monitor::hosts::pacemaker::{
     cib::Cib,
-    crm_mon::{BYTES_MOST, Cluster, Unreadable},
+    crm_mon::{BYTES_MOST, Cluster, Node, Unreadable},
     digest::{LastSeen, Wanted, round},
 };
 use recovery::{
@@ -29,7 +29,8 @@ fn cib(state: &str) -> Option<Cib> {
 }
 
 fn wanted(own: &str) -> Wanted {
-    Wanted { own: HostName::new(own), remotes_only: false, is_remote: own.starts_with("cmp") }
+    let (own, is_remote) = (HostName::new(own), own.starts_with("cmp"));
+    Wanted { own, remotes_only: false, is_remote, began: Millis(0) }
 }
 
 fn seen_at(state: &str) -> Round {
@@ -86,9 +87,23 @@ fn the_smaller_part_and_who_is_cut_off_say_nothing() {
     let stopped = cluster("local-not-running.ctl3").unwrap_err().to_string();
     assert!(stopped.contains("Connection to cluster failed"), "{stopped}");
     // A member that the others have put out.
-    let mut sick = cluster("all-online.ctl1").unwrap();
-    sick.nodes.iter_mut().find(|node| node.name == "ctl1").unwrap().is_pending = true;
-    let silent = round(&sick, None, &LastSeen::new(), &wanted("ctl1"));
+    let well = cluster("all-online.ctl1").unwrap();
+    let puts_out: [fn(&mut Node); 3] =
+        [|own| own.is_pending = true, |own| own.is_unclean = true, |own| own.is_online = false];
+    for put_out in puts_out {
+        let mut sick = well.clone();
+        // The coordinator is another one.
+        sick.coordinator = Some("ctl2".into());
+        put_out(node(&mut sick, "ctl1"));
+        let silent = round(&sick, None, &LastSeen::new(), &wanted("ctl1"));
+        assert!(matches!(silent.quorum, Quorum::CutOff { .. }), "{silent:?}");
+        // A remote has no part in that.
+        let of_remote = round(&sick, None, &LastSeen::new(), &wanted("cmp1"));
+        assert_eq!(of_remote.quorum, Quorum::Quorate);
+    }
+    let mut leaderless = well;
+    leaderless.coordinator = None;
+    let silent = round(&leaderless, None, &LastSeen::new(), &wanted("ctl1"));
     assert!(matches!(silent.quorum, Quorum::CutOff { .. }));
     // The quorum is of a coordinator that is gone.
     let mut orphaned = cluster("partition-majority.ctl1").unwrap();
@@ -96,6 +111,37 @@ fn the_smaller_part_and_who_is_cut_off_say_nothing() {
     let silent = round(&orphaned, None, &LastSeen::new(), &wanted("ctl1"));
     let why = "ctl3, Pacemaker's coordinator (DC), is lost; another is awaited".to_owned();
     assert_eq!(silent, Round::silent(Quorum::CutOff { why }));
+}
+
+fn node<'c>(cluster: &'c mut Cluster, name: &str) -> &'c mut Node {
+    cluster.nodes.iter_mut().find(|node| node.name == name).unwrap()
+}
+
+#[test]
+fn who_joins_or_leaves_or_is_worked_at_is_uncertain() {
+    let well = cluster("all-online.ctl1").unwrap();
+    let changes: [fn(&mut Cluster); 5] = [
+        |cluster| node(cluster, "ctl3").is_pending = true,
+        |cluster| {
+            let joins = node(cluster, "ctl3");
+            (joins.is_online, joins.is_pending) = (false, true);
+        },
+        |cluster| node(cluster, "ctl3").is_unclean = true,
+        |cluster| {
+            let worked_at = node(cluster, "ctl3");
+            (worked_at.is_online, worked_at.is_maintained) = (false, true);
+        },
+        |cluster| {
+            cluster.is_maintained = true;
+            node(cluster, "ctl3").is_online = false;
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut cluster = well.clone();
+        change(&mut cluster);
+        let round = round(&cluster, None, &LastSeen::new(), &wanted("ctl1"));
+        assert_eq!(told(&round), ["ctl3 uncertain"], "{number}");
+    }
 }
 
 #[test]
@@ -123,7 +169,11 @@ fn a_remote_that_is_tried_again_is_not_back() {
     let cluster = Cluster::read(&tried).unwrap();
     let cib = cib("remote-killed-fenced.ctl1").unwrap();
     let with = |cib| told(&round(&cluster, cib, &LastSeen::new(), &wanted("ctl1")));
-    assert_eq!(with(Some(&cib)), ["cmp1 uncertain"]);
+    // Who looks but now has never seen it offline.
+    assert_eq!(with(Some(&cib)), ["cmp1 offline cluster_fenced"]);
+    let mut unfenced = cib.clone();
+    unfenced.states.get_mut("cmp1").unwrap().fenced = None;
+    assert_eq!(with(Some(&unfenced)), ["cmp1 uncertain"]);
     let mut back = cib.clone();
     back.states.get_mut("cmp1").unwrap().is_there = true;
     assert_eq!(with(Some(&back)), [""; 0]);
@@ -146,6 +196,82 @@ fn a_remote_whose_history_is_written_anew_is_not_lost() {
     assert_eq!(with(&unclean, &cib), ["cmp2 uncertain"]);
 }
 
+/// A cluster, and whether its CIB has cmp1; what is made of it, when cmp1 was seen so long after the newest fencing that failed.
+fn fenced_in_vain(cluster: &Cluster, is_there: bool, seen: Option<i64>, began: i64) -> Vec<String> {
+    // As in the fixture: the newest of three.
+    let failed = Millis(1_795_228_080_000);
+    let mut cib = cib("remote-unclean-fence-failed.ctl1").unwrap();
+    cib.states.get_mut("cmp1").unwrap().is_there = is_there;
+    let seen = seen.map(|after| ("cmp1".to_owned(), failed.plus(after)));
+    let wanted = Wanted { began: failed.plus(began), ..wanted("ctl1") };
+    told(&round(cluster, Some(&cib), &seen.into_iter().collect(), &wanted))
+}
+
+#[test]
+fn a_remote_that_is_not_seen_is_told_when_its_fencing_has_failed_since_it_was() {
+    let cluster = cluster("remote-unclean-fence-failed.ctl1").unwrap();
+    let told = |seen, began| fenced_in_vain(&cluster, true, seen, began);
+    assert_eq!(told(Some(0), 1), ["cmp1 offline"]);
+    assert_eq!(told(Some(1), -1), ["cmp1 uncertain"], "it was seen since");
+    assert_eq!(told(None, 0), ["cmp1 offline"]);
+    assert_eq!(told(None, 1), ["cmp1 uncertain"], "of before we came");
+    for (target, status) in [("cmp2", "failed"), ("cmp1", "pending"), ("cmp1", "success")] {
+        let mut other = cluster.clone();
+        let newest = other.fencings.iter_mut().max_by_key(|fencing| fencing.completed).unwrap();
+        (newest.target, newest.status) = (target.into(), status.into());
+        let told = fenced_in_vain(&other, true, Some(0), 0);
+        assert_eq!(told, ["cmp1 uncertain"], "{target} {status}");
+    }
+}
+
+/// As Pacemaker 2.1.5 shows it: of the remotes of a member that is lost it says that they are online, while it fences them.
+#[test]
+fn a_remote_whose_member_is_lost_is_not_seen_although_pacemaker_shows_it_online() {
+    let mut lost = cluster("remote-unclean-fence-failed.ctl1").unwrap();
+    let remote = node(&mut lost, "cmp1");
+    (remote.is_online, remote.is_unclean) = (true, false);
+    let with = |members: &[&str], seen| {
+        let mut cluster = lost.clone();
+        let member = node(&mut cluster, "ctl2");
+        (member.is_online, member.is_unclean) = (false, true);
+        let members = members.iter().map(ToString::to_string).collect();
+        cluster.connections.insert("cmp1".into(), members);
+        fenced_in_vain(&cluster, true, Some(seen), 0)
+    };
+    assert_eq!(with(&["ctl2"], 1), ["cmp1 uncertain", "ctl2 offline"]);
+    assert_eq!(with(&["ctl2"], 0), ["cmp1 offline", "ctl2 offline"]);
+    // It moves, or nobody has it.
+    for members in [&["ctl2", "ctl3"][..], &["ctl1"], &[]] {
+        assert_eq!(with(members, 0), ["ctl2 offline"], "{members:?}");
+    }
+}
+
+#[test]
+fn who_has_the_connection_to_a_remote_is_read_from_its_resource() {
+    let text = file("all-online.ctl1.crm_mon.xml").unwrap();
+    assert!(Cluster::read(&text).unwrap().connections.is_empty());
+    let one = |id: &str, agent: &str, on: &str| {
+        format!("<resource id=\"{id}\" resource_agent=\"{agent}\" role=\"Started\">{on}</resource>")
+    };
+    let node = |name: &str| format!("<node name=\"{name}\" id=\"1\" cached=\"true\"/>");
+    let resources = [
+        one("cmp1", "ocf:pacemaker:remote", &node("ctl2")),
+        format!(
+            "<group id=\"g\">{}</group>",
+            one("cmp2", "ocf::pacemaker:remote", &(node("ctl1") + &node("ctl3")))
+        ),
+        one("cmp3", "ocf:pacemaker:remote", ""),
+        one("nova", "ocf:pacemaker:Dummy", &node("cmp1")),
+    ];
+    let text =
+        text.replace("</nodes>", &format!("</nodes><resources>{}</resources>", resources.concat()));
+    let read = Cluster::read(&text).unwrap().connections;
+    let read: Vec<(&str, String)> =
+        read.iter().map(|(remote, by)| (remote.as_str(), by.join(" "))).collect();
+    let expected = [("cmp1", "ctl2"), ("cmp2", "ctl1 ctl3"), ("cmp3", "")];
+    assert_eq!(read, expected.map(|(remote, by)| (remote, by.to_owned())));
+}
+
 /// A fencing is proof of the loss that we saw, and of no later one.
 #[test]
 fn a_fencing_proves_a_death_only_if_it_is_newer_than_the_last_sight_of_the_host() {
@@ -163,6 +289,15 @@ fn a_fencing_proves_a_death_only_if_it_is_newer_than_the_last_sight_of_the_host(
         said.detail,
         "Pacemaker: reboot of cmp1 by ctl3 for pacemaker-controld.59: success, completed 2026-11-21T02:14:08Z"
     );
+    // Of somebody else, or before it was to be fenced again.
+    for (target, is_unclean) in [("cmp2", false), ("cmp1", true)] {
+        let mut other = cluster.clone();
+        other.fencings.iter_mut().for_each(|fencing| fencing.target = target.into());
+        node(&mut other, "cmp1").is_unclean = is_unclean;
+        let seen = LastSeen::from([("cmp1".to_owned(), Millis(0))]);
+        let round = round(&other, None, &seen, &wanted("ctl1"));
+        assert_eq!(told(&round), ["cmp1 offline"], "{target}");
+    }
     // Members have no node_fenced.
     assert_eq!(proof(None, Some(-1000)).unwrap().at, completed);
     assert_eq!(proof(None, Some(1)), None);
@@ -241,6 +376,17 @@ fn a_malformed_or_huge_answer_is_refused_and_says_why() {
     assert!(Cib::read("<cib").is_err() && Cib::read("<a/>").is_err());
 }
 
+/// Since Pacemaker 2.1.7 it is the moment.
+#[test]
+fn whether_the_cib_has_a_node_is_a_word_or_the_moment_since_when() {
+    for (in_ccm, is_there) in
+        [("true", true), ("false", false), ("1700000000", true), ("0", false), ("", false)]
+    {
+        let text = format!("<cib><node_state uname=\"cmp1\" in_ccm=\"{in_ccm}\"/></cib>");
+        assert_eq!(Cib::read(&text).unwrap().states["cmp1"].is_there, is_there, "{in_ccm}");
+    }
+}
+
 #[test]
 fn a_bmc_is_found_by_its_host_and_its_password_is_shown_to_nobody() {
     let text = "<cib><configuration><resources>\
@@ -251,15 +397,15 @@ fn a_bmc_is_found_by_its_host_and_its_password_is_shown_to_nobody() {
         <primitive id=\"b\" class=\"stonith\" type=\"fence_ipmilan\"><instance_attributes id=\"bi\">\
         <nvpair name=\"pcmk_host_list\" value=\"cmp2 cmp3\"/><nvpair name=\"ip\" value=\"192.0.2.2\"/>\
         <nvpair name=\"username\" value=\"u\"/><nvpair name=\"password\" value=\"geheim\"/>\
-        <nvpair name=\"lanplus\" value=\"1\"/></instance_attributes></primitive>\
+        <nvpair name=\"lanplus\" value=\"1\"/><nvpair name=\"cipher\" value=\"17\"/></instance_attributes></primitive>\
         <primitive id=\"c\" class=\"ocf\" type=\"external/ipmi\"/></resources></configuration></cib>";
     let cib = Cib::read(text).unwrap();
     let found = |host: &str| {
         let bmc = cib.bmc(&HostName::new(host))?;
-        Some((bmc.address.as_str(), bmc.interface.as_str()))
+        Some((bmc.address.as_str(), bmc.interface.as_str(), bmc.cipher.as_deref()))
     };
-    assert_eq!(found("cmp1.example.org"), Some(("192.0.2.1", "lan")));
-    assert_eq!(found("cmp3"), Some(("192.0.2.2", "lanplus")));
+    assert_eq!(found("cmp1.example.org"), Some(("192.0.2.1", "lan", None)));
+    assert_eq!(found("cmp3"), Some(("192.0.2.2", "lanplus", Some("17"))));
     assert_eq!(found("cmp4"), None);
     assert!(!format!("{cib:?}").contains("geheim"));
 }

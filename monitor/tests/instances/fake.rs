@@ -55,6 +55,8 @@ struct State {
     missed: bool,
     /// Events for which there will be no room.
     lost_next: usize,
+    /// How long a list is on its way.
+    list_takes: Duration,
 }
 
 /// Clones share it.
@@ -104,6 +106,11 @@ impl Fake {
     /// There is no room for the next event, and the connection stands.
     pub(crate) fn has_no_room_for_one(&self) {
         self.state.lock().unwrap().lost_next = 1;
+    }
+
+    /// Lists are as of their beginning, and come so much later.
+    pub(crate) fn lists_take(&self, list_takes: Duration) {
+        self.state.lock().unwrap().list_takes = list_takes;
     }
 
     /// A VM has an agent from now on, and it is so.
@@ -196,7 +203,12 @@ impl FakeLink {
 #[async_trait]
 impl Link for FakeLink {
     async fn domains(&self) -> Result<Vec<Domain>, HypervisorError> {
-        self.with(|state| state.domains.values().cloned().collect())
+        let (listed, takes) =
+            self.with(|state| (state.domains.values().cloned().collect(), state.list_takes))?;
+        if takes > Duration::ZERO {
+            self.fake.clock.sleep(takes).await;
+        }
+        self.with(|_| listed)
     }
 
     async fn domain(&self, server: &ServerId) -> Result<Option<Domain>, HypervisorError> {

@@ -199,6 +199,7 @@ impl Host {
         let patience = Patience { threshold: 3, shutdown: Duration::from_secs(75) };
         let interval = Duration::from_secs(10);
         let rounds = Rounds {
+            answer: monitor::guests::Waiting::default(),
             config: GuestsConfig { hostname: "cmp1".into(), interval, patience },
             hypervisor: self.fake.hypervisor_for_guests(),
             asker,

@@ -141,20 +141,46 @@ async fn a_vm_that_was_started_while_we_listened_is_known_when_it_dies_unheard()
 
 #[tokio::test(start_paused = true)]
 async fn a_vm_of_which_a_libvirtd_that_was_just_begun_says_nothing_is_found_dead_within_seconds() {
-    for found_after_s in [3, 31, 55] {
-        let host = Host::new();
-        host.fake.start(VM1, true).await;
-        host.watched(async || {
-            host.fake.daemon_stops().await;
-            host.sleep(10).await;
-            host.fake.daemon_starts().await;
-            host.sleep(found_after_s).await;
-            host.fake.dies_unsaid(VM1);
-            host.sleep(6).await;
-            assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"], "{found_after_s}");
-        })
-        .await;
+    // One without a definition is missed by two lists.
+    for (is_persistent, seconds) in [(true, 6), (false, 11)] {
+        for found_after_s in [3, 31, 55] {
+            let host = Host::new();
+            host.fake.start(VM1, is_persistent).await;
+            host.watched(async || {
+                host.fake.daemon_stops().await;
+                host.sleep(10).await;
+                host.fake.daemon_starts().await;
+                host.sleep(found_after_s).await;
+                host.fake.dies_unsaid(VM1);
+                host.sleep(seconds).await;
+                let what = (is_persistent, found_after_s);
+                assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"], "{what:?}");
+                host.sleep(300).await;
+                assert_eq!(host.taken().len(), 1, "it is told once");
+            })
+            .await;
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_without_a_definition_that_somebody_stops_after_libvirtd_came_back_has_not_died() {
+    let host = Host::new();
+    host.fake.start(VM1, false).await;
+    host.fake.start(VM2, false).await;
+    host.watched(async || {
+        host.fake.daemon_stops().await;
+        host.sleep(10).await;
+        host.fake.daemon_starts().await;
+        host.sleep(10).await;
+        host.fake.destroy(VM1).await;
+        host.sleep(300).await;
+        // Nor has one that is not in a list when libvirtd has been back for long.
+        host.fake.dies_unsaid(VM2);
+        host.sleep(300).await;
+    })
+    .await;
+    assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_DESTROYED"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,6 +249,40 @@ async fn an_event_for_which_there_was_no_room_is_found_as_soon_as_the_next_is_he
         host.sleep(1).await;
         host.fake.pause(VM2).await;
         host.sleep(1).await;
+        assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+    })
+    .await;
+}
+
+/// The first list that is made beside what is heard begins between 5.0 s and 5.1 s of a life.
+#[tokio::test(start_paused = true)]
+async fn an_event_does_not_wait_for_a_list_that_is_under_way() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        host.fake.lists_take(Duration::from_secs(10));
+        host.sleep(6).await;
+        host.fake.kill(VM1).await;
+        host.fake.clock().sleep(Duration::from_millis(10)).await;
+        assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
+        // The list shows it running, and is older.
+        host.sleep(300).await;
+        assert_eq!(host.taken().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_says_nothing_of_a_vm_that_was_started_since_it_began() {
+    let host = Host::new();
+    host.fake.start(VM1, true).await;
+    host.watched(async || {
+        host.fake.lists_take(Duration::from_secs(10));
+        host.sleep(3).await;
+        host.fake.kill(VM1).await;
+        host.sleep(3).await;
+        host.fake.start(VM1, true).await;
+        host.sleep(300).await;
         assert_eq!(host.taken(), ["VM1 LIFECYCLE STOPPED_FAILED"]);
     })
     .await;

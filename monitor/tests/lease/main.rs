@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod etcd;
+mod source;
 mod world;
 
 use etcd::{Fault, Member};

@@ -26,11 +26,11 @@ use tokio::task::AbortHandle;
 
 /// By a term of 20 s and a watchdog of 10 s.
 pub(crate) const PROOF: Duration = Duration::from_millis(43_313);
-const PREFIX: &str = "/masakari/lease/";
+pub(crate) const PREFIX: &str = "/masakari/lease/";
 const NAME: &str = "cmp1";
 
 pub(crate) struct World {
-    clock: Arc<SimClock>,
+    pub(crate) clock: Arc<SimClock>,
     pub(crate) etcd: Cluster,
     observers: Way,
     observer: tokio::sync::Mutex<Observer>,

@@ -45,6 +45,8 @@ struct State {
     chokes_on: Option<(String, u16)>,
     asked_at: Vec<u64>,
     taken: Vec<Taken>,
+    /// The guests that were said to answer, by call.
+    guests: Vec<Vec<String>>,
 }
 
 /// Clones share it.
@@ -56,8 +58,8 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(clock: SimClock) -> Self {
-        let (asked_at, taken) = (Vec::new(), Vec::new());
-        let state = State { mood: Mood::Well, chokes_on: None, asked_at, taken };
+        let (asked_at, taken, guests) = (Vec::new(), Vec::new(), Vec::new());
+        let state = State { mood: Mood::Well, chokes_on: None, asked_at, taken, guests };
         Self { state: Arc::new(Mutex::new(state)), clock }
     }
 
@@ -82,6 +84,27 @@ impl Api {
 
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.state().taken.clone()
+    }
+
+    /// The guests that were said to answer, by call.
+    pub(crate) fn guests(&self) -> Vec<Vec<String>> {
+        self.state().guests.clone()
+    }
+
+    /// What it says to who tells that guests answer.
+    fn hears_of(&self, guests: Vec<String>) -> Result<u16, TransportError> {
+        let mut state = self.state();
+        match state.mood {
+            Mood::Status(status) => Ok(status),
+            Mood::Well => {
+                state.guests.push(guests);
+                Ok(204)
+            }
+            Mood::Away | Mood::Silent | Mood::Slow(_) | Mood::Mute => {
+                let why = "away: nobody there".into();
+                Err(TransportError::Unreachable { to: "api".into(), why })
+            }
+        }
     }
 
     /// When it was asked, in milliseconds.
@@ -132,8 +155,13 @@ impl Taken {
 impl Transport for Api {
     async fn send(&self, ask: Ask, deadline: Duration) -> Result<Answer, TransportError> {
         self.clock.sleep(THINKS).await;
-        assert_eq!((ask.method().as_str(), ask.uri().path()), ("POST", "/v1/notifications"));
         let body: Value = serde_json::from_slice(ask.body()).unwrap();
+        if ask.uri().path() == "/ha/v1/hosts/cmp1/guests" {
+            let guests = serde_json::from_value(body["answer"].clone()).unwrap();
+            let status = self.hears_of(guests)?;
+            return Ok(http::Response::builder().status(status).body(Bytes::new()).unwrap());
+        }
+        assert_eq!((ask.method().as_str(), ask.uri().path()), ("POST", "/v1/notifications"));
         let Some((status, after)) = self.answers(&body["notification"])? else {
             self.clock.sleep(deadline).await;
             return Err(TransportError::TimedOut { from: "api".into(), deadline_ms: 0 });

@@ -12,12 +12,12 @@ def nv(pre, **kw):
     return ''.join('<nvpair id="%s-%s" name="%s" value="%s"/>' % (pre, k, k.replace('__', '-'), v) for k, v in kw.items())
 
 
-def stonith(n):
+def stonith(n, nodes, action):
+    """One device for many: each costs ten seconds at the start."""
     return ('<primitive id="fence-%s" class="stonith" type="fence_node">'
             '<instance_attributes id="fence-%s-ia">%s</instance_attributes>'
             '<operations><op id="fence-%s-mon" name="monitor" interval="60s"/></operations></primitive>'
-            % (n, n, nv('fence-%s-ia' % n, pcmk_host_list=n, plug=n,
-                        pcmk_reboot_action='off' if n in cmp_ else 'reboot'), n))
+            % (n, n, nv('fence-%s-ia' % n, pcmk_host_list=' '.join(nodes), pcmk_action_limit='-1', pcmk_reboot_action=action), n))
 
 
 def remote(n):
@@ -34,7 +34,7 @@ print('<configuration><crm_config><cluster_property_set id="cib-bootstrap-option
       + '</cluster_property_set></crm_config><nodes>'
       + ''.join('<node id="%d" uname="%s"/>' % (i, n) for i, n in enumerate(ctl, 1))
       + '</nodes><resources>'
-      + ''.join(stonith(n) for n in ctl + cmp_) + ''.join(remote(n) for n in cmp_)
+      + stonith('members', ctl, 'reboot') + stonith('remotes', cmp_, 'off') + ''.join(remote(n) for n in cmp_)
       + '<clone id="nova-compute-clone"><meta_attributes id="nc-m">' + nv('nc-m', interleave='true')
       + '</meta_attributes><primitive id="nova-compute" class="ocf" provider="pacemaker" type="Dummy">'
         '<operations><op id="nc-mon" name="monitor" interval="10s"/></operations></primitive></clone>'

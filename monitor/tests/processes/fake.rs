@@ -30,6 +30,8 @@ struct State {
     /// Ends are not told.
     is_deaf: bool,
     looks: usize,
+    /// From when until when each was not there though nobody wanted that; the last may last.
+    failures: BTreeMap<String, Vec<(u64, u64)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +39,18 @@ struct Unit {
     seen: Seen,
     starts: u32,
     back_at: Option<ports::Boot>,
+}
+
+impl State {
+    fn turned(&mut self, name: &str, has_failed: bool, now: u64) {
+        let spans = self.failures.entry(name.into()).or_default();
+        match spans.last_mut() {
+            Some((_, to)) if *to == u64::MAX && !has_failed => *to = now,
+            Some((_, u64::MAX)) => {}
+            _ if has_failed => spans.push((now, u64::MAX)),
+            _ => {}
+        }
+    }
 }
 
 impl Fake {
@@ -67,6 +81,15 @@ impl Fake {
 
     pub(crate) fn looks(&self) -> usize {
         self.state.lock().unwrap().looks
+    }
+
+    /// When it had failed, by the clock's milliseconds.
+    pub(crate) fn failures(&self, name: &str) -> Vec<(u64, u64)> {
+        self.state.lock().unwrap().failures.get(name).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn has_failed(&self, name: &str, now: u64) -> bool {
+        self.failures(name).last().is_some_and(|(_, to)| *to > now)
     }
 
     fn tell(&self, changed: &Notify) {
@@ -105,6 +128,12 @@ impl Sight for FakeProcesses {
     }
 }
 
+impl FakeProcesses {
+    pub(crate) fn is_there(&self, name: &str) -> bool {
+        self.0.state.lock().unwrap().processes.get(name).is_some_and(|many| *many > 0)
+    }
+}
+
 #[async_trait]
 impl World for FakeProcesses {
     fn sight(&self) -> Arc<dyn Sight> {
@@ -116,11 +145,19 @@ impl World for FakeProcesses {
     }
 
     async fn start(&self, name: &str) {
-        *self.0.state.lock().unwrap().processes.entry(name.into()).or_default() += 1;
+        let mut state = self.0.state.lock().unwrap();
+        *state.processes.entry(name.into()).or_default() += 1;
+        state.turned(name, false, self.0.clock.boot().0);
     }
 
     async fn kill(&self, name: &str) {
-        *self.0.state.lock().unwrap().processes.get_mut(name).unwrap() -= 1;
+        {
+            let mut state = self.0.state.lock().unwrap();
+            let left = state.processes.get_mut(name).unwrap();
+            *left -= 1;
+            let is_gone = *left == 0;
+            state.turned(name, is_gone, self.0.clock.boot().0);
+        }
         self.0.tell(&self.0.process_changed);
     }
 }
@@ -178,6 +215,8 @@ impl FakeUnits {
                 false if is_killed && name == TWICE => Seen::Refused,
                 false => seen,
             };
+            let has_failed = matches!(unit.seen, Seen::Gone | Seen::Refused);
+            state.turned(name, has_failed, self.0.clock.boot().0);
         }
         self.0.tell(&self.0.unit_changed);
     }

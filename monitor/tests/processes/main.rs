@@ -2,9 +2,12 @@
 //! memory here, this machine's processes here, and a real systemd by `processes/run`.
 #![cfg(test)]
 
+#[path = "../sending/disk.rs"]
+mod disk;
 mod fake;
 #[path = "../masakari/false_api.rs"]
 mod false_api;
+mod histories;
 mod machine;
 mod reload;
 mod suite;

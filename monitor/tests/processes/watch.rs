@@ -16,6 +16,25 @@ use tokio::sync::Notify;
 
 pub(crate) const NOVA: &str = "/usr/bin/nova-compute";
 
+/// Of a monitor with this list.
+pub(crate) fn config(list_path: PathBuf) -> ProcessesConfig {
+    ProcessesConfig {
+        hostname: "cmp1".into(),
+        list_path,
+        systemctl: "systemctl".into(),
+        as_root: vec!["sudo".into(), "-n".into()],
+        check_interval: Duration::from_secs(5),
+        deadline: Duration::from_secs(300),
+        limits: Limits {
+            retries: 3,
+            interval: Duration::from_secs(5),
+            settle: Duration::from_secs(5),
+            flap_restarts: 5,
+            flap_window: Duration::from_secs(300),
+        },
+    }
+}
+
 /// A host with its list, and the monitor's folder.
 pub(crate) struct Host {
     pub(crate) fake: Fake,
@@ -84,21 +103,7 @@ impl Host {
             Arc::clone(&clock),
             Arc::clone(&entropy),
         );
-        let config = ProcessesConfig {
-            hostname: "cmp1".into(),
-            list_path: self.list_path(),
-            systemctl: "systemctl".into(),
-            as_root: vec!["sudo".into(), "-n".into()],
-            check_interval: Duration::from_secs(5),
-            deadline: Duration::from_secs(300),
-            limits: Limits {
-                retries: 3,
-                interval: Duration::from_secs(5),
-                settle: Duration::from_secs(5),
-                flap_restarts: 5,
-                flap_window: Duration::from_secs(300),
-            },
-        };
+        let config = config(self.list_path());
         let watch = WatchProcesses {
             list: ProcessList::read(&config.list_path, &config.systemctl).unwrap(),
             config,

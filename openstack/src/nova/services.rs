@@ -39,7 +39,10 @@ impl OwnWrites {
     }
 }
 
-/// A row of `os-services`. Of a host whose cell is down there is only the name, and `UNKNOWN`.
+/// The status of a service whose cell is down.
+const UNKNOWN: &str = "UNKNOWN";
+
+/// A row of `os-services`. Of a host whose cell is down there is only the name, and [`UNKNOWN`].
 #[derive(Deserialize)]
 struct Row {
     host: String,
@@ -70,6 +73,18 @@ impl Nova {
     /// All compute services. Fails when a cell is down: ask for single hosts then.
     pub async fn compute_services(&self) -> Result<Vec<ComputeService>, AskError> {
         self.services(&[("binary", "nova-compute")]).await
+    }
+
+    /// All compute services of which Nova tells, and of how many it does not, because their cell is down.
+    pub async fn compute_services_told(&self) -> Result<(Vec<ComputeService>, u32), AskError> {
+        let reply = self.get(&["os-services"], &[("binary", "nova-compute")]).await?;
+        let ours = self.0.session.clock().wall();
+        let (asked, novas) = (reply.asked.clone(), reply.date().unwrap_or(ours));
+        let rows: Vec<Row> = reply.read_under("services")?;
+        let (rows, untold): (Vec<Row>, Vec<Row>) =
+            rows.into_iter().partition(|row| row.status != UNKNOWN);
+        let told = rows.into_iter().map(|row| self.read_service(row, &asked, novas));
+        Ok((told.collect::<Result<_, _>>()?, u32::try_from(untold.len()).unwrap_or(u32::MAX)))
     }
 
     async fn services(&self, query: &[(&str, &str)]) -> Result<Vec<ComputeService>, AskError> {

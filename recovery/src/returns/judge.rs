@@ -140,7 +140,10 @@ fn forbidden(state: &State, rules: &Rules, look: &Look<'_>) -> Option<String> {
         return Some(format!("no host returns by itself ([return] automatic): {by_hand}"));
     }
     if state.did.storage_shut {
-        return Some(format!("its way to the storage was shut: let it in again, then {by_hand}"));
+        return Some(format!(
+            "its way to the storage was shut: let it in again (`masakari fence let-in {}`), then {by_hand}",
+            look.host
+        ));
     }
     let losses = state.losses_within(rules.flap_window_ms, look.now);
     (rules.flap_limit > 0 && losses >= rules.flap_limit).then(|| {

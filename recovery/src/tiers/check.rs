@@ -1,7 +1,8 @@
 //! What a server asks to be checked before it counts as up, and which addresses may be asked.
 //!
 //! The words come from the server's owner, and the address from a network that its owner may have made:
-//! it may be any address, also one of ours. So an engine asks only addresses that the operator has named.
+//! it may be any address, also one of ours. So an engine asks only addresses that the operator has named. A guest agent
+//! is asked by the monitor of its host, which says when it answers: nothing of it is the owner's choice.
 
 use alloc::{
     format,
@@ -17,7 +18,23 @@ const PATH_CHARS_MAX: usize = 255;
 
 /// One question to a server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Check {
+#[serde(untagged)]
+pub enum Check {
+    At(Door),
+    Of(Inside),
+}
+
+/// What is asked within a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Inside {
+    /// QEMU's guest agent, which the introspectiveinstancemonitor of its host pings.
+    #[serde(rename = "guest")]
+    GuestAgent,
+}
+
+/// Where a server is asked from outside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Door {
     /// Its first fixed address that may be asked.
     pub address: String,
     pub port: u16,
@@ -36,7 +53,7 @@ impl fmt::Display for NotChecked {
     }
 }
 
-impl fmt::Display for Check {
+impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.path {
             None => write!(f, "port {}", self.port),
@@ -45,8 +62,17 @@ impl fmt::Display for Check {
     }
 }
 
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(door) => door.fmt(f),
+            Self::Of(Inside::GuestAgent) => f.write_str("guest agent"),
+        }
+    }
+}
+
 impl Check {
-    /// Reads `tcp:PORT` or `http:PORT/PATH`, for the first of `addresses` that lies in `networks`.
+    /// Reads `guest`, or `tcp:PORT` or `http:PORT/PATH` for the first of `addresses` that lies in `networks`.
     ///
     /// # Errors
     /// Why it is not done: it is not understood, or no address may be asked.
@@ -56,10 +82,13 @@ impl Check {
         networks: &[Network],
     ) -> Result<Self, NotChecked> {
         let text = text.trim();
+        if text == "guest" {
+            return Ok(Self::Of(Inside::GuestAgent));
+        }
         let (port, path) = Self::words(text)?;
         let allowed = |address: &&IpAddr| networks.iter().any(|n| n.contains(**address));
         match addresses.iter().find(allowed) {
-            Some(address) => Ok(Self { address: address.to_string(), port, path }),
+            Some(address) => Ok(Self::At(Door { address: address.to_string(), port, path })),
             None if networks.is_empty() => Err(NotChecked(format!(
                 "'{text}' is not asked: [recovery] check_networks allows no address"
             ))),
@@ -71,13 +100,10 @@ impl Check {
 
     fn words(text: &str) -> Result<(u16, Option<String>), NotChecked> {
         let shown: String = text.chars().take(60).filter(|c| !c.is_control()).collect();
-        if text == "guest" {
-            let why =
-                "'guest' is not asked: Nova has no question that its guest agent would answer";
-            return Err(NotChecked(why.into()));
-        }
         let unknown = || {
-            NotChecked(format!("'{shown}' is not understood: it is no tcp:PORT or http:PORT/PATH"))
+            NotChecked(format!(
+                "'{shown}' is not understood: it is no guest, tcp:PORT or http:PORT/PATH"
+            ))
         };
         let (kind, rest) = text.split_once(':').ok_or_else(unknown)?;
         let (port, path) = match (kind, rest.find('/')) {

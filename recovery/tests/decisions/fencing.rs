@@ -5,7 +5,7 @@ use recovery::{
     Millis, Missing, details,
     due::{Limits, Scene, due, wake_at},
     evidence::{Evidence, Kind, Sighting, Sign},
-    fencing::{FenceEntry, Limits as FenceLimits, Unproven},
+    fencing::{Dump, FenceEntry, Limits as FenceLimits, Unproven},
     hand::HandEntry,
     log::{Entry, Summary},
     nouns::NotificationStatus,
@@ -64,10 +64,14 @@ fn heard(at: i64) -> ComputeService {
 
 /// What is due of a host that has a ladder.
 fn due_now(log: &Log, now: i64, missing: &Missing, service: &ComputeService) -> Vec<String> {
+    due_of(log, now, Unproven { missing, service: Some(service), dump: None }, service)
+}
+
+fn due_of(log: &Log, now: i64, host: Unproven<'_>, service: &ComputeService) -> Vec<String> {
     let scene = Scene {
         now: Millis(now),
         permit: None,
-        unproven: Some(Unproven { missing, service: Some(service) }),
+        unproven: Some(host),
         service: Some(service),
         busy: &BTreeSet::new(),
         room: 1,
@@ -112,6 +116,22 @@ fn a_host_that_was_heard_after_the_report_is_fenced_only_when_nova_itself_takes_
     let forced = ComputeService { forced_down: true, ..down.clone() };
     assert!(!is_fenced(&log, 80_000, &alive(), &forced));
     assert!(is_fenced(&log, 80_000, &TOO_WEAK, &forced));
+}
+
+/// `fence_kdump_send` says it every ten seconds.
+#[test]
+fn a_host_that_writes_a_crash_dump_is_left_its_power_until_it_is_silent_or_its_time_is_over() {
+    let service = ComputeService { heartbeat_at: None, ..heard(0) };
+    let due = |now, until| {
+        let dump = Some(Dump { heard: Millis(60_000), until: Millis(until) });
+        let host = Unproven { missing: &TOO_WEAK, service: Some(&service), dump };
+        due_of(&claimed(), now, host, &service)
+    };
+    assert_eq!(due(60_000, 600_000), ["look at the host"]);
+    assert_eq!(due(89_999, 600_000), ["look at the host"]);
+    assert_eq!(due(90_000, 600_000), ["look at the host", "fence, 1"], "silent for 30 s");
+    assert_eq!(due(69_999, 70_000), ["look at the host"]);
+    assert_eq!(due(70_000, 70_000), ["look at the host", "fence, 1"], "its time is over");
 }
 
 #[test]

@@ -47,6 +47,7 @@ struct Cloud {
     rules: Rules,
     record: Record,
     services: Vec<ComputeService>,
+    untold: u32,
 }
 
 fn cloud(hosts: u32, dead: u32) -> Cloud {
@@ -57,7 +58,7 @@ fn cloud(hosts: u32, dead: u32) -> Cloud {
         ..Record::default()
     };
     let services = (0..hosts).map(|n| service(n, if n < dead { 65_000 } else { 5_000 })).collect();
-    Cloud { rules: Rules::default(), record, services }
+    Cloud { rules: Rules::default(), record, services, untold: 0 }
 }
 
 impl Cloud {
@@ -69,7 +70,10 @@ impl Cloud {
     fn judge_held(&self, n: u32, held: Option<Cause>) -> Result<(), Hold> {
         let (id, host) = (NotificationId::new(format!("report{n:03}")), host(n));
         let segment = SegmentId::new("s");
-        let of = Of { notification: &id, host: &host, segment: &segment, held, now: NOW };
+        let storm_ago_ms = self.record.storm_at.map(|at| NOW.since(at));
+        let (notification, host, segment) = (&id, &host, &segment);
+        let untold = self.untold;
+        let of = Of { notification, host, segment, held, storm_ago_ms, untold, now: NOW };
         guard::judge(&self.rules, &self.record, Ok(&self.services), of)
     }
 
@@ -242,12 +246,29 @@ fn heartbeats_that_are_sent_seldom_are_not_late() {
 fn when_nova_cannot_tell_its_services_nothing_begins() {
     let one = cloud(40, 1);
     let (id, host, segment) = (NotificationId::new("r"), host(0), SegmentId::new("s"));
-    let of = Of { notification: &id, host: &host, segment: &segment, held: None, now: NOW };
+    let (notification, host, segment) = (&id, &host, &segment);
+    let (held, storm_ago_ms) = (None, None);
+    let of = Of { notification, host, segment, held, storm_ago_ms, untold: 0, now: NOW };
     let judged = |rules: &Rules| guard::judge(rules, &one.record, Err("a cell is down"), of);
     let hold = judged(&one.rules).unwrap_err();
     assert_eq!(hold.cause, Cause::Unknown);
     assert!(hold.why.contains("a cell is down"), "{}", hold.why);
     assert_eq!(judged(&Rules::OFF), Ok(()), "it is not asked");
+}
+
+/// Nova lists the hosts of such a cell, and nothing of their services.
+#[test]
+fn a_cell_that_is_down_holds_nothing_of_the_others_until_it_is_most_of_the_cloud() {
+    let mut cells = cloud(40, 1);
+    cells.untold = 20;
+    assert_eq!(cells.judge(0), Ok(()), "with its own 21 of 60 are silent");
+    cells.untold = 38;
+    assert_eq!(cells.judge(0), Ok(()), "39 of 78");
+    cells.untold = 39;
+    let hold = cells.judge(0).unwrap_err();
+    assert_eq!(hold.cause, Cause::Silence);
+    assert!(hold.why.contains("40 of 79 compute services"), "{}", hold.why);
+    assert!(hold.why.contains("(39 of them in cells that do not answer)"), "{}", hold.why);
 }
 
 #[test]

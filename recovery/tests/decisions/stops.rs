@@ -205,8 +205,9 @@ fn who_is_away_as_planned_is_no_loss_and_not_silent() {
     };
     let verdict = |record: &Record, n: usize, now| {
         let (id, of) = (NotificationId::new(format!("report-{}", hosts[n])), host(&hosts[n]));
-        let of =
-            Of { notification: &id, host: &of, segment: &SegmentId::new("s"), held: None, now };
+        let (notification, host, segment) = (&id, &of, &SegmentId::new("s"));
+        let (held, storm_ago_ms) = (None, None);
+        let of = Of { notification, host, segment, held, storm_ago_ms, untold: 0, now };
         guard::judge(&Rules::default(), record, Ok(&services), of).map_err(|hold| hold.cause)
     };
     assert_eq!(verdict(&record, 0, now), Ok(()), "eleven others are away as planned");
@@ -221,6 +222,8 @@ fn who_is_away_as_planned_is_no_loss_and_not_silent() {
                 host: &host(&hosts[1]),
                 segment: &SegmentId::new("s"),
                 held: None,
+                storm_ago_ms: None,
+                untold: 0,
                 now,
             },
         )

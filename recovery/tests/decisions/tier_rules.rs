@@ -4,7 +4,7 @@ use crate::words::shown;
 use recovery::{
     priority::Keys,
     seen::{Server, Task, VmState},
-    tiers::{self, Network, Rules, Tier},
+    tiers::{self, Check, Door, Inside, Network, Rules, Tier},
 };
 
 fn networks(texts: &[&str]) -> Vec<Network> {
@@ -37,7 +37,8 @@ fn the_tier_is_the_nearest_number_and_without_one_it_is_the_last() {
 fn check(text: &str, addresses: &[&str]) -> Result<String, String> {
     let ordered = rules().of(&says(&[("HA_Check", text)], addresses), None);
     match (ordered.check, ordered.not_checked) {
-        (Some(check), None) => Ok(format!("{} {check}", check.address)),
+        (Some(Check::At(door)), None) => Ok(format!("{} {door}", door.address)),
+        (Some(check @ Check::Of(Inside::GuestAgent)), None) => Ok(check.to_string()),
         (None, Some(why)) => Err(why.to_string()),
         neither => panic!("{neither:?}"),
     }
@@ -62,13 +63,30 @@ fn a_check_is_read_and_goes_to_the_first_address_that_may_be_asked() {
         "",
     ] {
         let why = check(text, &addresses).unwrap_err();
-        assert!(why.contains("it is no tcp:PORT or http:PORT/PATH"), "{text}: {why}");
+        assert!(why.contains("it is no guest, tcp:PORT or http:PORT/PATH"), "{text}: {why}");
     }
     let long = format!("http:80/{}", "a".repeat(255));
     assert!(check(&long, &addresses).is_err());
-    let why = check("guest", &addresses).unwrap_err();
-    assert_eq!(why, "'guest' is not asked: Nova has no question that its guest agent would answer");
     assert_eq!(rules().of(&says(&[], &addresses), None).check, None);
+}
+
+/// No address is asked, so none need be allowed.
+#[test]
+fn a_guest_agent_is_asked_wherever_the_server_is() {
+    let none = Rules { networks: Vec::new(), ..rules() };
+    let ordered = none.of(&says(&[("HA_Check", " guest ")], &[]), None);
+    assert_eq!((ordered.check, ordered.not_checked), (Some(Check::Of(Inside::GuestAgent)), None));
+}
+
+#[test]
+fn the_log_of_an_older_version_reads_as_it_was_meant() {
+    let read = |text: &str| serde_json::from_str::<Check>(text).unwrap();
+    let door = Door { address: "192.0.2.7".into(), port: 80, path: Some("/up".into()) };
+    assert_eq!(read(r#"{"address":"192.0.2.7","port":80,"path":"/up"}"#), Check::At(door.clone()));
+    let bare = Door { path: None, ..door };
+    for check in [Check::At(bare), Check::Of(Inside::GuestAgent)] {
+        assert_eq!(read(&serde_json::to_string(&check).unwrap()), check);
+    }
 }
 
 /// The owner of a server may have made its network: its addresses may be anybody's.

@@ -7,7 +7,7 @@ use recovery::{
     evidence::Kind,
     log::{Act, Entry},
     seen::{ComputeService, Evacuation, Server, Task, VmState},
-    tiers::{self, Check, HostSeen, Limits, Look, Ordered, Stage, Tier, TierEntry, Wanted},
+    tiers::{self, Check, Door, HostSeen, Limits, Look, Ordered, Stage, Tier, TierEntry, Wanted},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ pub(crate) fn ordered(server: &str, tier: Tier) -> Ordered {
 }
 
 pub(crate) fn checked(server: &str, tier: Tier) -> Ordered {
-    let check = Check { address: "192.0.2.7".into(), port: 5432, path: None };
-    Ordered { check: Some(check), ..ordered(server, tier) }
+    let door = Door { address: "192.0.2.7".into(), port: 5432, path: None };
+    Ordered { check: Some(Check::At(door)), ..ordered(server, tier) }
 }
 
 pub(crate) fn tier(entry: TierEntry) -> Entry {

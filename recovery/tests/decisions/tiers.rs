@@ -4,9 +4,9 @@ use crate::tier_rules::{rules, says};
 use crate::tier_words::{
     Arrived, ONE, TWO, active, checked, dead, four, ordered, powering_on, service, stopped, tier,
 };
-use crate::words::{At, Log, host, id, not_moved, planned, shown};
+use crate::words::{At, Log, arrived, host, id, not_moved, planned, shown};
 use recovery::{
-    Millis, NotificationId, VMoveId,
+    HostName, Millis, NotificationId, VMoveId,
     capacity::CapacityEntry,
     details,
     due::Scene,
@@ -14,7 +14,7 @@ use recovery::{
     nouns::NotificationStatus,
     permit::SKEW_MS,
     seen::{Evacuation, EvacuationStatus, Server, Task, VmState},
-    tiers::{self, HostSeen, Limits, Stage, Tier, TierEntry},
+    tiers::{self, Check, GuestHeard, HostSeen, Inside, Limits, Ordered, Stage, Tier, TierEntry},
 };
 use std::collections::BTreeSet;
 
@@ -359,6 +359,52 @@ fn a_cancelled_recovery_starts_nothing_more_and_a_retry_does() {
     assert_eq!(again.stage("b"), &Stage::ToStart { not_before: Millis(16) });
 }
 
+/// By the clock of the API, which may be some seconds behind.
+#[test]
+fn a_guest_is_up_when_its_agent_was_heard_on_its_new_host_since_it_was_started() {
+    let check = Some(Check::Of(Inside::GuestAgent));
+    let servers = vec![Ordered { check, ..ordered("a", ONE) }];
+    let log = Log::planned(&["a"].map(planned))
+        .tier(0, TierEntry::Ordered { servers })
+        .lands(1, "a")
+        .runs(20, "a");
+    assert_eq!(log.stage("a"), &Stage::Checking);
+    let known = &log.state.starts.servers[&id("a")];
+    let (host, started) = (known.host.clone().unwrap(), known.started.unwrap());
+    let up = |host: &str, after_ms: i64| {
+        let heard = GuestHeard { host: HostName::new(host), at: started.plus(after_ms) };
+        tiers::is_up(known, Some(&heard), log.state.began).is_ok()
+    };
+    let host = host.as_str();
+    assert!(up(host, 60_000) && up(host, 0) && up(host, -5_000), "the clocks may differ");
+    assert!(!up(host, -5_001), "Nova had it run for a moment, then");
+    assert!(!up("dead", 9_000) && !up("other", 9_000));
+    let never = tiers::is_up(&log.state.starts.servers[&id("a")], None, None).unwrap_err();
+    assert_eq!(
+        never,
+        format!(
+            "its guest agent has not answered: no introspectiveinstancemonitor of host '{host}' has said so"
+        )
+    );
+}
+
+#[test]
+fn a_guest_that_somebody_else_started_is_up_by_what_was_heard_since_the_recovery_began() {
+    let check = Some(Check::Of(Inside::GuestAgent));
+    let servers = vec![Ordered { check, ..ordered("a", ONE) }];
+    let moving = Log::planned(&["a"].map(planned))
+        .tier(0, TierEntry::Ordered { servers })
+        .intends(1, Act::Evacuate, "a")
+        .did(1, Act::Evacuate, "a");
+    let log = moving.says(1, arrived("a", VmState::Active)).did(1, Act::Settle, "a");
+    let known = &log.state.starts.servers[&id("a")];
+    assert_eq!((&known.stage, known.started), (&Stage::Checking, None));
+    let heard =
+        |at_s: i64| GuestHeard { host: known.host.clone().unwrap(), at: Millis(at_s * 1000) };
+    let up = |at_s: i64| tiers::is_up(known, Some(&heard(at_s)), Some(Millis(60_000))).is_ok();
+    assert!(up(55) && !up(54));
+}
+
 /// The messages that tell of tiers.
 fn told(log: &Log) -> Vec<String> {
     let tasks = details::details(&log.lines, &host("dead"));
@@ -369,7 +415,7 @@ fn told(log: &Log) -> Vec<String> {
 #[test]
 fn the_details_tell_whose_turn_it_is_and_whom_it_waits_for() {
     let mut guest = ordered("d", Tier::Last);
-    guest.not_checked = rules().of(&says(&[("HA_Check", "guest")], &[]), None).not_checked;
+    guest.not_checked = rules().of(&says(&[("HA_Check", "udp:53")], &[]), None).not_checked;
     let servers = vec![ordered("a", ONE), checked("b", ONE), ordered("c", TWO), guest];
     let why = "port 5432 refused the connection".to_owned();
     let log = Log::planned(&["a", "b", "c", "d"].map(planned))
@@ -391,8 +437,8 @@ fn the_details_tell_whose_turn_it_is_and_whom_it_waits_for() {
             "Tier 1, started in order: 'a,b'",
             "Tier 2, started in order: 'c'",
             "Those without a tier, started in order: 'd'",
-            "Check of instance 'vm-d': 'guest' is not asked: Nova has no question that its guest agent \
-             would answer; it is up when active",
+            "Check of instance 'vm-d': 'udp:53' is not understood: it is no guest, tcp:PORT or \
+             http:PORT/PATH; it is up when active",
             "Tier 1: 0 of 2 up, waits for vm-a; vm-b",
             "Tier 1: 1 of 2 up, waits for vm-b",
             "Tier 1: 1 of 2 up, waits for vm-b: port 5432 refused the connection",

@@ -384,7 +384,11 @@ impl State {
         self.ends(&job.request, AT_HOST, Some(&noted));
         match why {
             GaveUp::Claim => {}
-            GaveUp::Deleted => return,
+            GaveUp::Deleted => {
+                // A host reaps what runs there of a deleted server (`running_deleted_instance_action`), if not at once.
+                self.stop_guest(&job.dest, id);
+                return;
+            }
             GaveUp::Exists | GaveUp::Build | GaveUp::LostTouch => self.error_out(id, &noted),
             GaveUp::Preempted { .. } => {
                 self.error_out(id, &noted);

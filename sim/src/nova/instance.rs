@@ -123,7 +123,7 @@ fn metadata(shape: &Shape, number: usize, ha: bool, checked: bool) -> BTreeMap<S
     let tier = number.checked_rem(shape.tiers).map(|left| shape.tiers - left);
     let tier = tier.filter(|tier| *tier < shape.tiers).map(|tier| ("HA_Tier", tier.to_string()));
     let ha = ha.then(|| ("HA_Enabled", "True".to_owned()));
-    let check = checked.then(|| ("HA_Check", "tcp:5432".to_owned()));
+    let check = checked.then(|| ("HA_Check", shape.check.to_owned()));
     [ha, tier, check].into_iter().flatten().map(|(key, value)| (key.into(), value)).collect()
 }
 

@@ -203,6 +203,22 @@ fn a_host_that_shows_life_is_not_evacuated_when_there_is_room() {
     assert_eq!(late, 0, "{}", told.stage.story());
 }
 
+/// It is forced down still, so Nova calls it down whatever it hears; and its monitor errs between two heartbeats.
+#[test]
+fn a_monitors_word_is_no_proof_against_a_host_that_is_forced_down_and_heard() {
+    for second in 0..10 {
+        let mut scene = full_for_a_while(vec![undisturbed()]);
+        (scene.revived_after_ms, scene.room_after_ms) = (Some(60_000), Some(120_000));
+        // They are let go at 168 s.
+        scene.storm.again_ms = Some(169_000 + 1_000 * second);
+        let told = told(scene);
+        let heard = told.stage.began.plus(80_000);
+        let calls = told.stage.world.evacuate_calls();
+        assert!(!calls.iter().any(|c| c.at > heard), "{second}: {}", told.stage.story());
+        assert!(told.stage.world.forced_downs().iter().any(|f| f.to && f.at < heard));
+    }
+}
+
 #[test]
 fn recoveries_that_wait_keep_no_other_from_being_taken() {
     let mut scene = full(vec![undisturbed()]);

@@ -3,9 +3,12 @@
 //! which one can, the engine dies and stands still around the climb, and a host comes back in the middle.
 
 use crate::{
+    by_hand::{Ask, ByHand, What},
     crash_points::{ALL, Which, Word, dies_everywhere, pauses_everywhere, scene},
     drill::{self, Drilled},
+    dumps::{self, Dumps},
     scene::{EngineScript, Scene, undisturbed},
+    soak,
     tale::{self, Stage, Told},
 };
 use engine::Fencing;
@@ -45,6 +48,8 @@ pub(crate) struct Fence {
     pub(crate) check_every_s: Option<u64>,
     /// A person has the last host tested.
     pub(crate) drill: Option<Drilled>,
+    /// The first host has crashed, and writes a dump.
+    pub(crate) dumps: Option<Dumps>,
 }
 
 impl Default for Fence {
@@ -57,6 +62,7 @@ impl Default for Fence {
             control_attributes: "ladder:default",
             check_every_s: None,
             drill: None,
+            dumps: None,
         }
     }
 }
@@ -88,8 +94,9 @@ pub(crate) fn fencing(stage: &Stage, process: &Process) -> Option<Fencing> {
     let text = format!(
         "devices:\n  bmc: {{kind: redfish, address: \"http://{{host}}.bmc\", \
          system: /redfish/v1/Systems/1, username: u, password: {{environment: BMC}}, \
-         deadline: 120s}}\nladders:\n  default: [bmc]\nside_by_side: {}\n",
-        fence.side_by_side
+         deadline: 120s}}\nladders:\n  default: [bmc]\nside_by_side: {}\n{}",
+        fence.side_by_side,
+        fence.dumps.map(|dumps| dumps.configured(&stage.host(0))).unwrap_or_default()
     );
     let environment = BTreeMap::from([("BMC".to_owned(), "secret".to_owned())]);
     Some(Fencing {
@@ -98,6 +105,7 @@ pub(crate) fn fencing(stage: &Stage, process: &Process) -> Option<Fencing> {
             clock: stage.clock.clone(),
             exec: Arc::new(SystemExec),
             network: Arc::new(Wires(process.clone(), stage.bmcs.clone())),
+            ears: Arc::new(dumps::Messages(stage.clone())),
             secrets: Arc::new(Secrets { environment, credentials: None }),
         },
         report_interval: Duration::from_secs(10),
@@ -294,6 +302,63 @@ fn a_host_that_is_heard_while_its_device_is_asked_is_not_switched_off() {
     assert_eq!((calls, told.stage.bmcs.orders().len()), (0, 0));
 }
 
+/// When its ladder is climbed first, after the beginning, where nothing happens to anybody.
+fn climbed_after_ms(fence: &Fence, seed: u64) -> u64 {
+    let scene = Scene { seed, ..hanging(fence.clone(), vec![undisturbed()]) };
+    let stage = tale::tell(scene).stage;
+    let begun = |line: &&Line| matches!(line.entry, Entry::Fence(FenceEntry::Begun { .. }));
+    let lines = logs(&stage).concat();
+    lines.iter().find(begun).unwrap().at.since(stage.began).unsigned_abs()
+}
+
+/// The database goes while the device is asked what it controls, and the lease is over before it has answered: another
+/// engine may have the recovery.
+#[test]
+fn who_has_lost_the_lease_meanwhile_orders_nothing() {
+    let slow = Fence { bmc: Bmc::Slow { ms: 12_000 }, ..Fence::default() };
+    let mut scene = hanging(slow.clone(), vec![undisturbed()]);
+    let at_ms = climbed_after_ms(&slow, scene.seed) + 500;
+    scene.hit = Some(soak::database_is_away(at_ms, 20_000));
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+    let back = told.stage.began.plus((at_ms + 20_000).cast_signed());
+    let orders = told.stage.bmcs.orders();
+    assert_eq!(orders.len(), 1, "{}", told.stage.story());
+    assert!(orders[0].at > back, "{}", told.stage.story());
+}
+
+#[test]
+fn a_recovery_that_is_cancelled_while_its_ladder_is_climbed_orders_nothing() {
+    let slow = Fence { bmc: Bmc::Slow { ms: 12_000 }, ..Fence::default() };
+    let mut scene = hanging(slow.clone(), vec![undisturbed()]);
+    let at_ms = climbed_after_ms(&slow, scene.seed) + 1_000;
+    let words = vec![Ask { at_ms, what: What::Cancel, twice: false }];
+    scene.by_hand = ByHand { words, insists: false };
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+    assert!(told.stage.bmcs.asked() > 0 && told.stage.bmcs.orders().is_empty());
+    assert!(told.stage.world.evacuate_calls().is_empty(), "{}", told.stage.story());
+}
+
+/// The device lies, and the host was heard between the order and the first "off": it is given the time in which it would
+/// be heard again.
+#[test]
+fn a_host_that_was_heard_a_moment_ago_is_waited_for_before_off_is_believed() {
+    let quick = Fence { bmc: Bmc::Lying { ms: 3_000 }, ..Fence::default() };
+    for seed in 0..12 {
+        let climbed_ms = climbed_after_ms(&quick, seed);
+        let mut scene = hanging(quick.clone(), vec![undisturbed()]);
+        scene.seed = seed;
+        let healed = climbed_ms - scene.dies_at_ms - 4_000;
+        scene.fence = Some(Fence { healed_after_ms: Some(healed), ..quick.clone() });
+        let told = tale::tell(scene);
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{e}\n{}", told.stage.story()));
+        let lines = logs(&told.stage).concat();
+        let proven = |line: &Line| matches!(line.entry, Entry::Fence(FenceEntry::Proven { .. }));
+        assert!(!lines.iter().any(proven), "{seed}: {}", told.stage.story());
+    }
+}
+
 #[test]
 fn a_host_that_boots_in_the_middle_of_its_recovery_is_left_alone_and_held() {
     let mut scene = honest(vec![undisturbed()]);
@@ -313,6 +378,8 @@ fn a_host_that_boots_in_the_middle_of_its_recovery_is_left_alone_and_held() {
     };
     assert!(!logs(&told.stage).iter().any(|lines| late(lines)), "{}", told.stage.story());
     assert_eq!(told.stage.world.condition(&host), Condition::Alive);
+    let held = |line: &Line| matches!(&line.entry, Entry::Held { sighting: Some(_), .. });
+    assert!(logs(&told.stage).concat().iter().any(held), "{}", told.stage.story());
 }
 
 /// The host is looked at while its ladder is climbed: such a look knows nothing of what the climb proved.

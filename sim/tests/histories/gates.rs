@@ -1,6 +1,6 @@
 //! What lies between an engine and the world: the way to the cloud, and the database's gate.
 
-use crate::tale::Stage;
+use crate::{guard, tale::Stage};
 use async_trait::async_trait;
 use ports::{Answer, Ask, Entropy, SeededEntropy, Transport, TransportError};
 use sim::Process;
@@ -35,7 +35,14 @@ impl Transport for Way {
         if ask.body().starts_with(b"{\"lock\"") {
             self.stage.clock.sleep(Duration::from_millis(self.stage.scene.slow_locks_ms)).await;
         }
-        self.to.send(ask, deadline).await
+        let services =
+            ask.method() == http::Method::GET && ask.uri().path().ends_with("/os-services");
+        let query = services.then(|| ask.uri().query().unwrap_or_default().to_owned());
+        let answer = self.to.send(ask, deadline).await?;
+        Ok(match query {
+            Some(query) => guard::services_told(&self.stage, &query, answer),
+            None => answer,
+        })
     }
 }
 

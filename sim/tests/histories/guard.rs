@@ -8,6 +8,7 @@ use crate::{
     soak, stops,
     tale::{self, Stage, Told},
 };
+use ports::Answer;
 use recovery::{
     Millis, NotificationId,
     approval::Policy,
@@ -47,6 +48,12 @@ pub(crate) struct Storm {
     pub(crate) planned: Vec<(u64, Option<u64>)>,
     /// When another engine recovers a host from beginning to end, in no time.
     pub(crate) recovered_ms: Option<(u64, Unseen)>,
+    /// When the first host's monitor says once more that it is dead, however that may be.
+    pub(crate) again_ms: Option<u64>,
+    /// The cells of these hosts do not answer.
+    pub(crate) cells_down: Vec<usize>,
+    /// Nova's list of all services fails.
+    pub(crate) unlisted: bool,
     /// When a person has the server of a dead host brought to the first one.
     pub(crate) brought_ms: Option<u64>,
 }
@@ -67,7 +74,13 @@ pub(crate) async fn happens(stage: &Stage) {
             drill::is_brought_to(stage, &stage.host(0), at_ms).await;
         }
     };
-    let unseen = futures::future::join(recovered(stage, storm), brought);
+    let again = async {
+        if let Some(at_ms) = storm.again_ms {
+            stage.at(at_ms).await;
+            stage.report_again(&stage.host(0), 1).await;
+        }
+    };
+    let unseen = futures::future::join3(recovered(stage, storm), brought, again);
     futures::join!(others(stage, storm), turns(stage, storm), stops::happens(stage), unseen);
 }
 
@@ -113,7 +126,33 @@ async fn turns(stage: &Stage, storm: &Storm) {
 
 /// Whether the guard may hold what is lost in this scene to its end.
 pub(crate) fn may_hold(stage: &Stage) -> bool {
-    stage.scene.storm.others > 0
+    let Storm { others, unlisted, cells_down, .. } = &stage.scene.storm;
+    *others > 0 || *unlisted || cells_down.contains(&0)
+}
+
+/// Nova's services as Nova tells them when a cell does not answer, or when it cannot list them all.
+pub(crate) fn services_told(stage: &Stage, query: &str, answer: Answer) -> Answer {
+    let storm = &stage.scene.storm;
+    if storm.unlisted && !query.contains("host=") {
+        let mut failed = Answer::new("{}".into());
+        *failed.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+        return failed;
+    }
+    let mut body: serde_json::Value = match serde_json::from_slice(answer.body()) {
+        Ok(body) if !storm.cells_down.is_empty() => body,
+        Ok(_) | Err(_) => return answer,
+    };
+    let down: Vec<String> =
+        storm.cells_down.iter().map(|n| stage.host(*n).as_str().to_owned()).collect();
+    for row in body["services"].as_array_mut().into_iter().flatten() {
+        if down.iter().any(|host| row["host"] == host.as_str()) {
+            *row = serde_json::json!({
+                "binary": "nova-compute", "host": row["host"], "status": "UNKNOWN",
+            });
+        }
+    }
+    let (head, _) = answer.into_parts();
+    Answer::from_parts(head, body.to_string().into())
 }
 
 fn told(scene: Scene) -> Stage {
@@ -319,6 +358,70 @@ fn who_disarms_stops_what_runs_and_who_arms_lets_it_go_on() {
     assert!(was_held(&stage, Cause::Disarmed), "{}", stage.story());
     let intended = |l: &&Line| matches!(&l.entry, Entry::Intended { act: Act::Evacuate, .. });
     assert!(entries(&stage).iter().filter(intended).any(|l| l.at > at(off_ms + 60_000)));
+}
+
+/// A device is slow, and a person disarms after it was asked first and before it is told to switch the host off.
+#[test]
+fn who_disarms_stops_a_climb_before_its_order() {
+    let fence = crate::fences::Fence { bmc: sim::Bmc::Slow { ms: 8_000 }, ..Default::default() };
+    let scene = |switch| Scene {
+        fence: Some(fence.clone()),
+        storm: Storm { switch, ..Storm::default() },
+        ..scene(Word::Monitor, vec![undisturbed()])
+    };
+    let begun = |line: &Line| matches!(line.entry, Entry::Fence(FenceEntry::Begun { .. }));
+    let undisturbed = told(scene(Vec::new()));
+    let first = entries(&undisturbed).into_iter().find(begun).unwrap();
+    let off_ms = first.at.since(undisturbed.began).unsigned_abs() + 1_000;
+    let stage = told(scene(vec![(off_ms, false), (off_ms + 60_000, true)]));
+    let armed = stage.began.plus((off_ms + 60_000).cast_signed());
+    let orders = stage.bmcs.orders();
+    assert_eq!(orders.len(), 1, "{}", stage.story());
+    assert!(orders[0].at >= armed, "{}", stage.story());
+    assert!(!stage.world.evacuate_calls().is_empty(), "{}", stage.story());
+}
+
+/// What is stopped is locked before it is asked for, and Nova takes five seconds for that.
+#[test]
+fn who_disarms_stops_what_was_meant_and_not_yet_sent() {
+    let scene = |switch| Scene {
+        shape: Shape { populated: Some(1), stopped_every: 1, ..Shape::default() },
+        slow_locks_ms: 5_000,
+        reported_after_ms: 70_000,
+        storm: Storm { switch, ..Storm::default() },
+        ..Scene::plain()
+    };
+    let meant = |line: &Line| matches!(line.entry, Entry::Intended { act: Act::Evacuate, .. });
+    let undisturbed = told(scene(Vec::new()));
+    let first = entries(&undisturbed).into_iter().find(meant).unwrap();
+    let off_ms = first.at.since(undisturbed.began).unsigned_abs() + 1_000;
+    let stage = told(scene(vec![(off_ms, false), (off_ms + 60_000, true)]));
+    let armed = stage.began.plus((off_ms + 60_000).cast_signed());
+    assert!(entries(&stage).iter().any(|line| meant(line) && line.at < armed));
+    let calls = stage.world.evacuate_calls();
+    assert!(!calls.is_empty(), "{}", stage.story());
+    assert!(calls.iter().all(|call| call.at >= armed), "{}", stage.story());
+}
+
+/// Each service can be told, and their list not.
+#[test]
+fn while_novas_services_cannot_be_listed_nothing_begins() {
+    let storm = Storm { unlisted: true, ..Storm::default() };
+    let stage = told(Scene { storm, reported_after_ms: 70_000, ..Scene::plain() });
+    is_untouched(&stage);
+    assert!(was_held(&stage, Cause::Unknown), "{}", stage.story());
+}
+
+#[test]
+fn a_cell_that_is_down_keeps_no_host_of_another_one_from_being_recovered() {
+    let storm = Storm { cells_down: vec![2], ..Storm::default() };
+    let shape = Shape { hosts: 6, ..Shape::default() };
+    let stage = told(Scene { storm, shape, reported_after_ms: 70_000, ..Scene::plain() });
+    assert!(!stage.world.evacuate_calls().is_empty(), "{}", stage.story());
+    // Its own hosts are not known to be dead.
+    let storm = Storm { cells_down: vec![0], ..Storm::default() };
+    let shape = Shape { hosts: 6, ..Shape::default() };
+    is_untouched(&told(Scene { storm, shape, reported_after_ms: 70_000, ..Scene::plain() }));
 }
 
 #[test]

@@ -123,3 +123,19 @@ fn a_nova_that_takes_too_long_to_be_believed_moves_nothing_until_it_is_quicker()
     };
     assert!(lines.iter().any(said), "the details say why: {lines:?}");
 }
+
+/// Each call takes nine seconds, so that there are eight at once. Nova takes all of them, and no host begins for minutes:
+/// after one of them it is asked for no more than one at a time.
+#[test]
+fn a_nova_whose_queue_is_long_is_not_sent_more_than_one_at_a_time() {
+    let mut scene = two_hosts(31, 1..=20);
+    (scene.second_after_ms, scene.slow_locks_ms) = (None, 9_000);
+    scene.shape.pace.schedule_ms = 150_000..=150_000;
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
+    let calls = told.stage.world.evacuate_calls();
+    assert_eq!(calls.len(), EACH, "each of them once, in the end");
+    // Eight at a time would be sixteen.
+    let later = calls.iter().filter(|c| (75_000..95_000).contains(&c.at.since(calls[0].at)));
+    assert!((1..=4).contains(&later.count()));
+}

@@ -37,6 +37,8 @@ pub(crate) enum Turn {
     Boots,
     /// It dies, and is reported at once, and confirmed dead.
     Dies,
+    /// Its monitor errs: it is reported, and lives.
+    Reported,
     /// A person disables its service for a reason of their own.
     Disabled,
     /// A person sets its maintenance by the API.
@@ -87,6 +89,7 @@ pub(crate) async fn happens(stage: &Stage) {
                 let (host, reason) = (host.clone(), "again".into());
                 file(stage, n, Asked::ConfirmDead { host, reason, at: None }).await;
             }
+            Turn::Reported => stage.report_again(&host, n).await,
             Turn::Disabled => {
                 let service = stage.world.service(&host).unwrap().id;
                 let path = format!("/compute/v2.1/os-services/{service}");
@@ -236,6 +239,32 @@ fn a_host_that_comes_back_returns_to_service_with_nobody_typing() {
     assert_eq!(acts.collect::<Vec<_>>(), [Act::ForceUp, Act::Enable], "{}", told.stage.story());
     let [at_ms] = backs_ms(&told)[..] else { panic!("{}", told.stage.story()) };
     assert!((150_000..175_000).contains(&at_ms), "after its probation, and soon: {at_ms}");
+}
+
+/// Nova shows our own writes to its service where its heartbeats were, until the next one; and its monitor errs in that moment.
+#[test]
+fn what_proved_that_a_host_was_dead_proves_nothing_when_it_is_back() {
+    let undisturbed_one = told(comes_back(vec![undisturbed()]));
+    let lines = undisturbed_one.stage.memory.lines(&log(&undisturbed_one.stage));
+    let writes = lines.iter().filter(|line| {
+        matches!(line.entry, Entry::Return(Event::Done { act: Act::ForceUp | Act::Enable }))
+    });
+    let began = undisturbed_one.stage.began;
+    let writes: Vec<u64> = writes.map(|line| line.at.since(began).unsigned_abs()).collect();
+    assert_eq!(writes.len(), 2);
+    for after_ms in [50, 200, 1_000, 3_000] {
+        let at_ms = writes[1] + after_ms;
+        let turns = [(120_000, Turn::Boots), (at_ms, Turn::Reported)];
+        let stage = told(back(&turns, End::InService, vec![undisturbed()])).stage;
+        let at = stage.began.plus(at_ms.cast_signed());
+        assert!(
+            !stage.world.evacuate_calls().iter().any(|call| call.at >= at),
+            "{}",
+            stage.story()
+        );
+        let forced = |f: &&sim::ForcedDown| f.to && f.at >= at;
+        assert!(stage.world.forced_downs().iter().find(forced).is_none(), "{}", stage.story());
+    }
 }
 
 #[test]

@@ -75,6 +75,10 @@ pub(crate) fn bus_is_away(at_ms: u64, away_ms: u64) -> Hit {
     Hit { blow: Blow::BusStopped, at_ms, database_ms: 0, away_ms }
 }
 
+pub(crate) fn database_is_away(at_ms: u64, database_ms: u64) -> Hit {
+    Hit { blow: Blow::DatabaseRestarted, at_ms, database_ms, away_ms: 0 }
+}
+
 impl Hit {
     pub(crate) fn takes_the_database_at(&self, now_ms: u64) -> bool {
         let away = self.at_ms..self.at_ms + self.database_ms;

@@ -338,7 +338,8 @@ impl Stage {
         };
         let (healed, hit) = (fences::happens(self), soak::happens(self));
         let by_hand = futures::future::join(by_hand::happens(self), returns::happens(self));
-        let trouble = futures::future::join3(healed, hit, guard::happens(self));
+        let guests = crate::tiers::happens(self);
+        let trouble = futures::future::join4(healed, hit, guard::happens(self), guests);
         futures::join!(trouble, first, second, revived, room, killed, deleted, moved, by_hand);
         std::future::pending::<()>().await;
     }

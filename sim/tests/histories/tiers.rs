@@ -14,7 +14,8 @@ use recovery::{
     seen::{Server, VmState},
     tiers::TierEntry,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+use store::Store;
 
 /// Three of two tiers, one of none, one that was stopped; two of the first four are checked.
 pub(crate) fn ordered(word: Word, engines: Vec<EngineScript>) -> Scene {
@@ -31,6 +32,30 @@ fn by_a_monitor(engines: Vec<EngineScript>) -> Scene {
 
 fn by_a_person(engines: Vec<EngineScript>) -> Scene {
     ordered(Word::Person, engines)
+}
+
+/// The same, by the word of their guest agents.
+fn by_their_agents(engines: Vec<EngineScript>) -> Scene {
+    let mut scene = by_a_person(engines);
+    scene.shape.check = "guest";
+    scene
+}
+
+/// The monitors of guests: each says once in each run of a server that its agent answers.
+pub(crate) async fn happens(stage: &Stage) {
+    if stage.scene.shape.check != "guest" {
+        return;
+    }
+    let mut told = BTreeMap::new();
+    loop {
+        stage.clock.sleep(Duration::from_secs(1)).await;
+        for (server, run) in stage.world.booted() {
+            if told.insert(server.clone(), run.clone()) != Some(run.clone()) {
+                let now = stage.clock.wall();
+                stage.memory.guests_answer(&run.0, &[server], now).await.unwrap();
+            }
+        }
+    }
 }
 
 /// What was before is in the crash points of all recoveries.
@@ -101,6 +126,38 @@ fn each_tier_starts_when_the_one_before_it_is_up() {
         let starts = stage.world.actions(&server.id).iter().filter(|a| **a == "start").count();
         assert_eq!(starts, usize::from(server.vm_state == VmState::Active), "{}", server.name);
     }
+}
+
+#[test]
+fn each_tier_starts_when_the_guest_agents_of_the_one_before_it_answer() {
+    let stage = well(tale::tell(by_their_agents(vec![undisturbed()])));
+    let boot_ms = i64::try_from(stage.scene.shape.pace.boot_ms).unwrap();
+    let all = restarted(&stage);
+    let checked = |server: &Server| server.metadata.get("HA_Check").is_some_and(|c| c == "guest");
+    assert_eq!(all.iter().filter(|(_, server, _)| checked(server)).count(), 2);
+    for (tier, server, at) in all.iter().filter(|(_, server, _)| checked(server)) {
+        for (later, other, started) in all.iter().filter(|(later, ..)| later > tier) {
+            let waited = started.since(*at);
+            // Not for long after it, either: an agent's word is asked for every five seconds.
+            let is_next = *later == tier + 1;
+            assert!(waited > boot_ms, "{} {waited} ms after {}", other.name, server.name);
+            assert!(!is_next || waited < boot_ms + 30_000, "{} waited {waited} ms", other.name);
+        }
+    }
+}
+
+/// Their monitors are away, or too old: nobody waits longer than a tier's time.
+#[test]
+fn agents_that_nobody_speaks_for_keep_the_next_tier_only_so_long() {
+    let mut scene = by_their_agents(vec![undisturbed()]);
+    scene.shape.pace.boot_ms = 10_000_000;
+    let stage = well(tale::tell(scene));
+    let why = entries(&stage).into_iter().find_map(|entry| match entry {
+        TierEntry::NoAnswer { why, .. } => Some(why),
+        _ => None,
+    });
+    assert!(why.unwrap().starts_with("its guest agent has not answered: no introspective"));
+    assert!(entries(&stage).iter().any(|entry| matches!(entry, TierEntry::Unanswered { .. })));
 }
 
 /// All of them are on their way at once: nobody waits with its evacuation for its tier.

@@ -15,6 +15,7 @@ use recovery::{
     quarantine::Death,
     readiness::Check,
     request::Request,
+    tiers::GuestHeard,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +43,7 @@ pub(super) struct Data {
     /// The recoveries that have left their hosts out of service.
     pub(super) returns: BTreeMap<NotificationId, Left>,
     pub(super) fence_checks: BTreeMap<HostId, Check>,
+    pub(super) guests: BTreeMap<ServerId, GuestHeard>,
     pub(super) requests: BTreeMap<String, Request>,
     pub(super) guard: super::guard::Guard,
 }

@@ -1,8 +1,8 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
 use super::{
-    Sql, deaths, guard, leases, log, nouns, readiness, recoveries, reports, requests, returns,
-    rows, schema, small, stops, taskflow,
+    Sql, deaths, guard, guests, leases, log, nouns, readiness, recoveries, reports, requests,
+    returns, rows, schema, small, stops, taskflow,
 };
 use crate::{
     Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
@@ -21,6 +21,7 @@ use recovery::{
     readiness::Check,
     request::{Request, RequestState},
     stops::Stop,
+    tiers::GuestHeard,
 };
 
 #[async_trait]
@@ -162,6 +163,19 @@ impl Store for Sql {
 
     async fn keep_fence_check(&self, check: &Check) -> Result<(), StoreError> {
         self.repeat("keeping a fence check", |_| readiness::keep(self, check)).await
+    }
+
+    async fn guests_answer(
+        &self,
+        host: &HostName,
+        servers: &[ServerId],
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        self.repeat("keeping that guests answer", |_| guests::answer(self, host, servers, at)).await
+    }
+
+    async fn guest(&self, server: &ServerId) -> Result<Option<GuestHeard>, StoreError> {
+        self.repeat("reading whether a guest answers", |_| guests::one(self, server)).await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

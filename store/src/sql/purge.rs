@@ -8,8 +8,8 @@
 use super::{
     Sql,
     ours::{
-        deaths, evidence, fence_checks, fingerprints, history, leases, log, recoveries, requests,
-        restarts, returns, stops,
+        deaths, evidence, fence_checks, fingerprints, guests, history, leases, log, recoveries,
+        requests, restarts, returns, stops,
     },
     rows,
     theirs::{
@@ -77,6 +77,8 @@ impl Sql {
         while self.repeat("purging old returns", |_| old_returns(self, before)).await? > 0 {}
         while self.repeat("purging old logs", |_| other_logs(self, before)).await? > 0 {}
         self.repeat("purging old fence checks", |_| old_fence_checks(self, before)).await?;
+        while self.repeat("purging what guests answered", |_| old_guests(self, before)).await? > 0 {
+        }
         while self.repeat("purging leases of servers", |_| servers_leases(self)).await? > 0 {}
         Ok(purged)
     }
@@ -335,6 +337,24 @@ async fn old_fence_checks(sql: &Sql, before: Millis) -> Result<(), Trouble> {
     use fence_checks::{Column, Entity};
     Entity::delete_many().filter(Column::AtMs.lt(before.0)).exec(&sql.db).await?;
     Ok(())
+}
+
+/// What was said of guests: it is of use for as long as a recovery starts them in order.
+async fn old_guests(sql: &Sql, before: Millis) -> Result<u64, Trouble> {
+    use guests::{Column, Entity};
+    let old: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Server)
+        .filter(Column::AtMs.lt(before.0))
+        .order_by_asc(Column::AtMs)
+        .limit(BATCH)
+        .into_tuple()
+        .all(&sql.db)
+        .await?;
+    // One that was said anew since then stays.
+    let all = Entity::delete_many().filter(Column::AtMs.lt(before.0));
+    let gone = all.filter(Column::Server.is_in(old)).exec(&sql.db).await?;
+    Ok(gone.rows_affected)
 }
 
 /// Leases of single servers that nobody holds, of which there is one for each that ever failed. Who

@@ -6,7 +6,7 @@ use crate::{
 };
 use ports::{Clock, SystemClock};
 use recovery::{
-    HostId, HostName, Millis, NotificationId, SegmentId, VMoveId,
+    HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     lease::LeaseKey,
     log::Summary,
     nouns::{NotificationStatus, NotificationType, VMoveStatus, VMoveType},
@@ -280,13 +280,14 @@ pub(crate) async fn older_databases_are_brought_up_to_date(doors: &Doors) {
     }
 }
 
-/// Version 7 had no `ha_fence_checks`, version 6 no `ha_stops` either, version 5 no `ha_returns`, version 4 nothing of the guard, version 3 no `ha_deaths`.
+/// Version 8 had no `ha_guests`, version 7 had no `ha_fence_checks`, version 6 no `ha_stops` either, version 5 no `ha_returns`, version 4 nothing of the guard, version 3 no `ha_deaths`.
 pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors: &Doors) {
     let db = raw(doors).await;
     let (_, host) = segment_and_host(&*doors.a).await;
     let open = accepted(&*doors.a, report(10, &host)).await;
     let sql = connect(doors.url.as_deref().unwrap()).await;
     let newer = [
+        "ha_guests",
         "ha_fence_checks",
         "ha_stops",
         "ha_returns",
@@ -295,7 +296,7 @@ pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors
         "ha_passed",
         "ha_deaths",
     ];
-    for (version, tables) in [(7, 1), (6, 2), (5, 3), (4, 6), (3, 7)] {
+    for (version, tables) in [(8, 1), (7, 2), (6, 3), (5, 4), (4, 7), (3, 8)] {
         let mut before: Vec<String> =
             newer.iter().take(tables).map(|table| format!("DROP TABLE {table}")).collect();
         before.push(format!("UPDATE ha_schema SET version = {version}"));
@@ -306,6 +307,7 @@ pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors
         assert_eq!(sql.away(10).await.unwrap(), []);
         assert_eq!(sql.stops(NOW, 10).await.unwrap(), []);
         assert_eq!(sql.fence_checks().await.unwrap(), []);
+        assert_eq!(sql.guest(&ServerId::new(uuid(40))).await.unwrap(), None);
     }
     let lease = take(&sql, LeaseKey::recovery(&open.uuid), &owner("one")).await;
     let row = vmove(30, &open);

@@ -143,7 +143,8 @@ macro_rules! every_store {
                 a_host_that_was_deleted_does_not_come_back
                 a_persons_wish_for_a_return_reads_back;
             readiness:
-                the_last_look_at_each_hosts_devices_is_kept;
+                the_last_look_at_each_hosts_devices_is_kept
+                of_each_guest_the_last_word_is_kept;
         }
     };
 }
@@ -173,6 +174,7 @@ macro_rules! every_database {
             purged:
                 what_is_old_goes_and_what_has_not_ended_stays
                 looks_at_the_devices_of_hosts_that_are_gone_go
+                what_was_said_of_guests_goes
                 the_log_of_a_host_goes_when_nothing_is_left_of_its_losses
                 the_log_of_a_drain_or_a_fence_test_goes_when_that_is_over
                 the_log_of_a_drain_goes_when_a_person_has_ended_it

@@ -6,7 +6,7 @@ use crate::{
     fixtures::*,
 };
 use recovery::{
-    Millis, NotificationId, ServerId,
+    HostName, Millis, NotificationId, ServerId,
     lease::LeaseKey,
     log::Summary,
     nouns::{Notification, NotificationStatus},
@@ -87,6 +87,17 @@ pub(crate) async fn looks_at_the_devices_of_hosts_that_are_gone_go(doors: &Doors
     }
     sql.purge(before, None).await.unwrap();
     assert_eq!(sql.fence_checks().await.unwrap(), [young]);
+}
+
+pub(crate) async fn what_was_said_of_guests_goes(doors: &Doors) {
+    let (sql, before) = (door(doors).await, yesterday());
+    let host = HostName::new("compute01");
+    let [old, young] = [40, 41].map(|n| ServerId::new(uuid(n)));
+    sql.guests_answer(&host, std::slice::from_ref(&old), before.plus(-1)).await.unwrap();
+    sql.guests_answer(&host, std::slice::from_ref(&young), before).await.unwrap();
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(sql.guest(&old).await.unwrap(), None);
+    assert!(sql.guest(&young).await.unwrap().is_some());
 }
 
 /// The losses and returns of hosts are logs under the hosts' own ids.

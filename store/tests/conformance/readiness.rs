@@ -1,9 +1,10 @@
-//! What the last look at each host's fence devices came to.
+//! What the last look at each host's fence devices came to, and which guest agents answer.
 
 use crate::{doors::Doors, fixtures::*};
 use recovery::{
-    HostId,
+    HostId, HostName, ServerId,
     readiness::{Check, Readiness, Rung},
+    tiers::GuestHeard,
 };
 
 pub(crate) fn check(n: u32, found: Result<Vec<Rung>, String>) -> Check {
@@ -26,4 +27,20 @@ pub(crate) async fn the_last_look_at_each_hosts_devices_is_kept(doors: &Doors) {
     assert_eq!(second.readiness, Readiness::Impaired);
     doors.b.keep_fence_check(&second).await.unwrap();
     assert_eq!(doors.a.fence_checks().await.unwrap(), [second, none]);
+}
+
+pub(crate) async fn of_each_guest_the_last_word_is_kept(doors: &Doors) {
+    let [first, second] = ["compute01", "compute02"].map(HostName::new);
+    let all: Vec<ServerId> = (0..1_001).map(|n| ServerId::new(uuid(n))).collect();
+    assert_eq!(doors.a.guest(&all[0]).await.unwrap(), None);
+    doors.a.guests_answer(&first, &all, NOW).await.unwrap();
+    // The same once more, and one twice in it.
+    let again = [all[0].clone(), all[1_000].clone(), all[0].clone()];
+    doors.b.guests_answer(&second, &again, seconds_later(5)).await.unwrap();
+    doors.b.guests_answer(&second, &[], seconds_later(9)).await.unwrap();
+    let heard = |host: &HostName, at| Some(GuestHeard { host: host.clone(), at });
+    assert_eq!(doors.a.guest(&all[1]).await.unwrap(), heard(&first, NOW));
+    for server in &again {
+        assert_eq!(doors.a.guest(server).await.unwrap(), heard(&second, seconds_later(5)));
+    }
 }

@@ -128,7 +128,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .help("The seconds that the VMs of a tier, once they have arrived, may keep the next tier waiting"),
     Opt::new("recovery", "check_metadata_key", Kind::Str)
         .default("HA_Check")
-        .help("The metadata of a VM that says when it is up: tcp:PORT or http:PORT/PATH; empty: when it is active"),
+        .help("The metadata of a VM that says when it is up: guest, tcp:PORT or http:PORT/PATH; empty: when it is active"),
     Opt::new("recovery", "check_networks", Kind::List)
         .default("")
         .help("The networks whose addresses may be asked for that, as 192.0.2.0/24; none: no VM is asked"),

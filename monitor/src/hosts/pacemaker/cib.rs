@@ -47,6 +47,8 @@ pub struct Bmc {
     pub password: Secret,
     /// ipmitool's `-I`.
     pub interface: String,
+    /// ipmitool's `-C`.
+    pub cipher: Option<String>,
 }
 
 impl Cib {
@@ -112,6 +114,7 @@ fn bmc(primitive: Element<'_, '_>) -> Option<Bmc> {
         user: first(&["userid", "username", "login"]).unwrap_or_default().to_owned(),
         password: Secret::new(first(&["passwd", "password"]).unwrap_or_default()),
         interface: interface.to_owned(),
+        cipher: first(&["cipher"]).map(ToOwned::to_owned),
     })
 }
 

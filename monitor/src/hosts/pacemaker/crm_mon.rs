@@ -2,6 +2,7 @@
 
 use recovery::Millis;
 use roxmltree::{Document, Node as Element, ParsingOptions};
+use std::collections::BTreeMap;
 
 /// More than a cluster of a thousand nodes with all its resources has.
 pub const BYTES_MOST: usize = 4 << 20;
@@ -18,6 +19,8 @@ pub struct Cluster {
     /// Nothing is managed in it: a person is at work.
     pub is_maintained: bool,
     pub nodes: Vec<Node>,
+    /// Of each remote the members that have the connection to it.
+    pub connections: BTreeMap<String, Vec<String>>,
     pub fencings: Vec<Fencing>,
 }
 
@@ -127,6 +130,7 @@ impl Cluster {
             has_quorum: is(coordinator, "with_quorum"),
             is_maintained: options.is_some_and(|options| is(options, "maintenance-mode")),
             nodes,
+            connections: child(root, "resources").map(connections).unwrap_or_default(),
             fencings: fencings.collect(),
         })
     }
@@ -183,6 +187,19 @@ fn node(element: Element<'_, '_>) -> Result<Node, Unreadable> {
         is_pending: is(element, "pending"),
         is_maintained: is(element, "maintenance"),
     })
+}
+
+/// The resource that is a remote's connection bears its name.
+fn connections(resources: Element<'_, '_>) -> BTreeMap<String, Vec<String>> {
+    let is_remote = |of: &Element<'_, '_>| {
+        let agent = of.attribute("resource_agent").unwrap_or_default();
+        of.has_tag_name("resource") && agent.ends_with("pacemaker:remote")
+    };
+    let all = resources.descendants().filter(is_remote).filter_map(|resource| {
+        let members = children(resource, "node").filter_map(|node| node.attribute("name"));
+        Some((resource.attribute("id")?.to_owned(), members.map(ToOwned::to_owned).collect()))
+    });
+    all.collect()
 }
 
 fn fencing(element: Element<'_, '_>) -> Fencing {

@@ -15,7 +15,7 @@
 //! node is there again, or a successful fencing since we saw the node online last.
 
 use super::{
-    cib::Cib,
+    cib::{Cib, State},
     crm_mon::{Cluster, Fencing, Node, NodeKind},
 };
 use recovery::{
@@ -39,6 +39,8 @@ pub struct Wanted {
     pub remotes_only: bool,
     /// `pacemaker_node_type = remote`, or found to be so: this host has no vote, and is not asked whether it is well.
     pub is_remote: bool,
+    /// When this monitor looked first.
+    pub began: Millis,
 }
 
 /// When each node was seen online last, by our clock.
@@ -57,14 +59,14 @@ pub fn round(cluster: &Cluster, cib: Option<&Cib>, seen: &LastSeen, wanted: &Wan
     });
     let hosts = nodes.map(|node| {
         let state = cib.and_then(|cib| cib.states.get(&node.name));
-        let sight = match (sight(node, cluster.is_maintained), node.kind) {
-            (Sight::Online, NodeKind::Remote) if state.is_some_and(|state| !state.is_there) => {
-                Sight::Uncertain
+        let sight = match node.kind {
+            NodeKind::Remote => {
+                let since = seen.get(&node.name).copied().unwrap_or(wanted.began);
+                remote(node, cluster, state, since)
             }
-            (Sight::Offline, NodeKind::Remote) if state.is_some_and(|state| state.is_there) => {
-                Sight::Uncertain
+            NodeKind::Member | NodeKind::Guest | NodeKind::Other => {
+                sight(node, cluster.is_maintained)
             }
-            (sight, _) => sight,
         };
         let fenced = state.and_then(|state| state.fenced);
         let proof = (sight == Sight::Offline).then(|| proof(node, cluster, fenced, seen)).flatten();
@@ -110,6 +112,41 @@ fn sight(node: &Node, is_maintained: bool) -> Sight {
         (false, _, false) if node.is_maintained || is_maintained => Sight::Uncertain,
         (false, _, false) => Sight::Offline,
     }
+}
+
+/// A remote is what the member sees that has the connection to it, and what the CIB has. Where these differ, or that member is lost,
+/// nobody sees it; and when it is fenced in vain since it was seen last, Pacemaker holds it for lost, whatever it shows.
+fn remote(node: &Node, cluster: &Cluster, state: Option<&State>, since: Millis) -> Sight {
+    let shown = sight(node, cluster.is_maintained);
+    let is_there = state.map(|state| state.is_there);
+    let is_unseen = match (shown, is_there) {
+        // It is only tried again. Who was fenced and is not there since is dead: between two looks it may have been offline for a moment only.
+        (Sight::Online, Some(false)) => {
+            let is_fenced = state.is_some_and(|state| state.fenced.is_some());
+            return if is_fenced { Sight::Offline } else { Sight::Uncertain };
+        }
+        (Sight::Online, _) => has_lost_its_member(node, cluster),
+        (Sight::Offline, _) => is_there == Some(true),
+        (Sight::Uncertain, _) => false,
+    };
+    match (is_unseen, is_fenced_in_vain(node, cluster, since)) {
+        (false, _) => shown,
+        (true, false) => Sight::Uncertain,
+        (true, true) => Sight::Offline,
+    }
+}
+
+fn has_lost_its_member(node: &Node, cluster: &Cluster) -> bool {
+    let is_lost = |name: &String| !cluster.nodes.iter().any(|of| of.name == *name && of.is_online);
+    let members = cluster.connections.get(&node.name);
+    members.is_some_and(|members| !members.is_empty() && members.iter().all(is_lost))
+}
+
+/// Whether the newest fencing of it has failed, since then.
+fn is_fenced_in_vain(node: &Node, cluster: &Cluster, since: Millis) -> bool {
+    let of_it = cluster.fencings.iter().filter(|fencing| fencing.target == node.name);
+    let newest = of_it.filter(|of| of.completed.is_some()).max_by_key(|of| of.completed);
+    newest.is_some_and(|of| of.status == "failed" && of.completed >= Some(since))
 }
 
 fn proof(node: &Node, cluster: &Cluster, fenced: Option<Millis>, seen: &LastSeen) -> Option<Proof> {

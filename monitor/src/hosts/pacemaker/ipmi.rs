@@ -59,9 +59,15 @@ impl Ipmi {
 }
 
 /// The password goes by standard input: every user of the machine sees the arguments.
+///
+/// ipmitool asks a BMC for its ciphers first unless it is told one, and waits 10 s for one that does not answer that, twice `ipmi_timeout`:
+/// here 2 s, and for each answer after it.
 fn status(bmc: &Bmc) -> Program {
     let mut words = vec!["-U", &bmc.user, "-f", "/dev/stdin", "-I", &bmc.interface];
-    words.extend(["-H", &bmc.address]);
+    words.extend(["-N", "2", "-R", "1", "-H", &bmc.address]);
+    if let Some(cipher) = &bmc.cipher {
+        words.extend(["-C", cipher]);
+    }
     if let Some(port) = &bmc.port {
         words.extend(["-p", port]);
     }

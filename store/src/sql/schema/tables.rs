@@ -275,6 +275,13 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_guests",
+        columns: "server VARCHAR(36) NOT NULL, host VARCHAR(255) NOT NULL, at_ms BIGINT NOT NULL, \
+            PRIMARY KEY (server)",
+        indexes: &[("ha_guests_at", "at_ms")],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],
