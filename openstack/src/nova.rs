@@ -105,6 +105,13 @@ struct List<'a> {
     at: Microversion,
 }
 
+impl<'a> List<'a> {
+    /// At the microversion of lists.
+    fn of(path: &'a [&'a str], query: &'a [(&'a str, &'a str)], name: &'static str) -> Self {
+        Self { path, query, name, at: Microversion::LIST }
+    }
+}
+
 #[derive(Deserialize)]
 struct Link {
     rel: String,
@@ -183,16 +190,13 @@ impl Nova {
         self.ask(Request { microversion: Some(&microversion), ..request }).await
     }
 
-    /// The whole list `name` at `path`.
+    /// The whole of a list.
     async fn list<T: DeserializeOwned>(
         &self,
-        path: &[&str],
-        query: &[(&str, &str)],
-        name: &'static str,
+        list: List<'_>,
         marker_of: impl Fn(&T) -> &str,
     ) -> Result<Listed<T>, AskError> {
         let mut items: Vec<T> = Vec::new();
-        let list = List { path, query, name, at: Microversion::LIST };
         let asked = self.page_by_page(&list, marker_of, |page, _| {
             items.extend(page);
             Ok(())

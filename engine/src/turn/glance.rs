@@ -1,8 +1,8 @@
 //! When a list of the servers is worth what it costs Nova.
 //!
-//! A list shows each server that has changed, at some 8 ms of Nova's time a server, and while a host is evacuated all of
-//! them change all the time. Nova's records of evacuations are cheap, and name those that are over. So, where many are on
-//! their way, the records are read first, and the servers are listed when half of those are over, when one has failed, or
+//! A list shows each server that has changed, at some 4 ms of Nova's time a server, and while a host is evacuated all of
+//! them change all the time. Nova's records of evacuations are cheap, and name those that are over. So, where many are to
+//! move, the records are read first, and the servers are listed when most of those are over, when one has failed, or
 //! when the last list is old. What became of a server is told by the list alone.
 
 use super::{Came, Single, Turns};
@@ -15,6 +15,7 @@ use recovery::{
     HostName, Millis, ServerId,
     log::Entry,
     seen::{Evacuation, EvacuationStatus},
+    state::Stage,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,8 +26,10 @@ use std::{
 const WORTH_IT: usize = 16;
 /// The servers are listed this often all the same: not everything that happens to one is in the records.
 const LIST_EVERY: Duration = Duration::from_secs(20);
+/// So many of so many on their way are over when it is time for a list: each list shows those that go on, too.
+const PART_OVER: (usize, usize) = (3, 4);
 /// The least time between two readings of the records.
-const READ_EVERY: Duration = Duration::from_secs(2);
+const READ_EVERY: Duration = Duration::from_secs(3);
 
 #[derive(Default, Debug)]
 pub(super) struct Desk {
@@ -100,7 +103,8 @@ impl Desk {
                 }
             }
         }
-        failed || self.over.len() * 2 >= on_their_way.len()
+        let (over, all) = PART_OVER;
+        failed || self.has_news() && self.over.len() * all >= on_their_way.len() * over
     }
 }
 
@@ -139,13 +143,19 @@ impl<'e> Turns<'e> {
             && is_unbounded
             && desk.is_enough(self.boot())
             && !self.state.starts.are_ordered()
-            && self.state.on_their_way().len() >= WORTH_IT;
+            && self.open() >= WORTH_IT;
         if !enough {
             return None;
         }
         let (engine, host) = (self.engine, self.mission.subject.host.clone());
         let since = desk.read_from.unwrap_or_else(|| engine.ports.nova.cursor_at(listed));
         Some(async move { Came::Glanced(engine.evacuations_of(&host, since).await) }.boxed_local())
+    }
+
+    /// Servers that are to move or on their way. In the first second of many few are on their way: nothing has happened
+    /// to them yet that a list would tell.
+    fn open(&self) -> usize {
+        self.state.moves.values().filter(|m| !matches!(m.stage, Stage::Ended { .. })).count()
     }
 
     /// What the records say of when to list the servers; of the servers it says nothing.
@@ -204,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_those_on_their_way_have_to_be_over_by_records_of_their_own() {
+    fn three_of_four_on_their_way_have_to_be_over_by_records_of_their_own() {
         let done = |id, server| record(id, server, EvacuationStatus::Done);
         let under_way = [
             record(5, "a", EvacuationStatus::Running),
@@ -219,10 +229,16 @@ mod tests {
         assert!(!is_worth_a_list(&mut desk, &[done(4, "b"), done(3, "c")]), "they were before");
         assert!(!is_worth_a_list(&mut desk, &[done(8, "stranger")]));
         let completed = record(8, "d", EvacuationStatus::Completed);
-        assert!(is_worth_a_list(&mut desk, &[completed]), "two of four, in two readings");
+        assert!(!is_worth_a_list(&mut desk, &[completed]), "two are");
+        assert!(is_worth_a_list(&mut desk, &[done(8, "c")]), "three of four, in three readings");
         desk.listed(Boot(0), Millis(9_000));
         assert!(!desk.has_news(), "the list has told of them");
         assert!(!is_worth_a_list(&mut desk, &[done(6, "b")]));
+    }
+
+    #[test]
+    fn while_none_is_on_its_way_no_list_tells_more() {
+        assert!(!Desk::default().weigh(&BTreeMap::new(), &[]));
     }
 
     #[test]

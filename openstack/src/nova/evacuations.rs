@@ -1,6 +1,6 @@
 //! Evacuations, as Nova's migrations show them, and who is on the way to a host by any migration.
 
-use super::{Cursor, Microversion, Nova};
+use super::{Cursor, List, Microversion, Nova};
 use crate::{AskError, moment};
 use recovery::{
     HostName, Millis, ServerId,
@@ -36,7 +36,7 @@ impl Nova {
         let query = [("source_compute", host.as_str()), ("migration_type", EVACUATION)];
         let paged = Microversion::PAGED_MIGRATIONS;
         let rows = if self.versions().await?.at_most(paged) == paged {
-            self.list(&path, &query, "migrations", |row: &Row| &row.uuid).await?.items
+            self.list(List::of(&path, &query, "migrations"), |row: &Row| &row.uuid).await?.items
         } else {
             self.get(&path, &query).await?.read_under("migrations")?
         };
@@ -59,7 +59,7 @@ impl Nova {
         let rows: Vec<Row> = if self.versions().await?.at_most(paged) == paged {
             let since = moment::write(self.by_novas_clock(since));
             let query = [("host", host.as_str()), ("changes-since", since.as_str())];
-            self.list(&path, &query, "migrations", |row: &Row| &row.uuid).await?.items
+            self.list(List::of(&path, &query, "migrations"), |row: &Row| &row.uuid).await?.items
         } else {
             self.get(&path, &[("host", host.as_str())]).await?.read_under("migrations")?
         };
@@ -95,7 +95,8 @@ impl Nova {
         }
         let since = moment::write(since);
         let query = [("migration_type", EVACUATION), ("changes-since", since.as_str())];
-        let rows = self.list(&["os-migrations"], &query, "migrations", |row: &Row| &row.uuid);
+        let rows =
+            self.list(List::of(&["os-migrations"], &query, "migrations"), |row: &Row| &row.uuid);
         let read = |row: Row| {
             let source = row.source_compute.as_deref().map(HostName::new)?;
             let is_ours = row.migration_type.as_deref() == Some(EVACUATION);

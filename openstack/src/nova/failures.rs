@@ -4,7 +4,7 @@
 //! which is asked for each of them who has that much left.
 
 use super::{
-    Nova,
+    List, Nova,
     requests::{AT_HOST, Event},
     version::Microversion,
 };
@@ -194,10 +194,10 @@ impl Nova {
     }
 
     async fn nodes_that_serve(&self, standby: &[HostName]) -> Result<Vec<Node>, AskError> {
-        let rows =
-            self.list(&["os-hypervisors", "detail"], &[], "hypervisors", |row: &Hypervisor| {
-                row.id.as_str().unwrap_or_default()
-            });
+        let rows = self.list(
+            List::of(&["os-hypervisors", "detail"], &[], "hypervisors"),
+            |row: &Hypervisor| row.id.as_str().unwrap_or_default(),
+        );
         let stands_by = |row: &Hypervisor| standby.iter().any(|h| h.as_str() == row.service.host);
         let in_service =
             |row: &Hypervisor| row.state == "up" && (row.status == "enabled" || stands_by(row));

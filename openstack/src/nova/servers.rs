@@ -1,6 +1,6 @@
 //! Servers: lists of them, and what is done to one.
 
-use super::{Listed, Microversion, Nova};
+use super::{List, Listed, Microversion, Nova};
 use crate::{AskError, Asked, moment};
 use http::Method;
 use recovery::{
@@ -262,7 +262,9 @@ impl Nova {
         if at < Microversion::LOCK_REASON {
             return Ok(Vec::new());
         }
-        let listed = self.list_servers(&[("locked", "true")]).await?;
+        let query = [("locked", "true"), ("all_tenants", "1")];
+        let list = List { at, ..List::of(&["servers", "detail"], &query, "servers") };
+        let listed = self.list(list, |row: &Row| &row.id).await?;
         let with_reason = |row: Row| Some((ServerId::new(row.id), row.locked_reason?));
         let locked = listed.items.into_iter().filter(|row| row.locked);
         Ok(locked.filter_map(with_reason).collect())
@@ -317,7 +319,7 @@ impl Nova {
 
     async fn list_servers(&self, filter: &[(&str, &str)]) -> Result<Listed<Row>, AskError> {
         let query = [filter, &[("all_tenants", "1")]].concat();
-        self.list(&["servers", "detail"], &query, "servers", |row: &Row| &row.id).await
+        self.list(List::of(&["servers", "detail"], &query, "servers"), |row: &Row| &row.id).await
     }
 }
 

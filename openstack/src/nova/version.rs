@@ -22,8 +22,9 @@ impl Microversion {
     pub(super) const DOWN_CELLS_SHOW: Self = Self(69);
     /// A lock's reason.
     pub(super) const LOCK_REASON: Self = Self(73);
-    /// The newest whose lists we know.
-    pub(super) const LIST: Self = Self(73);
+    /// The newest that tells what we read in lists. From 2.73 on Nova looks up the reason of each server's
+    /// lock, locked or not: a list is a quarter dearer.
+    pub(super) const LIST: Self = Self::DOWN_CELLS_SHOW;
     /// What went wrong is shown in the events of an instance action.
     pub(super) const ACTION_DETAILS: Self = Self(84);
     /// From 2.95 on an evacuated server stays off.

@@ -186,7 +186,7 @@ async fn changes_are_followed_by_novas_clock() {
 #[tokio::test(start_paused = true)]
 async fn the_newest_version_that_both_know_is_spoken() {
     for (newest, list, evacuate) in
-        [("2.53", "2.53", "2.53"), ("2.79", "2.73", "2.79"), ("2.104", "2.73", "2.94")]
+        [("2.53", "2.53", "2.53"), ("2.79", "2.69", "2.79"), ("2.104", "2.69", "2.94")]
     {
         let cloud = one_host();
         cloud.state().newest = newest;
