@@ -6,7 +6,7 @@ use recovery::{
     HostName, Millis,
     evidence::Kind,
     verdict::{
-        Limits, Proof, Quorum, Round, Rule, Seen, Sight, Verdict, Watch,
+        HOSTS_MOST, Limits, Proof, Quorum, Round, Rule, Seen, Sight, Verdict, Watch,
         ledger::{BLIND_MOST_MS, Ledger, Say},
         names::{Keys, same_host},
     },
@@ -284,6 +284,14 @@ fn who_is_back_is_reported_by_the_name_by_which_he_was_reported_dead() {
     world.watch.take(0, &cut_off(), world.now);
     let back = [seen("cmp1.example.org", Sight::Online)];
     assert_eq!(reports(&world.hears(1, 1_000, &back)), ["cmp1 started"]);
+}
+
+#[test]
+fn more_hosts_than_that_are_not_taken_in() {
+    let mut world = World::of(1);
+    let many: Vec<Seen> = (0..=HOSTS_MOST).map(|n| seen(&format!("c{n}"), Sight::Online)).collect();
+    world.hears(0, 0, &many);
+    assert_eq!(world.watch.standing(0).len(), HOSTS_MOST);
 }
 
 #[test]

@@ -118,6 +118,10 @@ impl Kubernetes {
                 Heard::End => {
                     self.pause().await;
                     self.open().await?;
+                    // Those that end at once leave nobody waiting for the interval.
+                    if self.clock.boot() >= until {
+                        break;
+                    }
                 }
                 Heard::Nothing => break,
             }

@@ -48,6 +48,11 @@ impl Agent {
         });
     }
 
+    /// What the leader's list of checks does not show, or has shown before.
+    pub(crate) fn hears(&self, name: &str, status: i64) {
+        self.state(|state| state.members.insert(name.into(), status));
+    }
+
     /// The leader knows it, and this agent will only in a moment.
     pub(crate) fn wakes(&self) {
         self.state(|state| state.index += 1);
@@ -123,7 +128,7 @@ impl Transport for Agent {
         while self.state(|state| {
             state.hangs || !state.is_away && state.refuses.is_none() && known == Some(state.index)
         }) {
-            if self.state(|state| state.hangs) && self.clock.boot().since(began) >= deadline {
+            if self.clock.boot().since(began) >= deadline {
                 let deadline_ms = u64::try_from(deadline.as_millis()).unwrap();
                 return Err(TransportError::TimedOut { from: "agent".into(), deadline_ms });
             }

@@ -109,15 +109,27 @@ async fn an_agent_that_hears_later_than_its_leader_is_asked_again_in_a_second() 
     let mut it = watched();
     it.next().await;
     it.agents[&Storage].wakes();
-    it.clock.sleep(Duration::from_millis(500)).await;
-    let agent = it.agents[&Storage].clone();
+    let (agent, clock) = (it.agents[&Storage].clone(), it.clock);
     let later = async {
-        it.clock.sleep(Duration::from_millis(700)).await;
+        clock.sleep(Duration::from_millis(700)).await;
         // What the blocking query watches does not change any more.
-        agent.set("n1", FAILED);
+        agent.hears("n1", FAILED);
     };
-    let (next, ()) = tokio::join!(it.source.next(), later);
-    assert_eq!(next.unwrap().hosts.iter().filter(|seen| seen.sight == Sight::Offline).count(), 1);
+    let ((), (words, after)) = tokio::join!(later, it.next());
+    assert_eq!(words, "n1-");
+    assert!(after <= Duration::from_secs(2), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_back_is_believed_at_once_though_nothing_has_changed() {
+    let mut it = watched();
+    it.next().await;
+    it.agents[&Storage].is_away(true);
+    it.soon("ctl1? ctl2? ctl3? n1? n2? n3?").await;
+    it.agents[&Storage].is_away(false);
+    let (words, after) = it.next().await;
+    assert_eq!(words, "");
+    assert!(after <= Duration::from_secs(3), "{after:?}");
 }
 
 #[tokio::test(start_paused = true)]

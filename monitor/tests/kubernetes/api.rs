@@ -23,8 +23,16 @@ struct State {
     refuses: Option<(u16, String)>,
     /// Versions before this one are forgotten.
     forgotten: u64,
+    /// It says so by the answer's status, and not by an event.
+    refuses_forgotten: bool,
+    /// Each watch ends when it is opened.
+    ends_at_once: bool,
+    /// What refuses a watch says so without an end.
+    is_endless: bool,
     /// Nodes in a page at most.
     page: Option<usize>,
+    /// So often a page that is not the first has been forgotten when it is asked for.
+    forgets_pages: u32,
     watches: Vec<mpsc::UnboundedSender<Piece>>,
     asked: Vec<String>,
     /// Whether each connection was made without a look at certificates.
@@ -97,12 +105,33 @@ impl Api {
         self.state(|state| state.forgotten = state.version + 1);
     }
 
+    /// As [`Self::forgets`], said by the status of the answer.
+    pub(crate) fn refuses_forgotten(&self) {
+        self.state(|state| state.refuses_forgotten = true);
+        self.forgets();
+    }
+
+    pub(crate) fn ends_at_once(&self) {
+        self.state(|state| state.ends_at_once = true);
+        self.ends_watches();
+    }
+
+    /// Watches are refused, with words without an end.
+    pub(crate) fn refuses_endlessly(&self) {
+        self.state(|state| state.is_endless = true);
+        self.ends_watches();
+    }
+
     pub(crate) fn refuses(&self, with: Option<(u16, &str)>) {
         self.state(|state| state.refuses = with.map(|(status, why)| (status, why.to_owned())));
     }
 
     pub(crate) fn pages(&self, nodes: usize) {
         self.state(|state| state.page = Some(nodes));
+    }
+
+    pub(crate) fn forgets_pages(&self, times: u32) {
+        self.state(|state| state.forgets_pages = times);
     }
 
     /// Whether each was made without a look at certificates.
@@ -159,12 +188,14 @@ impl Transport for Api {
         self.state(|state| {
             let labels = query.get("labelSelector").map_or_else(String::new, |l| format!(" {l}"));
             state.asked.push(format!("list{labels}"));
+            let from = query.get("continue").map_or(0, |from| from.parse().unwrap());
             let (status, body) = match state.refusal()? {
                 Some(refused) => refused,
-                None => {
-                    let from = query.get("continue").map_or(0, |from| from.parse().unwrap());
-                    (200, Bytes::from(state.list(from).to_string()))
+                None if from > 0 && state.forgets_pages > 0 => {
+                    state.forgets_pages -= 1;
+                    (410, Bytes::from("{}"))
                 }
+                None => (200, Bytes::from(state.list(from).to_string())),
             };
             Ok(http::Response::builder().status(status).body(body).unwrap())
         })
@@ -172,6 +203,17 @@ impl Transport for Api {
 }
 
 struct Body(mpsc::UnboundedReceiver<Piece>);
+
+/// So many pieces are more than anybody should read.
+struct Endless(u32);
+
+#[async_trait]
+impl Pieces for Endless {
+    async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+        self.0 = self.0.checked_sub(1).expect("it reads on and on");
+        Ok(Some(Bytes::from(vec![b'x'; 16 << 10])))
+    }
+}
 
 #[async_trait]
 impl Pieces for Body {
@@ -188,12 +230,21 @@ impl Streams for Api {
             state.asked.push(format!("watch {from}"));
             let (tell, told) = mpsc::unbounded();
             let (mut status, mut first) = (200, None);
+            if state.is_endless {
+                let body: Box<dyn Pieces> = Box::new(Endless(64));
+                return Ok(http::Response::builder().status(500).body(body).unwrap());
+            }
             if let Some((code, body)) = state.refusal()? {
                 (status, first) = (code, Some(body));
             } else if from.parse::<u64>().unwrap() < state.forgotten {
-                let gone = json!({ "type": "ERROR", "object": { "kind": "Status", "code": 410 } });
-                first = Some(Bytes::from(format!("{gone}\n")));
-            } else {
+                let gone = json!({ "kind": "Status", "code": 410 });
+                if state.refuses_forgotten {
+                    (status, first) = (410, Some(Bytes::from(gone.to_string())));
+                } else {
+                    let event = json!({ "type": "ERROR", "object": gone });
+                    first = Some(Bytes::from(format!("{event}\n")));
+                }
+            } else if !state.ends_at_once {
                 state.watches.push(tell.clone());
             }
             if let Some(first) = first {

@@ -1,7 +1,7 @@
 //! What Kubernetes says. The fixtures were said by kube-apiserver 1.34.
 
 use monitor::hosts::kubernetes::node::{
-    Event, LINE_BYTES_MOST, NODES_MOST, Ready, Taint, Unreadable, event, page,
+    Event, LINE_BYTES_MOST, NODES_MOST, PAGE_BYTES_MOST, Ready, Taint, Unreadable, event, page,
 };
 use recovery::Millis;
 use serde_json::{Value, json};
@@ -126,6 +126,8 @@ fn what_is_no_list_of_nodes_is_refused_by_what_it_is() {
 fn what_is_too_large_is_refused_before_it_is_read() {
     let line = vec![b' '; LINE_BYTES_MOST + 1];
     assert!(matches!(event(&line), Err(Unreadable::Huge { .. })));
+    let told = page(&vec![b' '; PAGE_BYTES_MOST + 1]).unwrap_err().to_string();
+    assert_eq!(told, "50331649 bytes: more than 50331648 are not read");
     let items: Vec<Value> =
         (0..=NODES_MOST).map(|n| json!({ "metadata": { "name": format!("n{n}") } })).collect();
     let list = json!({ "kind": "NodeList", "items": items }).to_string();

@@ -1,7 +1,7 @@
 //! What nodes come to. Times are seconds, of both clocks.
 
 use monitor::hosts::kubernetes::{
-    node::{Event, Node, Ready, Taint},
+    node::{Event, NODES_MOST, Node, Ready, Taint},
     nodes::{Change, Nodes, NotReady, Now, SETTLES_AFTER},
 };
 use ports::Boot;
@@ -164,6 +164,21 @@ fn who_fell_silent_while_the_api_server_was_away_is_uncertain_until_the_living_h
     assert_eq!(sights(&nodes.round(at(settles + 5))), "n1 off, n2 off, n3 on");
 }
 
+/// Its heartbeat, or another label, is an event of its own.
+#[test]
+fn who_is_doubted_stays_so_over_further_events_until_all_is_settled() {
+    let mut nodes = three();
+    nodes.lost(at(40));
+    nodes.list(
+        vec![node("n1", Ready::Yes, 10), node("n2", Ready::Silent, 99)],
+        "5".into(),
+        at(100),
+    );
+    nodes.event(is(tainted(node("n2", Ready::Silent, 99), Some(1))), at(105));
+    assert_eq!(sights(&nodes.round(at(105))), "n1 on, n2 ?");
+    assert_eq!(sights(&nodes.round(at(130))), "n1 on, n2 off");
+}
+
 #[test]
 fn a_watch_that_only_broke_makes_nobody_uncertain() {
     let mut nodes = three();
@@ -217,6 +232,40 @@ fn a_taint_that_was_found_proves_nothing_unless_its_author_dated_it() {
     nodes.list(list, "1".into(), at(100));
     // Of n3 its kubelet was heard after the taint, for as long as the controller waits.
     assert_eq!(sights(&nodes.round(at(100))), "n0 on, n1 off, n2 off+80, n3 off");
+}
+
+/// Who edits it does not say that he has looked at the host again.
+#[test]
+fn a_taint_that_is_only_reworded_is_no_new_word() {
+    let mut nodes = Nodes::new(NotReady::Uncertain);
+    let found = tainted(node("n2", Ready::Silent, 60), None);
+    nodes.list(vec![node("n1", Ready::Yes, 10), found.clone()], "1".into(), at(100));
+    let mut reworded = found;
+    reworded.taint.as_mut().unwrap().words = "out-of-service=again".into();
+    nodes.event(is(reworded), at(150));
+    assert_eq!(sights(&nodes.round(at(150))), "n1 on, n2 off");
+}
+
+/// By its own clock, which may be ahead.
+#[test]
+fn a_taint_proves_nothing_if_the_kubelet_was_heard_after_it() {
+    for (heard, expected) in [(71, "n1 on, n2 off, n3 on"), (70, "n1 on, n2 off+70, n3 on")] {
+        let mut nodes = three();
+        let mut silent = tainted(node("n2", Ready::Silent, 60), Some(70));
+        silent.heard_at = Some(time(heard));
+        nodes.event(is(silent), at(75));
+        assert_eq!(sights(&nodes.round(at(75))), expected);
+    }
+}
+
+#[test]
+fn no_more_nodes_are_kept_than_a_list_may_have() {
+    let mut nodes = Nodes::new(NotReady::Uncertain);
+    let many = (0..NODES_MOST).map(|n| node(&format!("n{n}"), Ready::Yes, 10));
+    nodes.list(many.collect(), "1".into(), at(20));
+    assert_eq!(nodes.event(is(node("n0", Ready::Silent, 30)), at(30)), Change::Seen);
+    assert_eq!(nodes.event(is(node("one more", Ready::Yes, 30)), at(30)), Change::Gone);
+    assert_eq!(nodes.count(), NODES_MOST);
 }
 
 #[test]

@@ -3,7 +3,11 @@
 use crate::api::{Api, at_once, ready};
 use monitor::hosts::{
     Source,
-    kubernetes::{Kubernetes, KubernetesConfig, NotReady, Place, ask::SILENCE_MOST},
+    kubernetes::{
+        Kubernetes, KubernetesConfig, NotReady, Place,
+        ask::SILENCE_MOST,
+        node::{LINE_BYTES_MOST, NODES_MOST},
+    },
 };
 use ports::Clock;
 use recovery::verdict::{Quorum, Round, Sight};
@@ -120,18 +124,41 @@ async fn a_watch_that_ends_goes_on_where_it_was_without_a_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_api_server_has_forgotten_is_listed_anew() {
-    let mut it = watched(&[("n1", "True"), ("n2", "True")]);
+async fn watches_that_end_at_once_are_opened_once_a_second() {
+    let mut it = watched(&[("n1", "True")]);
     it.next().await;
-    it.api.ends_watches();
-    it.api.set(ready("n2", "Unknown"));
-    it.api.forgets();
     it.api.asked();
-    // Until it is known what is forgotten, that is asked for once a second at most.
-    assert_eq!(it.next().await, "n1+ n2-");
-    let asked = it.api.asked();
-    assert_eq!(asked[..2], ["watch 2", "list openstack-compute-node=enabled"]);
-    assert!(it.seconds() <= 3, "{} s", it.seconds());
+    it.api.ends_at_once();
+    assert_eq!(it.next().await, "n1+");
+    assert_eq!(it.seconds(), 60);
+    let asked = it.api.asked().len();
+    assert!((50..=61).contains(&asked), "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_refusal_no_more_is_read_than_is_told() {
+    let mut it = watched(&[("n1", "True")]);
+    it.next().await;
+    it.api.refuses_endlessly();
+    let fault = it.next().await;
+    assert!(fault.contains("answers 500: xxx") && fault.len() < 400, "{fault}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_api_server_has_forgotten_is_listed_anew() {
+    for forgets in [Api::forgets, Api::refuses_forgotten] {
+        let mut it = watched(&[("n1", "True"), ("n2", "True")]);
+        it.next().await;
+        it.api.ends_watches();
+        it.api.set(ready("n2", "Unknown"));
+        forgets(&it.api);
+        it.api.asked();
+        // Until it is known what is forgotten, that is asked for once a second at most.
+        assert_eq!(it.next().await, "n1+ n2-");
+        let asked = it.api.asked();
+        assert_eq!(asked[..2], ["watch 2", "list openstack-compute-node=enabled"]);
+        assert!(it.seconds() <= 3, "{} s", it.seconds());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,6 +207,40 @@ async fn a_list_of_many_pages_is_one() {
     it.api.pages(10);
     assert_eq!(it.source.next().await.unwrap().hosts.len(), 25);
     assert_eq!(it.api.asked().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_forgotten_between_its_pages_is_begun_again_three_times_at_most() {
+    let mut it = watched(&[("n1", "True"), ("n2", "True"), ("n3", "True")]);
+    it.api.pages(2);
+    it.api.forgets_pages(2);
+    assert_eq!(it.next().await, "n1+ n2+ n3+");
+    it.api.is_away(true);
+    it.next().await;
+    it.api.is_away(false);
+    it.api.forgets_pages(9);
+    let fault = it.next().await;
+    assert!(fault.starts_with("fault: ") && fault.contains('3'), "{fault}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_nodes_than_are_kept_are_refused_in_pages_too() {
+    let names: Vec<String> = (0..=NODES_MOST).map(|n| format!("n{n}")).collect();
+    let nodes: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "True")).collect();
+    let mut it = watched(&nodes);
+    it.api.pages(5_000);
+    let fault = it.next().await;
+    assert!(fault.ends_with("narrow [kubernetes] monitoring_node_labels"), "{fault}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_without_an_end_is_refused() {
+    let mut it = watched(&[("n1", "True")]);
+    it.next().await;
+    let piece = " ".repeat(LINE_BYTES_MOST / 4 + 1);
+    (0..4).for_each(|_| it.api.says(&piece));
+    let fault = at_once(it.next()).unwrap();
+    assert!(fault.ends_with("bytes: more than 4194304 are not read"), "{fault}");
 }
 
 #[tokio::test(start_paused = true)]

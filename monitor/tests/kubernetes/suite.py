@@ -8,12 +8,12 @@ import sys
 import time
 
 sys.path[:0] = [f'{os.path.dirname(os.path.abspath(__file__))}/../hostmonitor']
-from beside import Monitor, Sink, Suite, wait_for  # noqa: E402
+from beside import Monitor, Sink, Suite, at_most, wait_for  # noqa: E402
 from cluster import API, GRACE, LABEL, OUT_OF_SERVICE, Cluster, now  # noqa: E402
 
 PROGRAM, SERVERS, FOLDER, ROOT, *WORDS = sys.argv[1:]
 # From the change of the condition, as a watch beside it sees it, to the report.
-LATE = 1.0
+LATE = at_most(1.0)
 # Fallen silent, and then held for it.
 SILENT = GRACE + 15
 # How long nothing may be reported where nothing is to be.

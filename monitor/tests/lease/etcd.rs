@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ports::{Answer, Ask, Clock, Transport, TransportError};
+use ports::{Answer, Ask, Boot, Clock, Transport, TransportError};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,6 +33,7 @@ struct State {
     failed: BTreeSet<Member>,
     fault: Option<Fault>,
     takes: Duration,
+    written_at: Option<Boot>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +71,11 @@ impl Cluster {
         let mut state = self.state.lock().unwrap();
         (state.fault, state.takes) = (None, Duration::ZERO);
         state.failed.clear();
+    }
+
+    /// When the last write succeeded.
+    pub(crate) fn written_at(&self) -> Duration {
+        self.state.lock().unwrap().written_at.unwrap().since(Boot(0))
     }
 
     /// Each way takes so long, there and back.
@@ -156,7 +162,13 @@ impl Transport for Way {
         let mut answer = {
             let mut state = self.cluster.state.lock().unwrap();
             match ask.uri().path() {
-                "/v3/kv/txn" => state.txn(&body),
+                "/v3/kv/txn" => {
+                    let answer = state.txn(&body);
+                    if answer["succeeded"] == true {
+                        state.written_at = Some(clock.boot());
+                    }
+                    answer
+                }
                 "/v3/kv/range" => state.range(&body),
                 path => panic!("{path}"),
             }

@@ -2,6 +2,7 @@
 //! real ones do. Real ones: monitor/tests/lease/run.
 #![cfg(test)]
 
+mod answers;
 mod etcd;
 mod source;
 mod world;
@@ -54,7 +55,44 @@ async fn a_host_that_is_cut_off_is_reset_before_it_is_proven_dead() {
     // The last renewal was up to 2 s before the cut; the observer's last look at it 1 s later.
     assert!(reset >= cut + s(18) && reset <= cut + s(31), "{reset:?}");
     assert!(proven.asked <= cut + PROOF + s(3), "{proven:?}");
-    assert!(proven.at.is_some(), "and when it was");
+    // Newer than any heartbeat of this run, and older than the first of a run that takes 15 s to boot.
+    let at = world.since_the_start(proven.at.expect("and when it was"));
+    assert!(at > cut && at <= reset + s(15), "{at:?}, reset at {reset:?}");
+}
+
+/// Each death has its own proof.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_dies_again_is_proven_dead_again() {
+    let world = World::new();
+    let host = world.boots("b1");
+    world.watched_for(s(60)).await;
+    host.loses_power();
+    let first = world.watched_until_dead(s(120)).await;
+    let again = world.boots("b2");
+    world.watched_for(s(120)).await;
+    assert_eq!(world.standing().await, Some(Standing::Lives));
+    again.loses_power();
+    let lost = again.reset_at().unwrap();
+    let second = world.watched_until_dead(s(120)).await;
+    let at = |proven: world::Proven| world.since_the_start(proven.at.unwrap());
+    let (first, second) = (at(first), at(second));
+    assert!(second > lost && first < lost, "{first:?}, {second:?}, lost at {lost:?}");
+}
+
+/// It may take up to fifteen seconds to give the lease back.
+#[tokio::test(start_paused = true)]
+async fn while_it_is_given_back_the_watchdog_is_fed() {
+    let world = World::new();
+    let host = world.boots("b1");
+    world.watched_for(s(60)).await;
+    host.etcd().fails(Fault::Away);
+    let back = async {
+        world.passes(s(12)).await;
+        host.etcd().works();
+    };
+    tokio::join!(host.agent_ends(), back);
+    assert!(host.is_up());
+    assert_eq!(host.released(), Some(Released::Off));
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,6 +139,22 @@ async fn an_agent_that_stands_still_is_bitten_and_one_whose_answers_are_late_is_
     host.agent_is_stopped();
     let proven = world.watched_until_dead(s(120)).await;
     assert!(host.reset_at().is_some_and(|reset| reset < proven.asked));
+}
+
+/// Who looks on may have seen a renewal as soon as it was sent, however late its answer comes.
+#[tokio::test(start_paused = true)]
+async fn the_term_counts_from_when_the_renewal_was_sent() {
+    let world = World::new();
+    let host = world.boots("b1");
+    world.watched_for(s(10)).await;
+    let each_way = Duration::from_millis(1_400);
+    world.etcd.takes(each_way);
+    world.watched_for(s(60)).await;
+    host.etcd().fails(Fault::Away);
+    world.watched_until_dead(s(120)).await;
+    let sent = world.etcd.written_at() - each_way;
+    let fed = host.fed_at();
+    assert!(fed <= sent + s(20) && fed > sent + s(17), "sent at {sent:?}, fed at {fed:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,6 +117,12 @@ impl World {
         host.agent_starts()
     }
 
+    /// A moment of the wall clock, as all others are told here.
+    pub(crate) fn since_the_start(&self, at: Millis) -> Duration {
+        let ago = u64::try_from(self.clock.wall().since(at)).unwrap();
+        self.clock.boot().since(Boot(ago))
+    }
+
     pub(crate) async fn passes(&self, time: Duration) {
         self.clock.sleep(time).await;
     }
@@ -191,6 +197,11 @@ impl Host {
 
     pub(crate) fn reset_at(&self) -> Option<Duration> {
         self.state().reset_at.map(|at| at.since(Boot(0)))
+    }
+
+    /// When its watchdog was fed last.
+    pub(crate) fn fed_at(&self) -> Duration {
+        self.state().fed.unwrap().since(Boot(0))
     }
 
     pub(crate) fn fault(&self) -> Option<Fault> {
