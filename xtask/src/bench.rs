@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use crate::program::{Ended, Program};
 use crate::{cloud, places};
 
+/// Of four sources; its build is before it.
+const DIGEST_BUDGET: Duration = Duration::from_secs(5 * 60);
 /// Two fillings of a million rows, and what is measured.
 const HISTORY_BUDGET: Duration = Duration::from_secs(30 * 60);
 
@@ -52,6 +54,8 @@ enum What {
     Fence,
     /// A page of 1000 notifications among a million and among ten thousand, and `db purge`
     History,
+    /// An answer about 500 hosts, from its bytes to what is decided by: of Pacemaker, Kubernetes, Consul and the leases
+    Digest,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -70,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             [build, cloud::script("up"), bench]
         }
         What::History => return history(),
+        What::Digest => return digest(),
         What::Scale => {
             let bench = Program::new("store/tests/on-databases.sh mariadb -- python3");
             let bench = bench.and(["sim/bench_scale.py", "--commit", &commit]);
@@ -96,36 +101,57 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The test prints a line for each database that begins with `RESULT`; the rest is JSON.
 fn history() -> Result<ExitCode> {
-    let commit = places::commit()?;
-    let log = places::logs()?.join("bench-history.log");
-    std::fs::write(&log, "")?;
     let build = Program::new("cargo test --release -p store --test conformance --no-run");
-    if build.show()? != Ended::Well {
-        return Ok(ExitCode::FAILURE);
-    }
     let all = "store/tests/on-databases.sh mariadb postgresql -- cargo test --release -p store";
     let program = Program::new(all)
         .with("BUFFER_POOL", "512M")
         .and(["--test", "conformance", "long_history", "--", "--ignored", "--nocapture"])
         .and(["--test-threads=1"]);
-    let ended = program.run_into(&log, Instant::now() + HISTORY_BUDGET)?;
-    let output = std::fs::read_to_string(&log)?;
-    let results = output.lines().filter_map(|line| line.strip_prefix("RESULT "));
-    let results = results.map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
-    for line in output.lines().filter(|line| line.contains("ratio") && !line.starts_with("RESULT"))
-    {
-        println!("{line}");
-    }
-    let out = places::results()?.join(format!("history-{commit}.json"));
-    let text = json!({ "bench": "history", "commit": commit, "databases": results });
-    std::fs::write(&out, format!("{text:#}\n"))?;
-    println!("{}; output: {}", out.display(), log.display());
-    let well = ended == Ended::Well && results_are_whole(&text);
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let tests = Measured { name: "history", build, program, budget: HISTORY_BUDGET };
+    tests.run("databases", 2)
 }
 
-fn results_are_whole(text: &Value) -> bool {
-    text["databases"].as_array().is_some_and(|all| all.len() == 2)
+fn digest() -> Result<ExitCode> {
+    let tests = "cargo test --release -p monitor --test hosts";
+    let build = Program::new(tests).and(["--no-run"]);
+    let program = Program::new(tests).and(["how_long", "--", "--ignored", "--nocapture"]);
+    Measured { name: "digest", build, program, budget: DIGEST_BUDGET }.run("sources", 4)
+}
+
+/// A test that prints a line for each thing that it measures that begins with `RESULT`; the rest of that line is JSON.
+struct Measured {
+    name: &'static str,
+    build: Program,
+    program: Program,
+    budget: Duration,
+}
+
+impl Measured {
+    /// It measures so many of `things`.
+    fn run(self, things: &str, many: usize) -> Result<ExitCode> {
+        let (name, commit) = (self.name, places::commit()?);
+        let log = places::logs()?.join(format!("bench-{name}.log"));
+        std::fs::write(&log, "")?;
+        if self.build.show()? != Ended::Well {
+            return Ok(ExitCode::FAILURE);
+        }
+        let ended = self.program.run_into(&log, Instant::now() + self.budget)?;
+        let output = std::fs::read_to_string(&log)?;
+        let results = output.lines().filter_map(|line| line.strip_prefix("RESULT "));
+        let results = results.map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+        for line in output.lines().filter(|line| line.contains("ratio") || line.contains("median"))
+        {
+            if !line.starts_with("RESULT") {
+                println!("{line}");
+            }
+        }
+        let out = places::results()?.join(format!("{name}-{commit}.json"));
+        let is_whole = results.len() == many;
+        let text = json!({ "bench": name, "commit": commit, things: results });
+        std::fs::write(&out, format!("{text:#}\n"))?;
+        println!("{}; output: {}", out.display(), log.display());
+        let well = ended == Ended::Well && is_whole;
+        Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
 }

@@ -92,6 +92,13 @@ impl Program {
         command.args(arguments).current_dir(places::root());
         // The end of a suite's output is shown: what failed, not the frames of what ran it.
         command.env("RUST_BACKTRACE", "0");
+        // What cargo says of xtask's own package: build scripts that ask for it (ring's) would run anew for each of two callers in turn.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }

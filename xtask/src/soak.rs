@@ -47,9 +47,10 @@ enum Name {
     Cases,
     /// Servers in every state on a host that dies, by each method, with Python Masakari and with ours
     States,
-    /// The monitors on a real libvirtd with guests, a real systemd and processes, Python's beside them; a real Kubernetes control plane;
-    /// three networks of Consul's members; and their units
+    /// The monitors on a real libvirtd with guests, a real systemd and processes, Python's beside them; and their units
     Monitors,
+    /// A real Kubernetes control plane that loses nodes, and three networks of Consul's members
+    Clusters,
     /// A real Pacemaker cluster that fails in every way, in a row with our alert agent and without, Python's hostmonitor beside ours
     Pacemaker,
     /// Hosts that lose their lease: a guest of QEMU with a watchdog, three members of etcd; reset before they are said to be dead
@@ -110,9 +111,11 @@ fn soak(name: Name) -> Soak {
             before: vec![Program::new("cargo build --release -p masakari")],
             ..on_a_node(u64::try_from(MONITORS.len()).unwrap_or(0), |from, _| monitors(from))
         },
+        Name::Clusters => {
+            on_a_node(2, |from, _| watches(if from % 2 == 0 { "kubernetes" } else { "consul" }))
+        }
         Name::Pacemaker => on_a_node(2, |from, _| {
-            let alert = if from % 2 == 0 { "yes" } else { "no" };
-            Program::new("monitor/tests/pacemaker/run").with("ALERT", alert)
+            watches("pacemaker").with("ALERT", if from % 2 == 0 { "yes" } else { "no" })
         }),
         Name::Lease => Soak { piece: 10, ..on_a_node(50, leases) },
         Name::Fuzz => Soak {
@@ -148,12 +151,10 @@ const FUZZED: [[&str; 2]; 3] =
     [["texts", "requests"], ["cluster", "files"], ["devices", "answers"]];
 
 /// What `monitors` runs, one after the other.
-const MONITORS: [&str; 6] = [
+const MONITORS: [&str; 4] = [
     "monitor/tests/libvirt/run",
     "monitor/tests/processes/run",
     "monitor/tests/footprint",
-    "monitor/tests/kubernetes/run",
-    "monitor/tests/consul/run",
     "packaging/systemd/check",
 ];
 
@@ -162,13 +163,20 @@ fn monitors(from: u64) -> Program {
     // What is shipped is what is measured. Of the suite of libvirt: so many domains without agent, and so long idle.
     let shipped = places::root().join("target/release/masakari");
     let suite = Program::new(suite.copied().unwrap_or_default());
-    suite.with("MASAKARI", shipped.display()).with("SMALL", 96).with("IDLE_S", 30)
+    let suite = suite.with("MASAKARI", shipped.display()).with("SMALL", 96).with("IDLE_S", 30);
+    suite.with("TIMES", "judged")
 }
 
 /// So many hosts that lose their leases, five at once: most of a death is waiting.
 fn leases(from: u64, count: u64) -> Program {
-    let run = Program::new("monitor/tests/lease/run");
-    run.with("FROM", from).with("SCENES", count).with("WORLDS", 5)
+    watches("lease").with("FROM", from).with("SCENES", count).with("WORLDS", 5)
+}
+
+/// A suite of the hostmonitor, whole, with how soon each report has to come.
+fn watches(suite: &str) -> Program {
+    let program = places::target().join("debug/masakari");
+    let run = Program::new(&format!("monitor/tests/{suite}/run"));
+    run.with("MASAKARI", program.display()).with("TIMES", "judged")
 }
 
 /// Monitors beside the real parts that they watch.
@@ -177,8 +185,7 @@ fn on_a_node(total: u64, program: fn(u64, u64) -> Program) -> Soak {
         total,
         piece: 1,
         piece_budget: Duration::from_secs(45 * 60),
-        // As the suites themselves do.
-        before: vec![Program::new("cargo build --workspace --exclude xtask --bin masakari")],
+        before: vec![Program::new("cargo build -p masakari")],
         program,
         counted_by: CountedBy::ClosingLine,
     }

@@ -8,13 +8,14 @@ import sys
 import time
 
 sys.path[:0] = [f'{os.path.dirname(os.path.abspath(__file__))}/../hostmonitor']
-from beside import Monitor, Sink, Suite, wait_for  # noqa: E402
+from beside import Monitor, Sink, Suite, at_most, wait_for  # noqa: E402
 from networks import AGENTS, ALIVE, FAILED, LEFT, NETWORKS, Network, await_status, start  # noqa: E402
 
 PROGRAM, FOLDER, *WORDS = sys.argv[1:]
 # From the moment at which the watcher's agent holds a member for failed to the report.
-LATE = 1.0
+LATE = at_most(1.0)
 QUIET = 4
+COMES = at_most(20)
 INTERVAL = 10
 OPTIONS = f'''[host]
 monitoring_driver = consul
@@ -46,7 +47,7 @@ def regain(network, *hosts):
 
 def stopped(hosts, network=None):
     """Exactly these, each once, and how soon."""
-    wait_for(f'STOPPED of {hosts}', 20, lambda: {h for h, e in sink.all() if e == 'STOPPED'} >= set(hosts))
+    wait_for(f'STOPPED of {hosts}', COMES, lambda: {h for h, e in sink.all() if e == 'STOPPED'} >= set(hosts))
     time.sleep(QUIET)
     assert sorted(h for h, e in sink.all() if e == 'STOPPED') == sorted(hosts), sink.all()
     if network and not os.environ.get('CONSUL'):
@@ -58,7 +59,7 @@ def stopped(hosts, network=None):
 
 
 def started(hosts):
-    wait_for(f'STARTED of {hosts}', 20, lambda: {h for h, e in sink.all() if e == 'STARTED'} >= set(hosts))
+    wait_for(f'STARTED of {hosts}', COMES, lambda: {h for h, e in sink.all() if e == 'STARTED'} >= set(hosts))
     time.sleep(QUIET)
     assert sorted(h for h, e in sink.all() if e == 'STARTED') == sorted(hosts), sink.all()
     assert not [h for h, e in sink.all() if e == 'STOPPED'], sink.all()

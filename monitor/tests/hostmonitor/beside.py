@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'masakari'))
-from false_api import Masakari, tell  # noqa: E402
+from false_api import Masakari, at_most, tell  # noqa: E402, F401
 
 
 class Sink(Masakari):

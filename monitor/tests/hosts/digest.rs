@@ -1,8 +1,4 @@
-//! A cluster of 500: what is kept of an answer, and how long it takes to digest, to what is decided by:
-//!
-//! ```text
-//! cargo test --release --workspace --exclude xtask --test hosts how_long -- --ignored --nocapture
-//! ```
+//! A cluster of 500: what is kept of an answer, and, by `cargo xtask bench digest`, how long each takes from its bytes to what is decided by.
 
 use crate::large::{COUNT, PREFIX, crm_mon, leases, members, node_states, nodes};
 use async_trait::async_trait;
@@ -22,13 +18,17 @@ use monitor::{
     },
     lease::{Etcd, Observer},
 };
-use ports::{Answer, Ask, Boot, Clock, SystemClock, Transport, TransportError};
+use ports::{Answer, Ask, Boot, SystemClock, Transport, TransportError};
 use recovery::{HostName, Millis, verdict::Sight};
-use std::{sync::Arc, time::Duration};
+use serde_json::json;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const NOW: Now = Now { wall: Millis(1_795_240_800_000), boot: Boot(5_000) };
-/// In a release build.
-const MOST: Duration = Duration::from_millis(50);
+/// How often each is measured.
+const RUNS: usize = 200;
 
 #[test]
 fn of_ten_megabytes_a_name_and_two_times_of_each_are_kept() {
@@ -64,68 +64,75 @@ impl Transport for Says {
     }
 }
 
-/// The longest of twenty times is what counts.
-fn measure(what: &str, bytes: usize, digest: &mut dyn FnMut()) -> Duration {
-    let mut took: Vec<Duration> = (0..20)
+/// Tells it for people, and in a line that is kept.
+#[expect(clippy::disallowed_methods, reason = "it is our own time that is measured")]
+fn measure(source: &str, bytes: usize, mut digest: impl FnMut()) {
+    let mut took: Vec<Duration> = (0..RUNS)
         .map(|_| {
-            let began = SystemClock.boot();
-            (0..5).for_each(|_| digest());
-            SystemClock.boot().since(began) / 5
+            let began = Instant::now();
+            digest();
+            began.elapsed()
         })
         .collect();
     took.sort_unstable();
-    println!("{what}: {bytes} bytes, median {:?}, at most {:?}", took[10], took[19]);
-    took[19]
+    let (median, most) = (took[RUNS / 2], took[RUNS - 1]);
+    println!("{source}: {bytes} bytes, median {median:?}, at most {most:?} of {RUNS}");
+    let ms = |took: Duration| (took.as_secs_f64() * 1e5).round() / 100.0;
+    let told = json!({ "source": source, "hosts": COUNT, "bytes": bytes, "runs": RUNS,
+        "median_ms": ms(median), "most_ms": ms(most) });
+    println!("RESULT {told}");
 }
 
 #[test]
 #[ignore = "a measurement"]
 fn how_long_an_answer_about_500_takes() {
-    let all = [kubernetes(), consul(), pacemaker(), lease()];
-    assert!(cfg!(debug_assertions) || all.into_iter().all(|most| most < MOST), "{all:?}");
+    kubernetes();
+    consul();
+    pacemaker();
+    lease();
 }
 
-fn kubernetes() -> Duration {
+fn kubernetes() {
     let body = nodes();
-    measure("kubernetes, a list", body.len(), &mut || {
+    measure("kubernetes, a list", body.len(), || {
         let mut known = Nodes::new(NotReady::Uncertain);
         let page = page(&body).unwrap();
         known.list(page.nodes, page.version, NOW);
         assert_eq!(known.round(NOW).hosts.len(), COUNT);
-    })
+    });
 }
 
-fn consul() -> Duration {
+fn consul() {
     let (body, matrix) = (members(), Matrix::default());
-    measure("consul, the members of three networks", 3 * body.len(), &mut || {
+    measure("consul, the members of three networks", 3 * body.len(), || {
         let networks = [(); 3].map(|()| Members::read(&body).unwrap());
         let up = networks[0].names().filter(|name| {
             let health = networks.each_ref().map(|network| network.health(name));
             matrix.sight(&health) == Sight::Online
         });
         assert_eq!(up.count(), COUNT);
-    })
+    });
 }
 
-fn pacemaker() -> Duration {
+fn pacemaker() {
     let (cluster, states) = (crm_mon(), node_states());
     let own = HostName::new("cmp000");
     let wanted = Wanted { own, remotes_only: false, is_remote: false, began: Millis(0) };
-    measure("pacemaker, crm_mon and the CIB", cluster.len() + states.len(), &mut || {
+    measure("pacemaker, crm_mon and the CIB", cluster.len() + states.len(), || {
         let (cluster, cib) = (Cluster::read(&cluster).unwrap(), Cib::read(&states).unwrap());
         let round = round(&cluster, Some(&cib), &LastSeen::new(), &wanted);
         assert_eq!(round.hosts.len(), COUNT);
         assert_eq!(round.hosts.iter().filter(|seen| seen.proof.is_some()).count(), COUNT / 10 - 1);
-    })
+    });
 }
 
-fn lease() -> Duration {
+fn lease() {
     let (body, clock) = (Bytes::from(leases()), Arc::new(SystemClock));
     let etcd =
         Etcd::new(vec!["http://etcd:2379".parse().unwrap()], None, Arc::new(Says(body.clone())));
     let mut observer = Observer::new(etcd, PREFIX.into(), Duration::from_secs(15), clock);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    measure("lease, a list of keys", body.len(), &mut || {
+    measure("lease, a list of keys", body.len(), || {
         assert_eq!(runtime.block_on(observer.look()).unwrap().len(), COUNT);
-    })
+    });
 }

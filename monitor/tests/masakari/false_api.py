@@ -1,9 +1,20 @@
 """A Masakari that takes every report and all evidence and remembers them, as the monitors of the rigs need one, ours and Python's."""
 import http.server
 import json
+import os
 import threading
 import time
 import uuid
+
+# How soon something came is judged where nothing else disturbs what is measured, as the long runs are (TIMES=judged). Beside other work it is
+# told, and judged is that it came.
+JUDGED = os.environ.get('TIMES') == 'judged'
+CAME_S = 60
+
+
+def at_most(seconds):
+    """How soon it has to come."""
+    return seconds if JUDGED else max(seconds, CAME_S)
 
 
 def tell(what, figures, well):
