@@ -12,7 +12,7 @@ use clap::Args;
 use crate::cases::{self, Cases};
 use crate::places;
 use crate::program::{Ended, Program};
-use crate::suites::{BY_NAME, SUITES, Suite};
+use crate::suites::{SUITES, Suite};
 
 const TAIL_LINES: usize = 60;
 /// For what a suite does at its end, after its budget.
@@ -20,7 +20,7 @@ const AFTERWARDS: Duration = Duration::from_secs(120);
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Suites to run; without a name all but those that are run by their names
+    /// Suites to run; without a name all
     names: Vec<String>,
     /// List the suites and run nothing
     #[arg(long)]
@@ -48,13 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let least = cases::recorded()?;
     let mut reports = Vec::new();
-    for suite in chosen(&arguments.names)? {
-        print!("{:8} {} ... ", suite.name, suite.does);
-        std::io::stdout().flush()?;
-        let report =
-            run_suite(suite, least.get(suite.name).copied().unwrap_or(0), arguments.record)?;
-        tell(&report);
-        reports.push(report);
+    for together in in_turn(&chosen(&arguments.names)?) {
+        reports.extend(run_together(&together, &least, arguments.record)?);
     }
     let all_well = reports.iter().all(|r| r.trouble.is_empty());
     if arguments.record && all_well {
@@ -75,11 +70,51 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Suite>> {
         let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
         bail!("there is no suite {unknown}; there are {}", known.join(", "));
     }
-    let is_chosen = |suite: &&Suite| match names {
-        [] => !BY_NAME.contains(&suite.name),
-        _ => names.iter().any(|name| name == suite.name),
-    };
+    let is_chosen = |suite: &&Suite| names.is_empty() || names.iter().any(|n| n == suite.name);
     Ok(SUITES.iter().filter(is_chosen).collect())
+}
+
+/// Each with those that run along it.
+fn in_turn(suites: &[&'static Suite]) -> Vec<Vec<&'static Suite>> {
+    let waits_for = |suite: &Suite| suites.iter().find(|other| suite.along == Some(other.name));
+    let leads = suites.iter().filter(|suite| waits_for(suite).is_none());
+    let with_its_own = |lead: &&'static Suite| {
+        let along = suites.iter().filter(|suite| suite.along == Some(lead.name));
+        std::iter::once(*lead).chain(along.copied()).collect()
+    };
+    leads.map(with_its_own).collect()
+}
+
+/// Runs suites at once; of each it is told how it went when all have ended.
+fn run_together(
+    suites: &[&'static Suite],
+    least: &BTreeMap<String, u64>,
+    recording: bool,
+) -> Result<Vec<Report>> {
+    let least_of = |suite: &Suite| least.get(suite.name).copied().unwrap_or(0);
+    for suite in suites {
+        print!("{:8} {} ... ", suite.name, suite.does);
+        if suites.len() > 1 {
+            println!("at once with the next");
+        }
+    }
+    std::io::stdout().flush()?;
+    let reports = std::thread::scope(|scope| {
+        let run = |suite| scope.spawn(move || run_suite(suite, least_of(suite), recording));
+        let running: Vec<_> = suites.iter().copied().map(run).collect();
+        let ended = running.into_iter().map(|one| match one.join() {
+            Ok(report) => report,
+            Err(_) => Err(anyhow!("who ran a suite panicked")),
+        });
+        ended.collect::<Result<Vec<Report>>>()
+    })?;
+    for report in &reports {
+        if suites.len() > 1 {
+            print!("{:8} ", report.suite.name);
+        }
+        tell(report);
+    }
+    Ok(reports)
 }
 
 fn run_suite(suite: &'static Suite, least: u64, recording: bool) -> Result<Report> {
@@ -214,9 +249,17 @@ mod tests {
     ) -> &'static Suite {
         let does = "a test of the tests";
         let none = Vec::new;
-        let (budget_min, beside, afterwards) = (1, none, none);
-        let suite = Suite { name, does, budget_min, counted_by, programs, beside, afterwards };
-        Box::leak(Box::new(suite))
+        let (budget_min, beside, afterwards, along) = (1, none, none, None);
+        Box::leak(Box::new(Suite {
+            name,
+            does,
+            budget_min,
+            counted_by,
+            programs,
+            beside,
+            afterwards,
+            along,
+        }))
     }
 
     /// Each waits for the other, as only two can that run at once.
@@ -247,6 +290,38 @@ mod tests {
         assert!(said.starts_with("before\n--- bash -c"), "{said}");
         let cases = CountedBy::ClosingLine.count(&said, false);
         assert_eq!(cases, Cases { passed: 5, failed: 1 });
+    }
+
+    /// Each waits for the other here, too.
+    #[test]
+    fn two_suites_of_which_one_runs_along_the_other_run_at_once() {
+        fn meet(me: &str, other: &str) -> Vec<Program> {
+            let at = std::env::temp_dir().join(format!("xtask-along-{}", std::process::id()));
+            let at = at.display();
+            let line = format!("touch {at}-{me}; until [ -e {at}-{other} ]; do sleep 0.01; done");
+            vec![Program::new("bash -c").and([format!("{line}; rm {at}-{other}")])]
+        }
+        let lead = suite("test-lead", CountedBy::ExitCode, || meet("a", "b"));
+        let along = suite("test-along", CountedBy::ExitCode, || meet("b", "a"));
+        let least = BTreeMap::new();
+        let reports = run_together(&[lead, along], &least, false).unwrap();
+        assert!(reports.iter().all(|report| report.trouble.is_empty()), "{reports:?}");
+        assert_eq!(reports.len(), 2);
+    }
+
+    #[test]
+    fn who_runs_along_a_suite_that_is_not_run_runs_alone() {
+        let names = |suites: Vec<Vec<&'static Suite>>| -> Vec<String> {
+            let one =
+                |suites: Vec<&Suite>| suites.iter().map(|s| s.name).collect::<Vec<_>>().join("+");
+            suites.into_iter().map(one).collect()
+        };
+        let of = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            names(in_turn(&chosen(&words).unwrap()))
+        };
+        assert_eq!(of(&["monitors", "fmt"]), ["fmt", "monitors"]);
+        assert_eq!(of(&["monitors", "cloud"]), ["cloud+monitors"]);
     }
 
     #[test]
