@@ -1,6 +1,7 @@
 //! `/ha/v1/hosts/{host}/guests`: which guest agents answer on a host, as its introspectiveinstancemonitor says.
 //!
-//! It is how a server that is started in its turn, and asks to be checked by its agent, counts as up. It proves nothing else.
+//! It is how a server that is started in its turn, and asks to be checked by its agent, counts as up; and it is a sign of
+//! life of the host. It proves nothing else.
 
 use crate::{
     ApiState,
@@ -30,11 +31,12 @@ pub(crate) async fn answer(
     Path(host): Path<String>,
     request: Request,
 ) -> Result<Response, Fault> {
+    let said_at = api.clock.wall();
     let ask = enter(api, request).await?;
     let servers = servers(&ask)?;
     ask.can("ha:hosts:guests")?;
     let host = find_host(&ask, &host).await?.name;
-    ask.api.store.guests_answer(&host, &servers, ask.now()).await?;
+    ask.api.store.guests_answer(&host, &servers, said_at).await?;
     Ok(Reply::no_content().into_response())
 }
 

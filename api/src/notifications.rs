@@ -13,9 +13,9 @@ use crate::{
 };
 use http::StatusCode;
 use recovery::{
-    HostId, HostName, NotificationId, ServerId,
+    HostId, HostName, Millis, NotificationId, ServerId,
     details::{Task, details},
-    evidence::{Evidence, Kind},
+    evidence::{Evidence, Kind, Sighting, Sign},
     nouns::{Host, HostReport, Notification, NotificationStatus, NotificationType},
     process, restart,
 };
@@ -37,6 +37,10 @@ const CREATE: Schema = Schema {
     ],
     need: Need::AllFirst(&["type", "hostname", "generated_time", "payload"]),
 };
+/// Many monitors report one death: what they say within this time is one word.
+const SAID_AGAIN_AFTER_MS: i64 = 10_000;
+/// A report that is older, by its monitor's clock, says nothing new.
+const SAID_AGAIN_LATE_MS: i64 = 30_000;
 const EVENT: Rule = Rule::Word(&["STARTED", "STOPPED"], Brackets::Round);
 const HOST_PAYLOAD: Schema = Schema {
     key: None,
@@ -124,7 +128,16 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
     let host = ask.api.store.host_named(&name).await?;
     let host =
         host.ok_or_else(|| Fault::bad(format!("Host with name {name} could not be found.")))?;
+    if says_it_lives(kind, payload) {
+        let (host, at) = (host.name.clone(), ask.now());
+        ask.api.store.keep_sighting(&Sighting { host, at, what: Sign::MonitorSaw }).await?;
+    }
+    let generated = report.text("generated_time").and_then(timestamp::parse);
+    let generated_time = given(generated, "generated_time")?;
+    let uuid = NotificationId::new(ask.api.entropy.uuid().to_string());
+    let evidence = evidence(ask, &uuid, kind, &host, payload);
     if host.on_maintenance && !is_still_heard(ask, kind, &host).await? {
+        say_again(ask, evidence.as_ref(), generated_time).await?;
         return Err(Fault::conflict(format!(
             "Notification received from host {name} of type '{kind}' is ignored as the host is already \
              under maintenance."
@@ -133,13 +146,11 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
     if let Some(refusal) = stops::refusal(ask, kind, &name).await? {
         return Err(refusal);
     }
-    let generated = report.text("generated_time").and_then(timestamp::parse);
-    let uuid = NotificationId::new(ask.api.entropy.uuid().to_string());
     let new = NewNotification {
-        evidence: evidence(ask, &uuid, kind, &host, payload),
+        evidence: evidence.clone(),
         uuid,
         kind,
-        generated_time: given(generated, "generated_time")?,
+        generated_time,
         payload: payload.as_python_dumps(),
         fingerprint: fingerprint(&host.uuid, kind, payload),
         source_host: host.uuid,
@@ -153,6 +164,7 @@ async fn create(ask: &Ask) -> Result<Reply, Fault> {
             accepted(&notification, None)
         }
         Accepted::Duplicate(first) => {
+            say_again(ask, evidence.as_ref(), generated_time).await?;
             let message =
                 format!("Notification received from host {name} of type {kind} is duplicate.");
             Err(Fault::conflict(message).because(format!("it repeats {first}")))
@@ -226,6 +238,33 @@ fn evidence(
         }),
         HostReport::Uncertain | HostReport::Started => None,
     }
+}
+
+/// Whether a monitor says by it that the host is there: it, or a process on it, was started.
+fn says_it_lives(kind: NotificationType, payload: &Json) -> bool {
+    let event = payload.text("event").unwrap_or_default();
+    match kind {
+        NotificationType::ComputeHost => {
+            HostReport::read(event, payload.text("host_status")) == Some(HostReport::Started)
+        }
+        NotificationType::Process => event == "STARTED",
+        NotificationType::Vm => false,
+    }
+}
+
+/// A report that is refused since its host is being recovered already says all the same that the host is dead: where the host has
+/// shown a sign of life since the first report, that is news.
+async fn say_again(ask: &Ask, said: Option<&Evidence>, generated: Millis) -> Result<(), Fault> {
+    let Some(said) = said else { return Ok(()) };
+    // What was under way for long is no news.
+    let is_late = said.at.since(generated) > SAID_AGAIN_LATE_MS;
+    if is_late || ask.api.store.open_host_recovery(&said.host).await?.is_none() {
+        return Ok(());
+    }
+    if ask.api.store.say_again(said, SAID_AGAIN_AFTER_MS).await? {
+        (ask.api.wake)();
+    }
+    Ok(())
 }
 
 /// The tasks of the recovery: what Python's engine noted before the database became ours, and ours.

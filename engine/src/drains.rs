@@ -145,6 +145,10 @@ impl Walk<'_> {
                 let why = format!("servers that Nova is moving to it: {}", seen.coming);
                 return self.wait(why).await;
             }
+            // What it waited for before is over.
+            Due::Wait if self.journal.state.common.waiting.is_some() => {
+                return self.wait("what Nova was asked for has not ended".into()).await;
+            }
             Due::Wait => return Ok(false),
             Due::Note(event) => self.note(event).await?,
             Due::Disable(service) => return self.disable(&service).await,

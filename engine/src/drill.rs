@@ -6,12 +6,7 @@
 //! Nothing of it is evidence.
 
 use crate::{
-    Engine,
-    error::Stop,
-    fencing::{Brake, HeardByNova},
-    journal::Journal,
-    look::LookFailed,
-    power::of_power,
+    Engine, error::Stop, fencing::Brake, journal::Journal, look::LookFailed, power::of_power,
     turn::chain,
 };
 use fence::{Climber, RungEnd, Verdict, climb::Climbed, power_on::seconds};
@@ -192,8 +187,7 @@ impl Drill<'_, '_> {
         if !self.is_late() {
             return Ok(());
         }
-        let host = self.host;
-        self.refuse(&format!("host {host} is not switched off, in time: {why}; ask again")).await
+        self.refuse(&format!("it is not switched off, in time: {why}; ask again")).await
     }
 
     /// Whoever has begun it meanwhile must find it open.
@@ -289,12 +283,7 @@ impl Drill<'_, '_> {
                 }
             }
         };
-        let witness = HeardByNova {
-            nova: self.engine.ports.nova.clone(),
-            clock: self.engine.ports.clock.clone(),
-            quiet: fencing.quiet(),
-            own_write: None,
-        };
+        let witness = self.engine.witness(fencing, None);
         let climber = Climber { tools: fencing.tools.clone(), witness: Arc::new(witness) };
         let may = || {
             self.leased()?;

@@ -1,8 +1,8 @@
 //! Fences a host: climbs its ladder of fence devices, under the lease of its recovery.
 //!
 //! That it is due is said by `recovery::fencing`, what the devices answer means by the room `fence`. Here is what
-//! lies between: which ladder the host has, who else may have seen it alive (Nova, which is asked after a device
-//! has said "off" and before that counts), and the brake: before each order to switch off it is looked whether the
+//! lies between: which ladder the host has, who else may have seen it alive (Nova and the monitors, which are asked after
+//! a device has said "off" and before that counts), and the brake: before each order to switch off it is looked whether the
 //! lease still holds, whether the host has shown a sign of life meanwhile, and whether a person has disarmed.
 
 use crate::{Engine, turn::chain};
@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::StoreError;
+use store::{Store, StoreError};
 
 /// What Nova may be late with a heartbeat, and what its whole seconds and two machines' clocks take away.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -212,12 +212,7 @@ impl Engine {
         };
         let mut rungs = ladder.entries.iter().map(|entry| rung(entry, &ladder.values));
         let hope = rungs.any(|rung| rung.means.proves().is_some());
-        let witness = HeardByNova {
-            nova: self.ports.nova.clone(),
-            clock: self.ports.clock.clone(),
-            quiet: fencing.quiet(),
-            own_write,
-        };
+        let witness = self.witness(fencing, own_write);
         let may = || {
             let lost = |_| "the lease on this recovery ran out".to_owned();
             self.allowed(lease).map_err(lost)?;
@@ -230,28 +225,38 @@ impl Engine {
     }
 }
 
-/// The second look: Nova's heartbeats.
-#[derive(Debug)]
-pub(crate) struct HeardByNova {
-    pub(crate) nova: Nova,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) quiet: Duration,
-    /// A heartbeat up to this moment may be a write of ours.
-    pub(crate) own_write: Option<Millis>,
+impl Engine {
+    /// Who is asked after a device. A heartbeat up to `own_write` may be a write of ours.
+    pub(crate) fn witness(&self, fencing: &Fencing, own_write: Option<Millis>) -> SeenByOthers {
+        SeenByOthers {
+            nova: self.ports.nova.clone(),
+            store: self.ports.store.clone(),
+            clock: self.ports.clock.clone(),
+            quiet: fencing.quiet(),
+            own_write,
+        }
+    }
 }
 
-impl HeardByNova {
+/// The second look: Nova's heartbeats, and what the monitors told.
+#[derive(Debug)]
+pub(crate) struct SeenByOthers {
+    nova: Nova,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    quiet: Duration,
+    own_write: Option<Millis>,
+}
+
+impl SeenByOthers {
     async fn ask(&self, host: &HostName) -> Life {
         let service = self.nova.compute_service(host).await.map_err(|e| chain(&e))?;
         let seen = service.and_then(|service| service.sighting());
         Ok(seen.filter(|seen| !crate::look::is_own_write(seen, self.own_write)))
     }
-}
 
-#[async_trait]
-impl Witness for HeardByNova {
     /// A host that was heard a moment ago is given the time in which it would be heard again.
-    async fn newest_sign_of_life(&self, host: &HostName) -> Life {
+    async fn heard(&self, host: &HostName) -> Life {
         let first = self.ask(host).await?;
         let Some(seen) = &first else { return Ok(None) };
         let age_ms = u64::try_from(self.clock.wall().since(seen.at)).unwrap_or(0);
@@ -261,6 +266,15 @@ impl Witness for HeardByNova {
         }
         self.clock.sleep(left).await;
         self.ask(host).await
+    }
+}
+
+#[async_trait]
+impl Witness for SeenByOthers {
+    async fn newest_sign_of_life(&self, host: &HostName) -> Life {
+        let heard = self.heard(host).await?;
+        let told = self.store.sightings(host).await.map_err(|e| chain(&e))?;
+        Ok(told.into_iter().chain(heard).max_by_key(|seen| seen.at))
     }
 
     fn patience(&self) -> Duration {

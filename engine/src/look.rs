@@ -40,6 +40,8 @@ pub(crate) struct HostView {
     pub(crate) answered_at: Boot,
     pub(crate) service: Option<ComputeService>,
     pub(crate) evidence: Vec<Evidence>,
+    /// Where others than Nova saw that it lives.
+    pub(crate) told: Vec<Sighting>,
     /// The devices that could prove it dead.
     pub(crate) ladder: Ladder,
 }
@@ -105,18 +107,21 @@ pub(crate) enum From {
 }
 
 impl Engine {
-    /// Asks Nova for the host's service and the store for the evidence.
+    /// Asks Nova for the host's service, and the store for the evidence and for what others saw.
     pub(crate) async fn look_at_host(&self, host: &HostName) -> Result<HostView, LookFailed> {
         let ladder = self.ladder_of(host).await?;
         let looked_at = self.ports.clock.boot();
         let evidence = self.ports.store.evidence(host).await?;
-        let service = self.ports.nova.compute_service(host).await?;
+        // Both after the evidence: what they say of the host's life is newer.
+        let told = self.ports.store.sightings(host);
+        let (service, told) = futures::join!(self.ports.nova.compute_service(host), told);
+        let (service, told) = (service?, told?);
         let answered_at = self.ports.clock.boot();
         let took = answered_at.since(looked_at);
         if took > LOOK_WITHIN {
             return Err(LookFailed::Slow { host: host.clone(), took_ms: took.as_millis() });
         }
-        Ok(HostView { answered_at, service, evidence, ladder })
+        Ok(HostView { answered_at, service, evidence, told, ladder })
     }
 
     /// What is on the host, which evacuations away from it Nova has on record, and where it may go.
@@ -265,7 +270,7 @@ impl HostView {
     ) -> Result<Permit, Missing> {
         let sightings: Vec<Sighting> =
             self.service.iter().filter_map(ComputeService::sighting).collect();
-        let sightings: Vec<Sighting> =
+        let mut sightings: Vec<Sighting> =
             sightings.into_iter().filter(|s| !is_own_write(s, own_write)).collect();
         let (heard, now) = (sightings.iter().map(|s| s.at).max(), engine.ports.clock.wall());
         let says = self.service.as_ref().map_or(NovaSays::Absent, |s| s.says_by(heard, now));
@@ -273,6 +278,7 @@ impl HostView {
         let hidden = sightings.is_empty() && !forced_down;
         let mut evidence = self.evidence.clone();
         evidence.retain(|evidence| loss.may_prove(evidence, hidden));
+        sightings.extend(self.told.iter().cloned());
         permit(host, &evidence, engine.config().require, &sightings, says)
     }
 }

@@ -81,20 +81,24 @@ impl Storage {
         }
     }
 
+    /// What fills this word of a command.
+    fn values_of(&self, word: &Template, address: Option<&String>) -> Values {
+        let expiry_s = self.settings.expiry.as_secs().to_string();
+        let mut more = BTreeMap::from([("expiry_s".to_owned(), expiry_s)]);
+        more.extend(address.map(|address| ("address".to_owned(), written(word, address))));
+        self.values.clone().with(&more)
+    }
+
     async fn run(
         &self,
         command: &[Template],
         address: Option<&String>,
         limit: Duration,
     ) -> Result<Vec<u8>, Failure> {
-        let expiry_s = self.settings.expiry.as_secs().to_string();
-        let mut more = BTreeMap::from([("expiry_s".to_owned(), expiry_s)]);
-        more.extend(address.map(|address| ("address".to_owned(), address.clone())));
-        let values = self.values.clone().with(&more);
         let unfilled = |e: crate::file::template::Unfilled| Failure::Unusable(e.to_string());
         let mut words = Vec::new();
         for word in command {
-            words.push(word.fill(&values).map_err(unfilled)?.into());
+            words.push(word.fill(&self.values_of(word, address)).map_err(unfilled)?.into());
         }
         let program = Program {
             path: words.first().cloned().unwrap_or_default(),
@@ -116,6 +120,15 @@ impl Storage {
             Listing::Ceph => from_ceph(&text),
             Listing::Lines => from_lines(&text),
         }
+    }
+}
+
+/// The address as it is written in this word: before a port an IPv6 address stands in brackets.
+fn written(word: &Template, address: &str) -> String {
+    let has_port = word.text().starts_with("{address}:") || word.text().contains("/{address}:");
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(_) if has_port => format!("[{address}]"),
+        Ok(_) | Err(_) => address.to_owned(),
     }
 }
 

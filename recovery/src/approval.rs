@@ -68,6 +68,28 @@ pub fn hold(policy: Policy, proof: Option<Kind>, of: &NotificationId) -> Option<
     Some(Hold { cause: Cause::Approval, why, until: None })
 }
 
+/// Why a person must say yes to what has begun by a proof that was strong enough for it, and is to go on by one that is
+/// not: the host has shown a sign of life since, or the proof is void.
+#[must_use]
+pub fn hold_again(
+    policy: Policy,
+    began_by: Kind,
+    now: Option<Kind>,
+    of: &NotificationId,
+) -> Option<Hold> {
+    let least = match policy {
+        // What a person has been asked about is not asked about twice.
+        Policy::Never | Policy::Always => return None,
+        Policy::WeakerThan(least) => least,
+    };
+    let have = now.filter(|have| *have < least && began_by >= least)?;
+    let why = format!(
+        "[approval] asks for a person's word where the proof is weaker than {least}; it began by {began_by}, and what is \
+         left is {have}: `masakari approve {of} --reason ...`, or `masakari cancel {of} --reason ...`"
+    );
+    Some(Hold { cause: Cause::Approval, why, until: None })
+}
+
 /// What a person types.
 pub(crate) fn by_hand(of: &NotificationId) -> String {
     format!("`masakari approve {of} --reason ...`, or `masakari reject {of} --reason ...`")

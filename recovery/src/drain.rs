@@ -149,6 +149,7 @@ impl Fold for State {
         if self.over.is_some() {
             return Err("the drain was over");
         }
+        self.common.waiting = None;
         match event {
             Event::Began { host } => self.host = Some(host.clone()),
             Event::DisableIntended => self.disabled = Once::Intended,

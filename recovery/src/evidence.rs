@@ -92,6 +92,67 @@ pub enum Sign {
     Heartbeat,
     /// A fence device says that it has power.
     PowerOn,
+    /// A monitor reported that it is there, or that a process on it was started.
+    MonitorSaw,
+    /// Its monitor said that the guest agent of a VM on it answers.
+    GuestAnswers,
+}
+
+impl Sign {
+    /// The word in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "heartbeat",
+            Self::PowerOn => "power_on",
+            Self::MonitorSaw => "monitor_saw",
+            Self::GuestAnswers => "guest_answers",
+        }
+    }
+
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Heartbeat, Self::PowerOn, Self::MonitorSaw, Self::GuestAnswers]
+            .into_iter()
+            .find(|sign| sign.as_str() == word)
+    }
+
+    /// Whether it speaks against that evidence, where it is newer.
+    ///
+    /// A cluster and a watchdog reset the host: that proves that its VMs have ended, and not that it stays off. So that the
+    /// machine is there again is what is to be expected; that its nova-compute works, or a VM on it, is not.
+    #[must_use]
+    pub const fn speaks_against(self, kind: Kind) -> bool {
+        match (self, kind) {
+            (Self::PowerOn | Self::MonitorSaw, Kind::ClusterFenced | Kind::LeaseExpired) => false,
+            (
+                Self::PowerOn | Self::MonitorSaw,
+                Kind::MonitorSaid
+                | Kind::OperatorConfirmed
+                | Kind::StorageFenced
+                | Kind::PoweredOff,
+            )
+            | (
+                Self::Heartbeat | Self::GuestAnswers,
+                Kind::MonitorSaid
+                | Kind::OperatorConfirmed
+                | Kind::LeaseExpired
+                | Kind::ClusterFenced
+                | Kind::StorageFenced
+                | Kind::PoweredOff,
+            ) => true,
+        }
+    }
+
+    /// Whether it holds until something newer is said: who said it watches the host and would say if it were gone. The
+    /// others tell of one moment.
+    #[must_use]
+    pub const fn lasts(self) -> bool {
+        match self {
+            Self::PowerOn | Self::MonitorSaw => true,
+            Self::Heartbeat | Self::GuestAnswers => false,
+        }
+    }
 }
 
 impl fmt::Display for Sign {
@@ -99,6 +160,8 @@ impl fmt::Display for Sign {
         f.write_str(match self {
             Self::Heartbeat => "its nova-compute reported to Nova",
             Self::PowerOn => "it has power",
+            Self::MonitorSaw => "a monitor says that it is there",
+            Self::GuestAnswers => "the guest agent of a VM on it answers",
         })
     }
 }

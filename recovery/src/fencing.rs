@@ -4,20 +4,23 @@
 //! reported it. Whether it has a ladder of devices is told by the caller; which device does what is not known here.
 //! Fencing brings evidence, never a permit: [`crate::permit()`] weighs it like any other.
 //!
-//! A host that is plainly alive is not fenced: one that Nova has heard after the report and takes for up. And
-//! none is before Nova has missed a heartbeat of it: a monitor may be wrong, and a host that lives is heard
+//! A host that is plainly alive is not fenced: one that Nova has heard after the report and takes for up, one that a
+//! monitor reported to be there since, or one on which a VM's agent answered a moment ago. And none is before Nova has missed a heartbeat of it: a monitor may be wrong, and a host that lives is heard
 //! within that time. One that says that it writes a crash dump is left its power for a while ([`Dump`]); that is no
 //! evidence of anything. A climb of the ladder that was begun and has no outcome in the log is begun again: off is
 //! ordered of a host that is off already, which proves it just as well.
 
 use crate::details::Task;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Sighting, Sign};
 use crate::log::{Entry, Line, Summary};
 use crate::permit::{Missing, NovaSays};
 use crate::seen::ComputeService;
 use crate::{HostName, Millis};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
+
+/// A VM's agent that answered within this time says more than Nova, which takes as long to miss heartbeats.
+const FRESH_MS: i64 = 60_000;
 
 /// What the log tells of fencing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -137,14 +140,14 @@ pub struct Unproven<'a> {
 }
 
 impl Unproven<'_> {
-    /// Whether Nova hears the host and takes it for up, though it was reported dead.
+    /// Whether it lives though it was reported dead: Nova hears it and takes it for up, or others say so.
     #[must_use]
-    pub fn is_plainly_alive(&self) -> bool {
+    pub fn is_plainly_alive(&self, now: Millis) -> bool {
         match self.missing {
             // That somebody forced it down, we as a rule, says nothing about the host: it may be back.
-            Missing::SignOfLife { .. } => match self.says() {
+            Missing::SignOfLife { sighting, .. } => match self.says() {
                 NovaSays::Up | NovaSays::ForcedDown | NovaSays::Absent => true,
-                NovaSays::Down => false,
+                NovaSays::Down => sighting.what.lasts() || is_fresh(sighting, now),
             },
             Missing::NoEvidence | Missing::TooWeak { .. } | Missing::NovaStillUp => false,
         }
@@ -163,6 +166,11 @@ impl Unproven<'_> {
     }
 }
 
+/// Whether what others saw of it is so young that it says more than Nova's word. Nova's own is in that.
+fn is_fresh(sighting: &Sighting, now: Millis) -> bool {
+    sighting.what != Sign::Heartbeat && now.since(sighting.at) < FRESH_MS
+}
+
 impl Fencing {
     /// What is to be done with a host that has a ladder.
     #[must_use]
@@ -176,7 +184,7 @@ impl Fencing {
             }
             (None, None) => true,
         };
-        if !reported || !may || host.is_plainly_alive() {
+        if !reported || !may || host.is_plainly_alive(now) {
             Next::Nothing
         } else if host.was_heard_within(limits.quiet_ms, now) || host.dumps(now) {
             Next::Listen

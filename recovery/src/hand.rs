@@ -8,6 +8,7 @@
 use crate::details::Task;
 use crate::due::{self, Limits, Scene, Step};
 use crate::fold::{Fold, Of};
+use crate::guard::{Cause, GuardEntry};
 use crate::log::{Entry, Line, Summary};
 use crate::nouns::{NotificationStatus, NotificationType};
 use crate::state::{Illegal, Outcome, Stage, State, Subject};
@@ -179,7 +180,10 @@ pub enum Unfit {
 /// # Errors
 /// What speaks against it, for the person who asked.
 pub fn may_approve(status: NotificationStatus, log: &[Line]) -> Result<(), Unfit> {
-    may_be_asked(status, log)?;
+    match may_be_asked(status, log) {
+        Err(Unfit::Begun) if is_asked_again(log) => {}
+        asked => asked?,
+    }
     let word = log.iter().rev().find(|line| line.entry.is_retry() || approves(line));
     if word.is_some_and(approves) { Err(Unfit::Approved) } else { Ok(()) }
 }
@@ -202,6 +206,18 @@ fn may_be_asked(status: NotificationStatus, log: &[Line]) -> Result<(), Unfit> {
     let so_far = log.iter().rev().take_while(|line| !line.entry.is_retry());
     let begun = |line: &Line| matches!(line.entry, Entry::Proven { .. });
     if so_far.into_iter().any(begun) { Err(Unfit::Begun) } else { Ok(()) }
+}
+
+/// Whether a person is asked about it once more, because its proof has become too weak.
+fn is_asked_again(log: &[Line]) -> bool {
+    let stands = log.iter().rev().find_map(|line| match &line.entry {
+        Entry::Guard(GuardEntry::Held { cause, .. }) => Some(*cause == Cause::Approval),
+        Entry::Guard(GuardEntry::Passed { .. } | GuardEntry::Stopped { .. })
+        | Entry::Proven { .. }
+        | Entry::Held { .. } => Some(false),
+        _ => None,
+    });
+    stands == Some(true)
 }
 
 fn approves(line: &Line) -> bool {

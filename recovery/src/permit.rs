@@ -137,16 +137,18 @@ pub fn permit(
     sightings: &[Sighting],
     nova: NovaSays,
 ) -> Result<Permit, Missing> {
-    let last_life = sightings.iter().filter(|s| s.host == *host).max_by_key(|s| s.at);
     let ours: Vec<&Evidence> = evidence.iter().filter(|e| e.host == *host).collect();
-    let outdated = |e: &Evidence| last_life.is_some_and(|s| is_outdated(e, s));
-    let best = ours.iter().filter(|e| !outdated(e)).max_by_key(|e| (e.kind, e.at));
+    let life_after = |e: &Evidence| {
+        let against = sightings.iter().filter(|s| s.host == *host && is_outdated(e, s));
+        // The newest, and first what holds still.
+        against.max_by_key(|s| (s.what.lasts(), s.at))
+    };
+    let best = ours.iter().filter(|e| life_after(e).is_none()).max_by_key(|e| (e.kind, e.at));
     let Some(best) = best else {
-        return Err(match (ours.iter().max_by_key(|e| (e.at, e.kind)), last_life) {
-            (Some(newest), Some(sighting)) => {
-                Missing::SignOfLife { evidence: newest.kind, sighting: sighting.clone() }
-            }
-            (Some(_) | None, None) | (None, Some(_)) => Missing::NoEvidence,
+        let newest = ours.iter().max_by_key(|e| (e.at, e.kind));
+        return Err(match newest.and_then(|e| Some((e.kind, life_after(e)?.clone()))) {
+            Some((evidence, sighting)) => Missing::SignOfLife { evidence, sighting },
+            None => Missing::NoEvidence,
         });
     };
     match (best.kind, least) {
@@ -170,6 +172,9 @@ pub fn permit(
 /// Whether a sign of life voids the evidence.
 fn is_outdated(evidence: &Evidence, life: &Sighting) -> bool {
     let later_ms = life.at.since(evidence.at);
+    if !life.what.speaks_against(evidence.kind) {
+        return false;
+    }
     match evidence.kind {
         Kind::ClusterFenced => later_ms > -FENCING_AFTER_MS,
         Kind::MonitorSaid
@@ -320,6 +325,55 @@ mod tests {
             let void = Missing::SignOfLife { evidence: kind, sighting: seen(12_001) };
             assert_eq!(judged, Err(void));
         }
+    }
+
+    #[test]
+    fn that_the_machine_is_there_voids_what_says_that_it_is_off_and_not_that_it_was_reset() {
+        let life = |what| Sighting { what, ..seen(20_000) };
+        for kind in [
+            Kind::MonitorSaid,
+            Kind::OperatorConfirmed,
+            Kind::LeaseExpired,
+            Kind::ClusterFenced,
+            Kind::StorageFenced,
+            Kind::PoweredOff,
+        ] {
+            let is_reset = matches!(kind, Kind::ClusterFenced | Kind::LeaseExpired);
+            let judged = |what| judge(&[said(kind, 10_000)], &[life(what)], NovaSays::Down);
+            for what in [Sign::Heartbeat, Sign::GuestAnswers] {
+                assert!(judged(what).is_err(), "{what} and {kind}");
+            }
+            for what in [Sign::MonitorSaw, Sign::PowerOn] {
+                assert_eq!(judged(what).is_ok(), is_reset, "{what} and {kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_still_is_named_before_what_is_newer_and_was_a_moment() {
+        let words = [
+            Sighting { what: Sign::MonitorSaw, ..seen(20_000) },
+            Sighting { what: Sign::GuestAnswers, ..seen(30_000) },
+        ];
+        let void = |kind, sighting: &Sighting| {
+            Err(Missing::SignOfLife { evidence: kind, sighting: sighting.clone() })
+        };
+        let word = [said(Kind::MonitorSaid, 10_000)];
+        assert_eq!(judge(&word, &words, NovaSays::Down), void(Kind::MonitorSaid, &words[0]));
+        // The monitor's word says nothing against a reset.
+        let reset = [said(Kind::LeaseExpired, 10_000)];
+        assert_eq!(judge(&reset, &words, NovaSays::Down), void(Kind::LeaseExpired, &words[1]));
+        // It was said to be dead after the one, and before the other.
+        let later = [said(Kind::MonitorSaid, 25_000)];
+        assert_eq!(judge(&later, &words, NovaSays::Down), void(Kind::MonitorSaid, &words[1]));
+    }
+
+    #[test]
+    fn the_words_of_the_signs_read_back() {
+        for sign in [Sign::Heartbeat, Sign::PowerOn, Sign::MonitorSaw, Sign::GuestAnswers] {
+            assert_eq!(Sign::from_word(sign.as_str()), Some(sign));
+        }
+        assert_eq!(Sign::from_word("omen"), None);
     }
 
     #[test]

@@ -253,7 +253,13 @@ impl State {
         host.condition = Condition::Alive;
         host.beats_from = now.plus(FIRST_REPORT_MS);
         self.tell(format!("{name} boots"));
-        let evacuated = self.complete_evacuations_from(name);
+        let evacuated = match self.shape.destroys_after_ms {
+            0 => self.complete_evacuations_from(name),
+            after_ms => {
+                self.after(after_ms, Event::Destroy(name.clone()));
+                BTreeSet::new()
+            }
+        };
         let own: Vec<ServerId> =
             self.servers_on(name).filter(|id| !evacuated.contains(id)).collect();
         for id in own {

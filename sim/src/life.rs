@@ -29,6 +29,7 @@ pub(crate) enum Event {
         action: PowerAction,
     },
     SyncPower(HostName),
+    Destroy(HostName),
     /// A server's live migration has come to its end.
     LiveMigrated {
         request: Request,
@@ -91,6 +92,9 @@ impl State {
             Event::Build(job) => self.build(job),
             Event::Power { server, action } => self.finish_power(&server, action),
             Event::SyncPower(host) => self.sync_power(&host),
+            Event::Destroy(host) => {
+                self.complete_evacuations_from(&host);
+            }
             Event::LiveMigrated { request, dest } => self.live_migrated(&request, &dest),
         }
     }

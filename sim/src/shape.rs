@@ -41,6 +41,8 @@ pub struct Shape {
     pub service_down_time_ms: i64,
     /// `report_interval` of nova.conf.
     pub report_interval_ms: i64,
+    /// A host that boots destroys the copies of what was evacuated from it so much later; it is heard meanwhile.
+    pub destroys_after_ms: u64,
     /// How long nova-api waits for a compute service that does not answer.
     pub rpc_response_timeout_ms: u64,
     /// `resume_guests_state_on_host_boot` of nova.conf.
@@ -137,6 +139,7 @@ impl Default for Shape {
             old_computes: false,
             service_down_time_ms: 60_000,
             report_interval_ms: 10_000,
+            destroys_after_ms: 0,
             rpc_response_timeout_ms: 60_000,
             resume_guests: false,
             page_max: 1000,

@@ -56,6 +56,8 @@ mod returns;
 mod scene;
 #[path = "histories/shadow.rs"]
 mod shadow;
+#[path = "histories/sightings.rs"]
+mod sightings;
 #[path = "histories/small.rs"]
 mod small;
 #[path = "histories/soak.rs"]

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use data::Data;
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
-    evidence::Evidence,
+    evidence::{Evidence, Sighting, Sign},
     guard::{Record, Switch},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
@@ -268,6 +268,10 @@ impl Store for Memory {
         self.run("keeping that guests answer", |data| {
             let heard = GuestHeard { host: host.clone(), at };
             data.guests.extend(servers.iter().map(|server| (server.clone(), heard.clone())));
+            if !servers.is_empty() {
+                let what = Sign::GuestAnswers;
+                data.keep_sighting(&Sighting { host: host.clone(), at, what });
+            }
             Ok(())
         })
         .await
@@ -314,6 +318,22 @@ impl Store for Memory {
         summaries: &[Summary],
     ) -> Result<(), StoreError> {
         self.run("writing a log", |data| data.append(lease, recovery, lines, summaries)).await
+    }
+
+    async fn say_again(&self, evidence: &Evidence, after_ms: i64) -> Result<bool, StoreError> {
+        self.run("keeping what is said again", |data| Ok(data.say_again(evidence, after_ms))).await
+    }
+
+    async fn keep_sighting(&self, sighting: &Sighting) -> Result<(), StoreError> {
+        self.run("keeping a sign of life", |data| {
+            data.keep_sighting(sighting);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn sightings(&self, host: &HostName) -> Result<Vec<Sighting>, StoreError> {
+        self.run("reading signs of life", |data| Ok(data.sightings_of(host))).await
     }
 
     async fn evidence(&self, host: &HostName) -> Result<Vec<Evidence>, StoreError> {

@@ -4,7 +4,7 @@ use crate::{NotificationList, StoreError};
 use async_trait::async_trait;
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
-    evidence::Evidence,
+    evidence::{Evidence, Sighting},
     guard::{Record, Switch},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
@@ -146,6 +146,13 @@ pub trait Store: Send + Sync + Debug {
     // === evidence and requests
     /// Everything known about the host, oldest first, at most the newest 100.
     async fn evidence(&self, host: &HostName) -> Result<Vec<Evidence>, StoreError>;
+    /// What was said of the host is said again: it is added where no evidence of its kind and host is younger than
+    /// `after_ms` before it. Whether it was.
+    async fn say_again(&self, evidence: &Evidence, after_ms: i64) -> Result<bool, StoreError>;
+    /// Somebody saw that the host lives. Of each host and each kind of sign the last one is kept.
+    async fn keep_sighting(&self, sighting: &Sighting) -> Result<(), StoreError>;
+    /// The signs of life that were told of the host.
+    async fn sightings(&self, host: &HostName) -> Result<Vec<Sighting>, StoreError>;
     async fn file_request(&self, request: &Request) -> Result<(), StoreError>;
     async fn request(&self, id: &str) -> Result<Option<Request>, StoreError>;
     /// Open requests, oldest first, at most `limit`.
@@ -163,7 +170,8 @@ pub trait Store: Send + Sync + Debug {
     ) -> Result<bool, StoreError>;
 
     // === guests
-    /// The guest agents of these servers answer on `host`. Of each server the last such word is kept.
+    /// The guest agents of these servers answer on `host`. Of each server the last such word is kept; if there is one, it
+    /// is a sign of life of `host`, too.
     async fn guests_answer(
         &self,
         host: &HostName,

@@ -27,6 +27,7 @@ mod returns;
 mod rows;
 mod schema;
 mod shadow;
+mod sightings;
 mod small;
 mod stops;
 mod taskflow;

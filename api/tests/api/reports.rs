@@ -2,8 +2,12 @@
 
 use crate::world::World;
 use http::StatusCode;
-use recovery::{HostName, NotificationId, evidence::Kind};
+use recovery::{
+    HostName, NotificationId,
+    evidence::{Kind, Sighting, Sign},
+};
 use serde_json::{Value, json};
+use std::time::Duration;
 use store::Store;
 
 /// A segment with the host compute01 in it.
@@ -125,4 +129,63 @@ async fn a_host_that_a_person_put_on_maintenance_is_not_heard() {
     assert_eq!(world.ask("PUT", &path, Some(on)).await.status, StatusCode::OK);
     let refused = world.ask("POST", "/v1/notifications", Some(report(&died()))).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_that_a_host_is_there_leaves_a_sign_of_life() {
+    let world = world().await;
+    let host = HostName::new("compute01");
+    let said = |payload: Value| world.ask("POST", "/v1/notifications", Some(report(&payload)));
+    for unsure in [json!({"event": "STARTED"}), died()] {
+        assert_eq!(said(unsure).await.status, StatusCode::ACCEPTED);
+    }
+    let process =
+        |event| other("PROCESS", &json!({"process_name": "nova-compute", "event": event}));
+    world.ask("POST", "/v1/notifications", Some(process("STOPPED"))).await;
+    assert_eq!(world.store.sightings(&host).await.unwrap(), []);
+    let started =
+        || json!({"event": "STARTED", "cluster_status": "ONLINE", "host_status": "NORMAL"});
+    let seen = |at| Sighting { host: host.clone(), at, what: Sign::MonitorSaw };
+    for status in [StatusCode::ACCEPTED, StatusCode::CONFLICT] {
+        world.clock.sleep(Duration::from_secs(5)).await;
+        // It is repeated, and it is news all the same.
+        assert_eq!(said(started()).await.status, status);
+        let now = world.clock.wall();
+        assert_eq!(world.store.sightings(&host).await.unwrap(), [seen(now)]);
+    }
+    world.clock.sleep(Duration::from_secs(5)).await;
+    world.ask("POST", "/v1/notifications", Some(process("STARTED"))).await;
+    let now = world.clock.wall();
+    assert_eq!(world.store.sightings(&host).await.unwrap(), [seen(now)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_death_that_is_reported_again_is_refused_and_heard() {
+    let world = world().await;
+    let host = HostName::new("compute01");
+    let said = async |late_s: i64| {
+        let mut report = report(&died());
+        let at = world.clock.wall().plus(-late_s * 1_000);
+        report["notification"]["generated_time"] = json!(at.utc());
+        world.ask("POST", "/v1/notifications", Some(report)).await.status
+    };
+    let heard = async || world.store.evidence(&host).await.unwrap().len();
+    assert_eq!((said(0).await, heard().await, world.woken()), (StatusCode::ACCEPTED, 1, 1));
+    assert_eq!((said(0).await, heard().await), (StatusCode::CONFLICT, 1), "one word of many");
+    world.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!((said(31).await, heard().await), (StatusCode::CONFLICT, 1), "it is late");
+    assert_eq!((said(29).await, heard().await, world.woken()), (StatusCode::CONFLICT, 2, 2));
+    // The recovery has taken it out of service meanwhile.
+    let row = world.store.host_named(&host).await.unwrap().unwrap();
+    let update = store::HostUpdate {
+        name: None,
+        kind: None,
+        control_attributes: None,
+        reserved: None,
+        on_maintenance: Some(true),
+        now: world.clock.wall(),
+    };
+    world.store.update_host(&row.uuid, update).await.unwrap();
+    world.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!((said(0).await, heard().await, world.woken()), (StatusCode::CONFLICT, 3, 3));
 }

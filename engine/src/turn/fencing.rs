@@ -46,7 +46,8 @@ impl Desk {
     ) {
         let judged = view.permit(engine, host, own_write, loss);
         let alive = judged.err().filter(|missing| {
-            Unproven { missing, service: view.service.as_ref(), dump }.is_plainly_alive()
+            let host = Unproven { missing, service: view.service.as_ref(), dump };
+            host.is_plainly_alive(engine.now())
         });
         let dumps = || dump.filter(|dump| dump.goes_on(engine.now())).map(|_| DUMPS.to_owned());
         self.brake

@@ -110,8 +110,8 @@ impl Turns<'_> {
             Armed::No(hold) => return Says::Hold(hold),
             Armed::Unknown => return Says::Ask,
         }
-        if self.state.proven.is_some() {
-            return Says::Go;
+        if let Some(began_by) = self.state.proven {
+            return self.unapproved_again(began_by, proof).map_or(Says::Go, Says::Hold);
         }
         let passes = match self.fresh_guard() {
             _ if self.state.has_passed() => Says::Go,
@@ -131,6 +131,14 @@ impl Turns<'_> {
     fn unapproved(&self, proof: Option<Kind>) -> Option<Hold> {
         let policy = self.engine.config().approval.of(&self.mission.segment_name);
         let asks = approval::hold(policy, proof, &self.mission.subject.notification);
+        asks.filter(|_| !self.state.hand.approved)
+    }
+
+    /// The same of what has begun by a stronger proof.
+    fn unapproved_again(&self, began_by: Kind, proof: Option<Kind>) -> Option<Hold> {
+        let policy = self.engine.config().approval.of(&self.mission.segment_name);
+        let of = &self.mission.subject.notification;
+        let asks = approval::hold_again(policy, began_by, proof, of);
         asks.filter(|_| !self.state.hand.approved)
     }
 

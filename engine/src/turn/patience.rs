@@ -9,7 +9,12 @@ use crate::guard::GuardView;
 use futures::{FutureExt, future::LocalBoxFuture};
 use ports::Boot;
 use recovery::{
-    HostName, evidence::Evidence, guard::Cause, log::Entry, seen::ComputeService, stops::Verdict,
+    HostName,
+    evidence::{Evidence, Sighting},
+    guard::Cause,
+    log::Entry,
+    seen::ComputeService,
+    stops::Verdict,
 };
 use std::time::Duration;
 
@@ -30,10 +35,11 @@ impl<'e> Turns<'e> {
     /// Looks at the host, or first only whether the database knows more of it.
     pub(super) fn look(&self, host: HostName) -> LocalBoxFuture<'e, Came<'e>> {
         let engine = self.engine;
-        let known = self.is_patient().then(|| self.known_evidence());
+        let known = self.is_patient().then(|| self.known());
         async move {
             if let Some(known) = known {
-                match engine.ports.store.evidence(&host).await {
+                let store = &engine.ports.store;
+                match futures::try_join!(store.evidence(&host), store.sightings(&host)) {
                     Ok(now) if now == known => return Came::Unchanged,
                     Ok(_) => {}
                     Err(error) => return Came::Host(Err(error.into())),
@@ -85,8 +91,10 @@ impl<'e> Turns<'e> {
         }
     }
 
-    fn known_evidence(&self) -> Vec<Evidence> {
-        self.view.as_ref().map(|view| view.evidence.clone()).unwrap_or_default()
+    /// What the database had of the host.
+    fn known(&self) -> (Vec<Evidence>, Vec<Sighting>) {
+        let known = self.view.as_ref().map(|view| (view.evidence.clone(), view.told.clone()));
+        known.unwrap_or_default()
     }
 }
 

@@ -50,7 +50,7 @@ async fn every_address_is_shut_out_and_only_a_list_that_has_all_of_them_counts()
     let mut storage = storage(&cluster, "lines");
     storage.off(LIMIT).await.unwrap();
     let heard = cluster.heard.lock().unwrap().clone();
-    assert_eq!(heard, ["add 192.0.2.1:0/0 3600", "add 2001:db8::1:0/0 3600"]);
+    assert_eq!(heard, ["add 192.0.2.1:0/0 3600", "add [2001:db8::1]:0/0 3600"]);
     for (list, power) in [
         (String::new(), Power::On),
         ("192.0.2.1 never\n".to_owned(), Power::On),

@@ -52,7 +52,7 @@ pub fn unfit(look: &Look<'_>) -> Option<String> {
     withheld(look).or_else(|| {
         let why =
             "Nova does not hear it, so its power tells nothing: only a host that runs is tested";
-        silent.then(|| not(look.host, why))
+        silent.then(|| not(why))
     })
 }
 
@@ -91,9 +91,10 @@ pub fn withheld(look: &Look<'_>) -> Option<String> {
             Some(_) => return None,
         },
     };
-    Some(not(host, &why))
+    Some(not(&why))
 }
 
-fn not(host: &HostName, why: &str) -> String {
-    format!("host {host} is not switched off: {why}")
+/// Of which host is said by who asks.
+fn not(why: &str) -> String {
+    format!("it is not switched off: {why}")
 }

@@ -2,7 +2,7 @@
 
 use recovery::{
     Millis, NotificationId,
-    approval::{Policy, Rules, hold},
+    approval::{Policy, Rules, hold, hold_again},
     evidence::Kind,
     guard::{Cause, GuardEntry},
     hand::{HandEntry, Unfit, may_approve, may_reject},
@@ -40,6 +40,35 @@ fn a_person_is_asked_always_never_or_where_the_proof_is_weaker() {
     assert!(asks(weaker, word).unwrap().contains("weaker than "));
     assert_eq!(asks(weaker, off), None);
     assert_eq!(asks(weaker, None), None, "the fencing may prove it");
+}
+
+#[test]
+fn a_person_is_asked_again_where_a_weaker_proof_is_all_that_is_left() {
+    let asks =
+        |policy, began_by, now| hold_again(policy, began_by, now, &NotificationId::new("n1"));
+    let weaker = Policy::WeakerThan(Kind::ClusterFenced);
+    let (word, fenced, off) = (Kind::MonitorSaid, Kind::ClusterFenced, Kind::PoweredOff);
+    let hold = asks(weaker, off, Some(word)).unwrap();
+    assert_eq!(hold.cause, Cause::Approval);
+    assert!(hold.why.contains("it began by powered_off, and what is left is monitor_said"));
+    assert!(hold.why.contains("`masakari cancel n1"), "{}", hold.why);
+    assert_eq!(asks(weaker, off, Some(fenced)), None, "that is enough");
+    assert_eq!(asks(weaker, off, None), None, "it is to be fenced");
+    assert_eq!(asks(weaker, word, Some(word)), None, "it was let begin by that");
+    for policy in [Policy::Never, Policy::Always] {
+        assert_eq!(asks(policy, off, Some(word)), None);
+    }
+}
+
+#[test]
+fn what_has_begun_is_approved_where_it_is_held_for_that() {
+    let held = |cause| Entry::Guard(GuardEntry::Held { cause, why: "why".into() });
+    let log = |last| lines(vec![proven(), last]);
+    assert_eq!(may_approve(NEW, &log(held(Cause::Approval))), Ok(()));
+    assert_eq!(may_approve(NEW, &log(held(Cause::Disarmed))), Err(Unfit::Begun));
+    assert_eq!(may_reject(NEW, &log(held(Cause::Approval))), Err(Unfit::Begun), "it is cancelled");
+    let gone_on = lines(vec![proven(), held(Cause::Approval), approved(), proven()]);
+    assert_eq!(may_approve(NEW, &gone_on), Err(Unfit::Begun));
 }
 
 #[test]

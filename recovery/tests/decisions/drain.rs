@@ -256,3 +256,17 @@ fn how_far_it_is_reads_as_a_person_wants_it() {
     assert!(end(End::Lost).contains("was reported lost"));
     assert_eq!(Told::of(&State::default(), true), None);
 }
+
+#[test]
+fn what_it_waited_for_is_told_until_something_happens() {
+    let first = [Event::Began { host: host("one") }, Event::DisableIntended].map(Entry::Drain);
+    let waits = Entry::Waiting { why: "Nova does not answer".into() };
+    let told = |entries: Vec<Entry>| {
+        let lines = (1..).zip(entries).map(|(seq, entry)| Line { seq, at: NOW, entry });
+        let state = State::fold(&lines.collect::<Vec<_>>()).unwrap();
+        Told::of(&state, true).unwrap().waits
+    };
+    let so_far = [first.to_vec(), vec![waits]].concat();
+    assert_eq!(told(so_far.clone()).as_deref(), Some("Nova does not answer"));
+    assert_eq!(told([so_far, vec![Entry::Drain(Event::Disabled)]].concat()), None);
+}

@@ -118,6 +118,22 @@ fn a_host_that_was_heard_after_the_report_is_fenced_only_when_nova_itself_takes_
     assert!(is_fenced(&log, 80_000, &TOO_WEAK, &forced));
 }
 
+#[test]
+fn a_host_that_others_saw_alive_is_left_its_power_whatever_nova_says() {
+    let saw = |what| {
+        let sighting = Sighting { host: host("compute01"), at: Millis(9_000), what };
+        Missing::SignOfLife { evidence: Kind::MonitorSaid, sighting }
+    };
+    let (log, down) = (claimed(), ComputeService { up: false, ..heard(1_000) });
+    let is_fenced = |now, what| is_fenced(&log, now, &saw(what), &down);
+    // Who watches the host would say if it were gone.
+    assert!(!is_fenced(80_000, Sign::MonitorSaw) && !is_fenced(8_000_000, Sign::MonitorSaw));
+    // That a VM answered is soon long ago.
+    assert!(!is_fenced(68_999, Sign::GuestAnswers));
+    assert!(is_fenced(69_000, Sign::GuestAnswers));
+    assert!(is_fenced(30_000, Sign::Heartbeat), "Nova's own is in its word");
+}
+
 /// `fence_kdump_send` says it every ten seconds.
 #[test]
 fn a_host_that_writes_a_crash_dump_is_left_its_power_until_it_is_silent_or_its_time_is_over() {

@@ -5,7 +5,7 @@ use crate::{
     capacity::a_person_asks,
     crash_points::{PAUSE_MS, Word, scene},
     fences::Fence,
-    scene::{EngineScript, Scene, undisturbed},
+    scene::{EngineScript, Faults, Scene, undisturbed},
     tale::{self, Stage, Told},
 };
 use futures::FutureExt;
@@ -16,7 +16,7 @@ use recovery::{
     request::{Asked, Request, RequestState},
 };
 use serde_json::json;
-use sim::{Bmc, Condition, Shape, When};
+use sim::{Bmc, Condition, Fault, Kind, Service, Shape, When};
 use store::{HostUpdate, Store};
 
 /// What happens to the last host.
@@ -29,6 +29,8 @@ pub(crate) struct Drilled {
     pub(crate) reported_after_ms: Option<u64>,
     /// A person had the server of a dead host brought to it so long before.
     pub(crate) brought_before_ms: Option<u64>,
+    /// For so long the person waits for it to begin.
+    pub(crate) patience_ms: i64,
 }
 
 const TEST: &str = "fence-test";
@@ -54,7 +56,7 @@ pub(crate) async fn happens(stage: &Stage) {
         asked: Asked::FenceTest { host: host.clone(), reason: Some("drill".into()) },
         who: "operator".into(),
         created_at: now,
-        deadline: now.plus(60_000),
+        deadline: now.plus(drilled.patience_ms),
         state: RequestState::Open,
         answer: None,
     };
@@ -107,8 +109,13 @@ pub(crate) async fn over(stage: &Stage) -> bool {
 
 /// One host is reported that lives, so that the history lasts; the last one is tested.
 fn tested(bmc: Bmc, engines: Vec<EngineScript>) -> Scene {
-    let drill =
-        Drilled { at_ms: 2_000, reserved: true, reported_after_ms: None, brought_before_ms: None };
+    let drill = Drilled {
+        at_ms: 2_000,
+        reserved: true,
+        reported_after_ms: None,
+        brought_before_ms: None,
+        patience_ms: 60_000,
+    };
     let fence = Fence { bmc, hangs: false, drill: Some(drill), ..Fence::default() };
     let shape = Shape { hosts: 4, reserved: 1, vms_per_host: 1, ..Shape::default() };
     let plain = scene(Word::Monitor, engines);
@@ -203,6 +210,59 @@ fn a_host_that_has_a_server_or_is_about_to_get_one_is_not_touched() {
         assert!(said.contains(why), "{said}\n{}", stage.story());
         assert!(stage.bmcs.orders().is_empty(), "{}", stage.story());
     }
+}
+
+#[test]
+fn a_test_that_nobody_began_in_time_is_not_begun() {
+    let mut scene = tested(Bmc::Honest, vec![undisturbed()]);
+    scene.fence.as_mut().unwrap().drill.as_mut().unwrap().patience_ms = -1;
+    let stage = told(scene);
+    is_well(&stage, 0..=0);
+    let (state, said) = answer(&stage);
+    assert_eq!(state, RequestState::Refused, "{said}");
+    assert!(said.starts_with("it is not switched off, in time: "), "{said}");
+    assert!(stage.memory.lines(&recovery::NotificationId::new(TEST)).is_empty());
+}
+
+/// When it is ordered off, after the beginning, where nothing happens to anybody.
+fn ordered_off_ms(bmc: Bmc) -> u64 {
+    let stage = told(tested(bmc, vec![undisturbed()]));
+    stage.bmcs.orders()[0].at.since(stage.began).unsigned_abs()
+}
+
+/// A look every four seconds sees it, too; the word is younger.
+#[test]
+fn who_disarms_while_the_device_is_asked_keeps_the_host_from_being_switched_off() {
+    let slow = Bmc::Slow { ms: 4_000 };
+    let at_ms = ordered_off_ms(slow);
+    for before_ms in [600, 1_500, 2_500] {
+        let mut scene = tested(slow, vec![undisturbed()]);
+        scene.storm.switch = vec![(at_ms - before_ms, false), (at_ms + 120_000, true)];
+        let stage = told(scene);
+        is_well(&stage, 0..=0);
+        let (_, said) = answer(&stage);
+        assert!(said.starts_with(FAILED), "{before_ms}: {said}");
+    }
+}
+
+/// The device may lie, and there is nobody to contradict it.
+#[test]
+fn off_is_no_pass_where_nova_cannot_be_asked() {
+    let at_ms = ordered_off_ms(Bmc::Honest);
+    let mut scene = tested(Bmc::Honest, vec![undisturbed()]);
+    scene.faults = Some(Faults {
+        rules: vec![(Service::Compute, Kind::Any, Fault::Status(503), 1_000)],
+        from_ms: at_ms + 100,
+        until_ms: at_ms + 120_000,
+        store_permille: 0,
+        build_fails_permille: 0,
+        loses_touch_permille: 0,
+    });
+    let stage = told(scene);
+    is_well(&stage, 1..=1);
+    let (_, said) = answer(&stage);
+    let why = "a device says off, and nobody else could be asked: ";
+    assert!(said.starts_with(FAILED) && said.contains(why), "{said}");
 }
 
 /// As a monitor would report it, that sees it go.

@@ -8,6 +8,7 @@ use crate::{
     drill::{self, Drilled},
     dumps::{self, Dumps},
     scene::{EngineScript, Scene, undisturbed},
+    sightings::{self, Said},
     soak,
     tale::{self, Stage, Told},
 };
@@ -50,6 +51,10 @@ pub(crate) struct Fence {
     pub(crate) drill: Option<Drilled>,
     /// The first host has crashed, and writes a dump.
     pub(crate) dumps: Option<Dumps>,
+    /// `[fencing] require = monitor`.
+    pub(crate) monitor_is_enough: bool,
+    /// What monitors say of the first host, after the beginning.
+    pub(crate) said: Vec<(u64, Said)>,
 }
 
 impl Default for Fence {
@@ -63,6 +68,8 @@ impl Default for Fence {
             check_every_s: None,
             drill: None,
             dumps: None,
+            monitor_is_enough: false,
+            said: Vec::new(),
         }
     }
 }
@@ -76,6 +83,9 @@ impl Fence {
             Bmc::Lying { .. } => !self.hangs,
             Bmc::Dead | Bmc::Flapping | Bmc::WrongPassword => false,
         };
+        if sightings::is_said_to_live(self) {
+            return false;
+        }
         device || scene.confirmed && !self.hangs
     }
 }
@@ -85,7 +95,10 @@ pub(crate) fn control_attributes(scene: &Scene) -> &'static str {
 }
 
 pub(crate) fn require(scene: &Scene) -> Require {
-    scene.fence.as_ref().map_or(Require::Monitor, |_| Require::Proven)
+    match &scene.fence {
+        Some(fence) if !fence.monitor_is_enough => Require::Proven,
+        Some(_) | None => Require::Monitor,
+    }
 }
 
 /// What an engine is given to fence with.
@@ -125,7 +138,7 @@ impl Network for Wires {
 
 pub(crate) async fn happens(stage: &Stage) {
     let tested = drill::happens(stage);
-    futures::join!(tested, heals(stage));
+    futures::join!(tested, heals(stage), sightings::happens(stage));
 }
 
 async fn heals(stage: &Stage) {
@@ -140,6 +153,7 @@ async fn heals(stage: &Stage) {
 pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
     /// What a host that lives is silent at most, less what the look before the order may be old.
     const SILENT_LEAST_MS: i64 = 10_000;
+    sightings::at_every_step(stage)?;
     let tested = drill::host(stage);
     for order in stage.bmcs.orders() {
         if tested.as_ref() == Some(&order.host) {
@@ -185,13 +199,13 @@ pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
-fn logs(stage: &Stage) -> Vec<Vec<Line>> {
+pub(crate) fn logs(stage: &Stage) -> Vec<Vec<Line>> {
     let all = stage.memory.all_notifications();
     all.iter().map(|notification| stage.memory.lines(&notification.uuid)).collect()
 }
 
 /// A host hangs, is reported 14 s later, and has such a BMC.
-fn hanging(fence: Fence, engines: Vec<EngineScript>) -> Scene {
+pub(crate) fn hanging(fence: Fence, engines: Vec<EngineScript>) -> Scene {
     Scene { fence: Some(fence), ..scene(Word::Monitor, engines) }
 }
 

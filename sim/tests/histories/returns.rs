@@ -296,6 +296,42 @@ fn an_engine_that_stands_still_at_any_point_of_a_return_is_made_up_for() {
     points.all_were_made_up_for(20);
 }
 
+/// Nova takes it for up long before that: a copy cannot be destroyed at once.
+#[test]
+fn a_host_is_not_back_before_it_has_destroyed_the_copies_of_what_was_evacuated() {
+    let mut scene = comes_back(vec![undisturbed()]);
+    scene.shape.destroys_after_ms = 120_000;
+    let told = told(scene);
+    let [at_ms] = backs_ms(&told)[..] else { panic!("{}", told.stage.story()) };
+    assert!(at_ms >= 240_000, "{at_ms}");
+    let waits =
+        |event: &Event| matches!(event, Event::Waits { why } if why.contains("may still be there"));
+    assert!(events(&told).iter().any(waits), "{}", told.stage.story());
+}
+
+/// Its monitor errs between two acts of a return whose engine stands still for less than a lease: another engine is there to
+/// take the report up.
+#[test]
+fn a_report_that_comes_in_the_middle_of_a_return_is_not_taken_up_before_that_is_over() {
+    let clean = told(comes_back(vec![undisturbed()]));
+    let lines = clean.stage.memory.lines(&log(&clean.stage));
+    let is_intent = |entry: &Entry| matches!(entry, Entry::Return(Event::Intended { .. }));
+    let intent = lines.iter().find(|line| is_intent(&line.entry)).unwrap();
+    let at_ms = intent.at.since(clean.stage.began).unsigned_abs() + 1_500;
+    let life = told_well(clean).unwrap().remove(0);
+    let walk = of_the_return(&life);
+    let writes = |place: &str| place == "writing the log";
+    assert!(walk.iter().any(|(_, place)| writes(place)), "{walk:?}");
+    for (crossing, place) in walk {
+        let mut script = undisturbed();
+        script.pause = Some((crossing, 5_000));
+        let turns = [(120_000, Turn::Boots), (at_ms, Turn::Reported)];
+        let scene = back(&turns, End::InService, vec![script, undisturbed()]);
+        let Told { stage, outcome } = tale::tell(scene);
+        assert_eq!(outcome, Ok(()), "{crossing}, {place}: {}", stage.story());
+    }
+}
+
 /// The crossings after the recovery has ended.
 fn of_the_return(life: &sim::Process) -> Vec<(usize, &'static str)> {
     let places = life.places();

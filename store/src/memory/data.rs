@@ -9,7 +9,7 @@ use crate::{
 };
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
-    evidence::Evidence,
+    evidence::{Evidence, Sighting},
     lease::{LeaseKey, LeaseRow},
     nouns::{Host, Notification, NotificationStatus, Segment, VMove},
     quarantine::Death,
@@ -44,6 +44,8 @@ pub(super) struct Data {
     pub(super) returns: BTreeMap<NotificationId, Left>,
     pub(super) fence_checks: BTreeMap<HostId, Check>,
     pub(super) guests: BTreeMap<ServerId, GuestHeard>,
+    /// By host, and by the kind of sign.
+    pub(super) sightings: BTreeMap<(HostName, &'static str), Sighting>,
     pub(super) requests: BTreeMap<String, Request>,
     pub(super) guard: super::guard::Guard,
 }
@@ -264,6 +266,24 @@ impl Data {
         };
         self.notifications.insert(id, notification.clone());
         Accepted::New(notification)
+    }
+
+    pub(super) fn say_again(&mut self, said: &Evidence, after_ms: i64) -> bool {
+        let is_young = |e: &Evidence| {
+            e.host == said.host && e.kind == said.kind && e.at > said.at.plus(-after_ms)
+        };
+        let is_news = !self.evidence.iter().any(is_young);
+        self.evidence.extend(is_news.then(|| said.clone()));
+        is_news
+    }
+
+    pub(super) fn keep_sighting(&mut self, sighting: &Sighting) {
+        let key = (sighting.host.clone(), sighting.what.as_str());
+        self.sightings.insert(key, sighting.clone());
+    }
+
+    pub(super) fn sightings_of(&self, host: &HostName) -> Vec<Sighting> {
+        self.sightings.values().filter(|sighting| sighting.host == *host).cloned().collect()
     }
 
     pub(super) fn notifications(

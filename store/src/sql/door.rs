@@ -2,7 +2,7 @@
 
 use super::{
     Sql, deaths, guard, guests, leases, log, nouns, readiness, recoveries, reports, requests,
-    returns, rows, schema, small, stops, taskflow,
+    returns, rows, schema, sightings, small, stops, taskflow,
 };
 use crate::{
     Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
@@ -12,7 +12,7 @@ use crate::{
 use async_trait::async_trait;
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
-    evidence::Evidence,
+    evidence::{Evidence, Sighting},
     guard::{Record, Switch},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
@@ -211,6 +211,19 @@ impl Store for Sql {
     ) -> Result<(), StoreError> {
         let append = |_| log::append(self, lease, recovery, lines, summaries);
         self.repeat("writing a log", append).await
+    }
+
+    async fn say_again(&self, evidence: &Evidence, after_ms: i64) -> Result<bool, StoreError> {
+        let work = |_| requests::say_again(self, evidence, after_ms);
+        self.repeat("keeping what is said again", work).await
+    }
+
+    async fn keep_sighting(&self, sighting: &Sighting) -> Result<(), StoreError> {
+        self.repeat("keeping a sign of life", |_| sightings::keep(&self.db, sighting)).await
+    }
+
+    async fn sightings(&self, host: &HostName) -> Result<Vec<Sighting>, StoreError> {
+        self.repeat("reading signs of life", |_| sightings::of(self, host)).await
     }
 
     async fn evidence(&self, host: &HostName) -> Result<Vec<Evidence>, StoreError> {

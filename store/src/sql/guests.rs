@@ -3,9 +3,14 @@
 use super::{
     Sql,
     ours::guests::{Column, Entity, Model},
+    sightings,
     trouble::Trouble,
 };
-use recovery::{HostName, Millis, ServerId, tiers::GuestHeard};
+use recovery::{
+    HostName, Millis, ServerId,
+    evidence::{Sighting, Sign},
+    tiers::GuestHeard,
+};
 use sea_orm::{EntityTrait, IntoActiveModel, sea_query::OnConflict};
 
 /// Rows of one statement: each has three values, and SQLite takes at most 32,766.
@@ -32,7 +37,10 @@ pub(super) async fn answer(
         let insert = Entity::insert_many(some.iter().map(row)).on_conflict(again);
         insert.exec_without_returning(&sql.db).await?;
     }
-    Ok(())
+    if servers.is_empty() {
+        return Ok(());
+    }
+    sightings::keep(&sql.db, &Sighting { host: host.clone(), at, what: Sign::GuestAnswers }).await
 }
 
 pub(super) async fn one(sql: &Sql, server: &ServerId) -> Result<Option<GuestHeard>, Trouble> {

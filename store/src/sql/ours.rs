@@ -350,6 +350,26 @@ pub(crate) mod fence_checks {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The last sign of life of each kind that was told of a host.
+pub(crate) mod sightings {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_sightings")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub host: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub sign: String,
+        pub at_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Where and when a guest agent was said to answer last.
 pub(crate) mod guests {
     use sea_orm::entity::prelude::*;

@@ -11,7 +11,7 @@ use super::{
         deaths, evidence, fence_checks, fingerprints, guests, history, leases, log, recoveries,
         requests, restarts, returns, stops,
     },
-    rows,
+    rows, sightings,
     theirs::{
         hosts,
         notifications::{self, Status},
@@ -79,6 +79,7 @@ impl Sql {
         self.repeat("purging old fence checks", |_| old_fence_checks(self, before)).await?;
         while self.repeat("purging what guests answered", |_| old_guests(self, before)).await? > 0 {
         }
+        self.repeat("purging old signs of life", |_| sightings::purge(self, before)).await?;
         while self.repeat("purging leases of servers", |_| servers_leases(self)).await? > 0 {}
         Ok(purged)
     }

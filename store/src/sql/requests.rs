@@ -82,6 +82,23 @@ async fn set_answer(
 }
 
 /// Evidence is only ever added.
+pub(super) async fn say_again(sql: &Sql, said: &Evidence, after_ms: i64) -> Result<bool, Trouble> {
+    use evidence::{Column, Entity};
+    let open = sql.begin().await?;
+    let young = Entity::find()
+        .filter(Column::Host.eq(said.host.as_str()))
+        .filter(Column::Kind.eq(said.kind.as_str()))
+        .filter(Column::AtMs.gt(said.at.plus(-after_ms).0))
+        .one(&*open)
+        .await?;
+    if young.is_some() {
+        return Ok(false);
+    }
+    add_evidence(&*open, said).await?;
+    open.commit().await?;
+    Ok(true)
+}
+
 pub(super) async fn add_evidence(
     db: &impl ConnectionTrait,
     brought: &Evidence,

@@ -65,6 +65,7 @@ macro_rules! every_store {
                 the_window_ends_when_it_ends
                 reports_that_say_something_else_are_no_repetition
                 a_report_whose_answer_was_lost_is_accepted_once
+                what_is_said_again_is_kept_where_it_is_news
                 notifications_are_filtered_and_sorted
                 evidence_is_shown_oldest_first_and_bounded;
             leases:
@@ -144,6 +145,7 @@ macro_rules! every_store {
                 a_persons_wish_for_a_return_reads_back;
             readiness:
                 the_last_look_at_each_hosts_devices_is_kept
+                of_each_host_the_last_sign_of_life_of_each_kind_is_kept
                 of_each_guest_the_last_word_is_kept;
         }
     };
@@ -174,7 +176,7 @@ macro_rules! every_database {
             purged:
                 what_is_old_goes_and_what_has_not_ended_stays
                 looks_at_the_devices_of_hosts_that_are_gone_go
-                what_was_said_of_guests_goes
+                what_was_said_of_guests_and_of_hosts_goes
                 the_log_of_a_host_goes_when_nothing_is_left_of_its_losses
                 the_log_of_a_drain_or_a_fence_test_goes_when_that_is_over
                 the_log_of_a_drain_goes_when_a_person_has_ended_it

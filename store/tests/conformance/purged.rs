@@ -7,6 +7,7 @@ use crate::{
 };
 use recovery::{
     HostName, Millis, NotificationId, ServerId,
+    evidence::{Sighting, Sign},
     lease::LeaseKey,
     log::Summary,
     nouns::{Notification, NotificationStatus},
@@ -89,7 +90,7 @@ pub(crate) async fn looks_at_the_devices_of_hosts_that_are_gone_go(doors: &Doors
     assert_eq!(sql.fence_checks().await.unwrap(), [young]);
 }
 
-pub(crate) async fn what_was_said_of_guests_goes(doors: &Doors) {
+pub(crate) async fn what_was_said_of_guests_and_of_hosts_goes(doors: &Doors) {
     let (sql, before) = (door(doors).await, yesterday());
     let host = HostName::new("compute01");
     let [old, young] = [40, 41].map(|n| ServerId::new(uuid(n)));
@@ -98,6 +99,13 @@ pub(crate) async fn what_was_said_of_guests_goes(doors: &Doors) {
     sql.purge(before, None).await.unwrap();
     assert_eq!(sql.guest(&old).await.unwrap(), None);
     assert!(sql.guest(&young).await.unwrap().is_some());
+    let seen = |what, at| Sighting { host: host.clone(), at, what };
+    let kept = sql.sightings(&host).await.unwrap();
+    assert_eq!(kept, [seen(Sign::GuestAnswers, before)]);
+    let old = seen(Sign::MonitorSaw, before.plus(-1));
+    sql.keep_sighting(&old).await.unwrap();
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(sql.sightings(&host).await.unwrap(), kept);
 }
 
 /// The losses and returns of hosts are logs under the hosts' own ids.

@@ -1,8 +1,9 @@
-//! What the last look at each host's fence devices came to, and which guest agents answer.
+//! What the last look at each host's fence devices came to, which guest agents answer, and where hosts were seen alive.
 
 use crate::{doors::Doors, fixtures::*};
 use recovery::{
-    HostId, HostName, ServerId,
+    HostId, HostName, Millis, ServerId,
+    evidence::{Sighting, Sign},
     readiness::{Check, Readiness, Rung},
     tiers::GuestHeard,
 };
@@ -43,4 +44,25 @@ pub(crate) async fn of_each_guest_the_last_word_is_kept(doors: &Doors) {
     for server in &again {
         assert_eq!(doors.a.guest(server).await.unwrap(), heard(&second, seconds_later(5)));
     }
+}
+
+fn seen(host: &HostName, at: Millis, what: Sign) -> Sighting {
+    Sighting { host: host.clone(), at, what }
+}
+
+pub(crate) async fn of_each_host_the_last_sign_of_life_of_each_kind_is_kept(doors: &Doors) {
+    let [first, second] = ["compute01", "compute02"].map(HostName::new);
+    assert_eq!(doors.a.sightings(&first).await.unwrap(), []);
+    let saw = |host, s| seen(host, seconds_later(s), Sign::MonitorSaw);
+    for sighting in [saw(&first, 0), saw(&second, 1), saw(&first, 2)] {
+        doors.a.keep_sighting(&sighting).await.unwrap();
+    }
+    assert_eq!(doors.b.sightings(&first).await.unwrap(), [saw(&first, 2)]);
+    assert_eq!(doors.b.sightings(&second).await.unwrap(), [saw(&second, 1)]);
+    // What a guest answers is one, too.
+    doors.b.guests_answer(&first, &[], seconds_later(3)).await.unwrap();
+    assert_eq!(doors.a.sightings(&first).await.unwrap().len(), 1, "nobody answered");
+    doors.b.guests_answer(&first, &[ServerId::new(uuid(7))], seconds_later(4)).await.unwrap();
+    let answers = seen(&first, seconds_later(4), Sign::GuestAnswers);
+    assert_eq!(doors.a.sightings(&first).await.unwrap(), [answers, saw(&first, 2)]);
 }

@@ -3,7 +3,7 @@
 use crate::{doors::Doors, fixtures::*};
 use futures::future::join_all;
 use recovery::{
-    HostId, NotificationId,
+    HostId, HostName, NotificationId,
     evidence::Kind,
     nouns::{NotificationStatus, NotificationType},
 };
@@ -50,6 +50,23 @@ pub(crate) async fn of_fifty_identical_reports_at_once_one_is_accepted(doors: &D
     let filter = NotificationFilter::default();
     assert_eq!(doors.a.notifications(&filter, &Page::default()).await.unwrap().len(), 2);
     assert_eq!(doors.a.evidence(&host.name).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn what_is_said_again_is_kept_where_it_is_news(doors: &Doors) {
+    let (_, host) = segment_and_host(&*doors.a).await;
+    accepted(&*doors.a, report(10, &host)).await;
+    let again = async |s| doors.a.say_again(&said(&host, seconds_later(s)), 10_000).await.unwrap();
+    assert!(!again(9).await, "it is one word");
+    assert!(again(10).await);
+    assert!(!again(19).await, "of the last time");
+    let mut other = said(&host, seconds_later(12));
+    other.host = HostName::new("compute02");
+    assert!(doors.b.say_again(&other, 10_000).await.unwrap(), "of another host");
+    let mut fenced = said(&host, seconds_later(12));
+    fenced.kind = Kind::ClusterFenced;
+    assert!(doors.b.say_again(&fenced, 10_000).await.unwrap(), "of another kind");
+    let kept = [said(&host, NOW), said(&host, seconds_later(10)), fenced];
+    assert_eq!(doors.b.evidence(&host.name).await.unwrap(), kept);
 }
 
 async fn exactly_one_of_fifty(

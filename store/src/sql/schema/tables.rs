@@ -282,6 +282,13 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_sightings",
+        columns: "host VARCHAR(255) NOT NULL, sign VARCHAR(32) NOT NULL, at_ms BIGINT NOT NULL, \
+            PRIMARY KEY (host, sign)",
+        indexes: &[],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],

@@ -1,0 +1,228 @@
+//! Monitors contradict each other: a host is reported dead, and then another one says that it is there, or a VM on it
+//! answers. It is not switched off, and what was begun does not go on.
+
+use crate::{
+    by_hand::{Ask, ByHand, What},
+    fences::{Fence, hanging, logs},
+    scene::{Dice, Scene, undisturbed},
+    tale::{self, Stage, Told},
+};
+use recovery::{
+    Millis,
+    approval::Policy,
+    evidence::{Evidence, Kind, Sighting, Sign},
+    guard::{Cause, GuardEntry},
+    log::{Act, Entry},
+    nouns::NotificationStatus,
+};
+use store::Store;
+
+/// What a look before an order, or before a batch of evacuations, may be old.
+const LOOK_MS: i64 = 15_000;
+/// More than are asked for at once.
+const MANY: usize = 24;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    Lives(Sign),
+    /// That it is dead, once more.
+    Dead,
+}
+
+/// Whether that it lives is the last that was said, and by somebody who would say if it were gone.
+pub(crate) fn is_said_to_live(fence: &Fence) -> bool {
+    matches!(fence.said.last(), Some((_, Said::Lives(Sign::MonitorSaw))))
+}
+
+pub(crate) async fn happens(stage: &Stage) {
+    let said = stage.scene.fence.iter().flat_map(|fence| &fence.said);
+    for (at_ms, what) in said {
+        stage.at(*at_ms).await;
+        let (host, at) = (stage.host(0), stage.clock.wall());
+        match what {
+            Said::Lives(what) => {
+                let sighting = Sighting { host, at, what: *what };
+                stage.memory.keep_sighting(&sighting).await.unwrap();
+            }
+            Said::Dead => {
+                let (source, raw) = ("monitor report 2".into(), "STOPPED".into());
+                let again = Evidence { host, kind: Kind::MonitorSaid, at, source, raw };
+                assert!(stage.memory.say_again(&again, 10_000).await.unwrap());
+            }
+        }
+    }
+}
+
+/// The spans in which the first host is said to be there.
+fn spans(stage: &Stage) -> Vec<(Millis, Millis)> {
+    let said = stage.scene.fence.iter().flat_map(|fence| &fence.said);
+    let mut spans: Vec<(Millis, Millis)> = Vec::new();
+    for (at_ms, what) in said {
+        let at = stage.began.plus(at_ms.cast_signed());
+        match what {
+            Said::Lives(Sign::MonitorSaw) => spans.push((at, Millis(i64::MAX))),
+            Said::Lives(_) => spans.push((at, at.plus(60_000))),
+            Said::Dead => {
+                for span in &mut spans {
+                    span.1 = span.1.min(at);
+                }
+            }
+        }
+    }
+    spans
+}
+
+/// Nothing is ordered off, and nothing is asked for, of a host that others say is there.
+pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
+    let Some(_) = stage.scene.fence.as_ref().filter(|fence| !fence.said.is_empty()) else {
+        return Ok(());
+    };
+    let spans = spans(stage);
+    let is_said_to_live =
+        |at: Millis| spans.iter().any(|(from, to)| at.since(*from) > LOOK_MS && at < *to);
+    let orders = stage.bmcs.orders().into_iter().map(|order| order.at);
+    let calls = stage.world.evacuate_calls().into_iter().map(|call| call.at);
+    match orders.chain(calls).find(|at| is_said_to_live(*at)) {
+        Some(at) => {
+            Err(format!("at {} something was done to a host that is said to be there", at.utc()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A host hangs, is reported 4 s later, and that is said of it.
+fn story(seed: u64, said: Vec<(u64, Said)>) -> Told {
+    let fence = Fence { said, ..Fence::default() };
+    let scene = Scene { seed, reported_after_ms: 4_000, ..hanging(fence, vec![undisturbed()]) };
+    let told = tale::tell(scene);
+    told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
+    told
+}
+
+fn message(told: &Told) -> String {
+    told.stage.memory.all_notifications()[0].message.clone().unwrap_or_default()
+}
+
+/// It would be switched off some 15 s after its last heartbeat.
+#[test]
+fn a_host_that_another_monitor_reports_to_be_there_is_not_switched_off_and_that_is_told() {
+    for seed in 0..12 {
+        let at_ms = Dice::new(seed).between(7_100, 10_000);
+        let told = story(seed, vec![(at_ms, Said::Lives(Sign::MonitorSaw))]);
+        assert_eq!(told.stage.bmcs.orders().len(), 0, "{seed}: {}", told.stage.story());
+        assert_eq!(told.stage.world.evacuate_calls().len(), 0, "{seed}");
+        let message = message(&told);
+        let contradiction =
+            "it shows a sign of life, newer than the monitor_said: a monitor says that it is there";
+        assert!(message.contains(contradiction), "{seed}: {message}");
+        assert!(message.contains("`masakari confirm-dead"), "{seed}: {message}");
+    }
+}
+
+#[test]
+fn a_host_that_is_reported_dead_once_more_is_recovered() {
+    for seed in 0..6 {
+        let dice = Dice::new(seed);
+        let (lives, dead) = (dice.between(7_100, 10_000), dice.between(30_000, 90_000));
+        let said = vec![(lives, Said::Lives(Sign::MonitorSaw)), (dead, Said::Dead)];
+        let told = story(seed, said);
+        let orders = told.stage.bmcs.orders();
+        assert_eq!(orders.len(), 1, "{seed}: {}", told.stage.story());
+        assert!(orders[0].at >= told.stage.began.plus(dead.cast_signed()), "{seed}");
+        let report = &told.stage.memory.all_notifications()[0];
+        assert_eq!(report.status, NotificationStatus::Finished, "{seed}: {:?}", report.message);
+    }
+}
+
+#[test]
+fn a_host_on_which_a_vm_answers_is_switched_off_when_none_has_answered_for_a_minute() {
+    for seed in 0..6 {
+        let at_ms = Dice::new(seed).between(7_100, 10_000);
+        let told = story(seed, vec![(at_ms, Said::Lives(Sign::GuestAnswers))]);
+        let orders = told.stage.bmcs.orders();
+        assert_eq!(orders.len(), 1, "{seed}: {}", told.stage.story());
+        let silent = orders[0].at.since(told.stage.began.plus(at_ms.cast_signed()));
+        assert!(silent >= 60_000, "{seed}: {silent}");
+        let held = |entry: &Entry| matches!(entry, Entry::Held { sighting: Some(seen), .. } if seen.what == Sign::GuestAnswers);
+        assert!(logs(&told.stage).concat().iter().any(|line| held(&line.entry)), "{seed}");
+        assert_eq!(told.stage.world.evacuate_calls().len(), 4, "{seed}");
+    }
+}
+
+/// The device lies: a VM answers after it has said "off" twice.
+#[test]
+fn off_is_not_believed_of_a_host_on_which_a_vm_answers_after_it() {
+    let mut caught = 0;
+    for seed in 0..8 {
+        let at_ms = Dice::new(seed).between(22_000, 26_000);
+        let said = vec![(at_ms, Said::Lives(Sign::GuestAnswers))];
+        let lying = sim::Bmc::Lying { ms: 4_000 };
+        let fence = Fence { said, bmc: lying, ..Fence::default() };
+        let mut scene = hanging(fence, vec![undisturbed()]);
+        (scene.seed, scene.reported_after_ms) = (seed, 4_000);
+        // Heard once more between the order and "off": the second look waits for the next one.
+        let stage = tale::tell_for(scene, 40_000);
+        let lines = logs(&stage).concat();
+        let told = lines.iter().filter_map(|line| match &line.entry {
+            Entry::Fence(entry) => Some(format!("{entry:?}")),
+            _ => None,
+        });
+        let is_caught = told.collect::<String>().contains("the guest agent of a VM on it answers");
+        caught += usize::from(is_caught);
+    }
+    assert!(caught > 0, "no word came between \"off\" and the second look");
+}
+
+/// What was proven by the device is void when a monitor says that the host is there: whoever switched it on was not us.
+#[test]
+fn a_recovery_that_has_begun_stops_when_a_monitor_says_that_its_host_is_there() {
+    let mut stopped = 0;
+    for seed in 0..12 {
+        let at_ms = Dice::new(seed).between(18_000, 26_000);
+        let said = vec![(at_ms, Said::Lives(Sign::MonitorSaw))];
+        let mut scene = hanging(Fence { said, ..Fence::default() }, vec![undisturbed()]);
+        (scene.seed, scene.reported_after_ms, scene.slow_locks_ms) = (seed, 4_000, 6_000);
+        scene.shape.vms_per_host = MANY;
+        let told = tale::tell(scene);
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
+        let lines = logs(&told.stage).concat();
+        let proven = lines.iter().any(|line| matches!(line.entry, Entry::Proven { .. }));
+        let held = lines.iter().position(|line| matches!(&line.entry, Entry::Held { sighting: Some(seen), .. } if seen.what == Sign::MonitorSaw));
+        let Some(held) = held.filter(|_| proven) else { continue };
+        let evacuates = |line: &recovery::log::Line| {
+            matches!(line.entry, Entry::Intended { act: Act::Evacuate, .. })
+        };
+        assert!(!lines[held..].iter().any(evacuates), "{seed}: {}", told.stage.story());
+        stopped += usize::from(told.stage.world.evacuate_calls().len() < MANY);
+    }
+    assert!(stopped > 0, "none was stopped in its middle");
+}
+
+/// It was powered off, a monitor says that it is there, and then that it is dead: its word is all that is left.
+#[test]
+fn a_person_is_asked_when_only_a_monitors_word_is_left_of_a_proof() {
+    for seed in 0..4 {
+        let said = vec![(20_000, Said::Lives(Sign::MonitorSaw)), (40_000, Said::Dead)];
+        let fence = Fence { said, hangs: false, monitor_is_enough: true, ..Fence::default() };
+        let mut scene = hanging(fence, vec![undisturbed()]);
+        (scene.seed, scene.reported_after_ms, scene.slow_locks_ms) = (seed, 4_000, 6_000);
+        scene.shape.vms_per_host = MANY;
+        scene.storm.approval = Policy::WeakerThan(Kind::PoweredOff);
+        let words = vec![Ask { at_ms: 120_000, what: What::Approve, twice: false }];
+        scene.by_hand = ByHand { words, insists: false };
+        let told = tale::tell(scene);
+        told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
+        let lines = logs(&told.stage).concat();
+        let asked = lines.iter().position(|line| {
+            matches!(&line.entry, Entry::Guard(GuardEntry::Held { cause: Cause::Approval, .. }))
+        });
+        let asked = asked.unwrap_or_else(|| panic!("{seed}: {}", told.stage.story()));
+        let approved = told.stage.began.plus(120_000);
+        let evacuates = |line: &&recovery::log::Line| {
+            matches!(line.entry, Entry::Intended { act: Act::Evacuate, .. })
+        };
+        let after: Vec<_> = lines[asked..].iter().filter(evacuates).collect();
+        assert!(!after.is_empty(), "{seed}: {}", told.stage.story());
+        assert!(after.iter().all(|line| line.at >= approved), "{seed}: {}", told.stage.story());
+    }
+}

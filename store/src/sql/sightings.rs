@@ -1,0 +1,46 @@
+//! Signs of life that were told of hosts: of each host and each kind of sign the last one.
+
+use super::{
+    Sql,
+    ours::sightings::{Column, Entity, Model},
+    rows,
+    trouble::Trouble,
+};
+use recovery::{
+    HostName, Millis,
+    evidence::{Sighting, Sign},
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    sea_query::OnConflict,
+};
+
+pub(super) async fn keep(db: &impl ConnectionTrait, sighting: &Sighting) -> Result<(), Trouble> {
+    let Sighting { host, at, what } = sighting;
+    let (host, sign) = (host.as_str().to_owned(), what.as_str().to_owned());
+    let row = Model { host, sign, at_ms: at.0 }.into_active_model();
+    let again =
+        OnConflict::columns([Column::Host, Column::Sign]).update_column(Column::AtMs).to_owned();
+    Entity::insert(row).on_conflict(again).exec_without_returning(db).await?;
+    Ok(())
+}
+
+pub(super) async fn of(sql: &Sql, host: &HostName) -> Result<Vec<Sighting>, Trouble> {
+    let rows = Entity::find()
+        .filter(Column::Host.eq(host.as_str()))
+        .order_by_asc(Column::Sign)
+        .all(&sql.db)
+        .await?;
+    rows.into_iter().map(sighting).collect()
+}
+
+fn sighting(row: Model) -> Result<Sighting, Trouble> {
+    let what = rows::word(Sign::from_word, &row.sign, "sign of life")?;
+    Ok(Sighting { host: HostName::new(row.host), at: Millis(row.at_ms), what })
+}
+
+/// What is old says nothing of a loss that is still open: whatever is evidence of that is younger.
+pub(super) async fn purge(sql: &Sql, before: Millis) -> Result<(), Trouble> {
+    Entity::delete_many().filter(Column::AtMs.lt(before.0)).exec(&sql.db).await?;
+    Ok(())
+}
