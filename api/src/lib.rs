@@ -36,6 +36,7 @@ mod hand;
 mod health;
 mod healthcheck;
 mod hosts;
+mod identity;
 mod json;
 mod long_lists;
 mod microversion;

@@ -75,6 +75,12 @@ pub const RULES: &[RuleDefault] = &[
         ADMIN,
         "POST /ha/v1/hosts/{host}/guests: which guest agents answer there; a host's monitor says it",
     ),
+    rule(
+        "ha:hosts:identify",
+        ADMIN,
+        "POST /ha/v1/hosts/{host}/identity: which machine it is; a host's agent says it",
+    ),
+    rule("ha:hosts:identity", ADMIN, "GET /ha/v1/hosts/{host}/identity: which machine it is"),
     rule("ha:returns:index", ADMIN, "GET /ha/v1/returns, and GET /ha/v1/hosts/{host}/return"),
     rule(
         "ha:hosts:fence_test",

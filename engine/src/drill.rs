@@ -265,7 +265,10 @@ impl Drill<'_, '_> {
     async fn switch_off(&mut self, seen: &Seen) -> Result<(), Stop> {
         let config = self.engine.config();
         let Some(fencing) = &config.fencing else { return Ok(()) };
-        let Ok(ladder) = of_power(fencing, self.host, seen.row.as_ref()) else { return Ok(()) };
+        let Ok(mut ladder) = of_power(fencing, self.host, seen.row.as_ref()) else {
+            return Ok(());
+        };
+        ladder.machine = self.engine.machine_of(self.host, ladder.machine).await?;
         self.note(Event::OffIntended).await?;
         let clock = &*self.engine.ports.clock;
         let brake = Brake::default();

@@ -14,6 +14,7 @@ use recovery::{
     HostName, Millis,
     evidence::Evidence,
     fencing::{FenceEntry, Fencing as Stand, Hurdle, Limits},
+    identity::Identity,
     lease::Lease,
 };
 use std::{
@@ -83,6 +84,10 @@ impl Ended {
     fn hopeless(why: String) -> Self {
         let (path, hurdles) = (Vec::new(), Vec::new());
         Self { result: Err(Failed { path, why: Some(why), hurdles }), hope: false }
+    }
+
+    fn hopeful(why: String) -> Self {
+        Self { hope: true, ..Self::hopeless(why) }
     }
 
     fn of(climbed: &Climbed, hope: bool) -> Self {
@@ -182,6 +187,22 @@ impl Engine {
         })
     }
 
+    /// Which machine the host is: what an operator has recorded, or else what its agent said.
+    pub(crate) async fn machine_of(
+        &self,
+        host: &HostName,
+        recorded: fence::Machine,
+    ) -> Result<fence::Machine, StoreError> {
+        if recorded.is_recorded() {
+            return Ok(recorded);
+        }
+        let said = self.ports.store.identified(host).await?.map(|known| known.identity);
+        Ok(match said {
+            Some(Identity { boot: _, uuid, serial }) => recorded.or_told_by_host(uuid, serial),
+            None => recorded,
+        })
+    }
+
     /// A place among the hosts that are fenced side by side, if one is free.
     pub(crate) fn place_to_climb(&self) -> Option<Place> {
         let most = self.config().fencing.as_ref().map_or(0, |fencing| fencing.file.side_by_side);
@@ -206,9 +227,14 @@ impl Engine {
         let Some(fencing) = &config.fencing else {
             return Ended::hopeless("no file of fence devices is configured any more".into());
         };
-        let ladder = match fencing.file.ladder_of(host.as_str(), Some(control_attributes)) {
+        let mut ladder = match fencing.file.ladder_of(host.as_str(), Some(control_attributes)) {
             Ok(ladder) => ladder,
             Err(none) => return Ended::hopeless(none.to_string()),
+        };
+        // Without knowing which machine it is nothing is switched off; the database answers again.
+        ladder.machine = match self.machine_of(host, ladder.machine).await {
+            Ok(machine) => machine,
+            Err(error) => return Ended::hopeful(chain(&error)),
         };
         let mut rungs = ladder.entries.iter().map(|entry| rung(entry, &ladder.values));
         let hope = rungs.any(|rung| rung.means.proves().is_some());

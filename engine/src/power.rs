@@ -35,10 +35,11 @@ impl Engine {
         let row = self.ports.store.host_named(host).await?;
         let config = self.config();
         let Some(fencing) = &config.fencing else { return Ok(Err(vec![NO_FILE.to_owned()])) };
-        let ladder = match of_power(fencing, host, row.as_ref()) {
+        let mut ladder = match of_power(fencing, host, row.as_ref()) {
             Ok(ladder) => ladder,
             Err(why) => return Ok(Err(vec![why])),
         };
+        ladder.machine = self.machine_of(host, ladder.machine).await?;
         let on = switch_on(&fencing.tools, &ladder, may);
         let on = ports::within(&*self.ports.clock, SWITCHED_ON_WITHIN, on).await;
         let late =

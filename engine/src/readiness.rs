@@ -92,7 +92,8 @@ impl Engine {
         let found = match fencing.file.ladder_of(host.name.as_str(), Some(&host.control_attributes))
         {
             Err(none) => Err(none.to_string()),
-            Ok(ladder) => {
+            Ok(mut ladder) => {
+                ladder.machine = self.machine_of(&host.name, ladder.machine).await?;
                 let looked = survey(&fencing.tools, &ladder).await;
                 Ok(looked
                     .into_iter()

@@ -29,7 +29,7 @@ pub use settings::{
 };
 
 use crate::kdump::Kdump;
-use crate::machine::Machine;
+use crate::machine::{By, Machine};
 use fault::suggestion;
 use reader::{Complaints, Fields, pairs};
 use std::collections::BTreeMap;
@@ -213,7 +213,7 @@ impl FencingFile {
             let of = format!("`machine` of the host `{name}`");
             let machine = Fields::of(node, of, &["uuid", "serial"], complaints);
             let text = |field| machine.plain(field).map(str::to_owned);
-            host.machine = Machine { uuid: text("uuid"), serial: text("serial") };
+            host.machine = Machine { uuid: text("uuid"), serial: text("serial"), by: By::Operator };
             if !host.machine.is_recorded() {
                 let what = "`machine` is to hold `uuid`, `serial` or both".to_owned();
                 complaints.add(node.place, What::Contradiction(what));

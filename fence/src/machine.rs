@@ -5,13 +5,25 @@
 
 use std::fmt;
 
-/// What the operator (or the host itself, while it lived) recorded of a host's machine.
+/// What the operator, or the host itself while it lived, recorded of a host's machine.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Machine {
     /// The SMBIOS UUID, as `dmidecode -s system-uuid` or a Redfish system's `UUID`.
     pub uuid: Option<String>,
     /// The serial number of the product, chassis or board.
     pub serial: Option<String>,
+    pub by: By,
+}
+
+/// Who recorded it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum By {
+    /// A device has to confirm what an operator has written down.
+    #[default]
+    Operator,
+    /// A device must not contradict what the host's own agent said. Not every device tells what an agent reads, and
+    /// nobody has looked whether this one does.
+    Host,
 }
 
 /// What a device says of the machine that it controls.
@@ -36,10 +48,25 @@ pub enum Compared {
     },
 }
 
+impl By {
+    fn says(self, recorded: &str) -> String {
+        match self {
+            Self::Operator => recorded.to_owned(),
+            Self::Host => format!("{recorded} (by the word of its agent)"),
+        }
+    }
+}
+
 impl Machine {
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.uuid.is_some() || self.serial.is_some()
+    }
+
+    /// What an operator has recorded counts, or else what the host says of itself.
+    #[must_use]
+    pub fn or_told_by_host(self, uuid: Option<String>, serial: Option<String>) -> Self {
+        if self.is_recorded() { self } else { Self { uuid, serial, by: By::Host } }
     }
 
     /// Compares what was recorded with what the device says. One difference outweighs any likeness: a UUID
@@ -52,7 +79,7 @@ impl Machine {
         let mut same = false;
         if let (Some(recorded), Some(told)) = (&self.uuid, &told.uuid) {
             if !same_uuid(recorded, told) {
-                return Compared::Other { recorded: recorded.clone(), told: told.clone() };
+                return Compared::Other { recorded: self.by.says(recorded), told: told.clone() };
             }
             same = true;
         }
@@ -60,11 +87,15 @@ impl Machine {
             let like = |told: &String| told.trim().eq_ignore_ascii_case(recorded.trim());
             if !told.serials.iter().any(like) {
                 let told = told.serials.join(", ");
-                return Compared::Other { recorded: recorded.clone(), told };
+                return Compared::Other { recorded: self.by.says(recorded), told };
             }
             same = true;
         }
-        if same { Compared::Same } else { Compared::NotTold }
+        match (same, self.by) {
+            (true, By::Operator | By::Host) => Compared::Same,
+            (false, By::Operator) => Compared::NotTold,
+            (false, By::Host) => Compared::NothingRecorded,
+        }
     }
 }
 
@@ -110,7 +141,16 @@ mod tests {
     const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
     fn recorded(uuid: Option<&str>, serial: Option<&str>) -> Machine {
-        Machine { uuid: uuid.map(str::to_owned), serial: serial.map(str::to_owned) }
+        Machine {
+            uuid: uuid.map(str::to_owned),
+            serial: serial.map(str::to_owned),
+            by: By::Operator,
+        }
+    }
+
+    fn said(uuid: Option<&str>, serial: Option<&str>) -> Machine {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Machine::default().or_told_by_host(owned(uuid), owned(serial))
     }
 
     fn told(uuid: Option<&str>, serials: &[&str]) -> Told {
@@ -145,5 +185,24 @@ mod tests {
         assert_eq!(recorded(None, Some("SN1")).compare(&told(Some(UUID), &[])), Compared::NotTold);
         let nothing = recorded(None, None).compare(&told(Some(UUID), &["SN1"]));
         assert_eq!(nothing, Compared::NothingRecorded);
+    }
+
+    #[test]
+    fn what_the_host_said_counts_only_where_no_operator_has_recorded_anything() {
+        let by_operator = recorded(None, Some("CZ1"));
+        let still = by_operator.clone().or_told_by_host(Some(UUID.into()), Some("CZ2".into()));
+        assert_eq!(still, by_operator);
+        assert_eq!(said(Some(UUID), None).by, By::Host);
+    }
+
+    #[test]
+    fn a_device_must_not_contradict_what_the_host_said_and_need_not_confirm_it() {
+        let host = said(Some(UUID), Some("CZ1"));
+        assert_eq!(host.compare(&told(Some(UUID), &[])), Compared::Same);
+        assert_eq!(host.compare(&told(None, &[])), Compared::NothingRecorded);
+        let other = |told: &Told| matches!(host.compare(told), Compared::Other { .. });
+        assert!(other(&told(Some(UUID), &["CZ2"])));
+        assert!(other(&told(Some("ffeeddcc-bbaa-9988-7766-554433221100"), &["CZ1"])));
+        assert_eq!(recorded(Some(UUID), None).compare(&told(None, &[])), Compared::NotTold);
     }
 }

@@ -1,9 +1,11 @@
-//! The host's own word: that it is being shut down, and whether its nova-compute may start.
+//! The host's own word: which machine it is, that it is being shut down, and whether its nova-compute may start.
 //!
 //! ```text
 //!  systemd stops the host ──► announce ──► POST /ha/v1/hosts/HOST/stop ─┐
 //!                                                                       │ kept: which stop, in which boot
 //!  the host is back, and has been for a while ──► end what we announced ┘
+//!
+//!  it runs ──► identify ──► POST /ha/v1/hosts/HOST/identity: which machine, which boot
 //!
 //!  nova-compute is about to start ──► may_start ──► GET /ha/v1/hosts/HOST/may-start, until it may
 //! ```
@@ -13,8 +15,10 @@
 //! until Nova has had time to hear it, and as long as a report of the host's death waits for that end, the
 //! engine is left to see that the host is back.
 
+mod identify;
 mod may_start;
 
+pub use identify::Identify;
 pub use may_start::{Patience, Started, may_start};
 
 use crate::{Mark, sending::Folder};

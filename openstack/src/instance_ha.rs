@@ -11,7 +11,7 @@ pub use bodies::{
 
 use crate::{AskError, Interface, Repeat, Request, Service, Session, Under};
 use http::Method;
-use recovery::{HostName, Millis, NotificationId, SegmentId, ServerId};
+use recovery::{HostName, Millis, NotificationId, SegmentId, ServerId, identity::Identity};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -188,6 +188,20 @@ impl Client {
     ) -> Result<(), AskError> {
         let path = ["ha", "v1", "hosts", host.as_str(), "guests"];
         let body = json!({ "answer": servers });
+        let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
+        self.session.ask(Request { under: Under::Root, ..request }).await.map(drop)
+    }
+
+    /// Says, as the agent of `host`, which machine it is and in which boot.
+    pub async fn identify(&self, host: &HostName, identity: &Identity) -> Result<(), AskError> {
+        let path = ["ha", "v1", "hosts", host.as_str(), "identity"];
+        let Identity { boot, uuid, serial } = identity;
+        let mut body = json!({ "boot": boot });
+        for (name, value) in [("uuid", uuid), ("serial", serial)] {
+            if let Some(value) = value {
+                body[name] = json!(value);
+            }
+        }
         let request = Request::change(Method::POST, &self.service, &path, body, DEADLINE);
         self.session.ask(Request { under: Under::Root, ..request }).await.map(drop)
     }

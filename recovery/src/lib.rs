@@ -36,6 +36,7 @@ pub mod fold;
 pub mod forecast;
 pub mod guard;
 pub mod hand;
+pub mod identity;
 pub mod idle;
 pub mod lease;
 pub mod log;

@@ -150,7 +150,9 @@ impl Bmcs {
                 let reset = json!({ "target": "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset",
                     "ResetType@Redfish.AllowableValues": ["On", "ForceOff"] });
                 let actions = json!({ "#ComputerSystem.Reset": reset });
-                (200, json!({ "PowerState": self.power(host), "Actions": actions }))
+                let serial = format!("CZ-{host}");
+                let power = self.power(host);
+                (200, json!({ "PowerState": power, "SerialNumber": serial, "Actions": actions }))
             }
         };
         let mut answer = Answer::new(body.to_string().into());

@@ -20,6 +20,7 @@ use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::{Evidence, Sighting, Sign},
     guard::{Record, Switch},
+    identity::{Identified, Identity},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
@@ -279,6 +280,25 @@ impl Store for Memory {
 
     async fn guest(&self, server: &ServerId) -> Result<Option<GuestHeard>, StoreError> {
         self.run("reading whether a guest answers", |data| Ok(data.guests.get(server).cloned()))
+            .await
+    }
+
+    async fn identify(
+        &self,
+        host: &HostName,
+        identity: &Identity,
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        self.run("keeping which machine a host is", |data| {
+            let known = Identified::told(data.identities.get(host), identity.clone(), at);
+            data.identities.insert(host.clone(), known);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn identified(&self, host: &HostName) -> Result<Option<Identified>, StoreError> {
+        self.run("reading which machine a host is", |data| Ok(data.identities.get(host).cloned()))
             .await
     }
 

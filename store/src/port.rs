@@ -6,6 +6,7 @@ use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::{Evidence, Sighting},
     guard::{Record, Switch},
+    identity::{Identified, Identity},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{
@@ -180,6 +181,16 @@ pub trait Store: Send + Sync + Debug {
     ) -> Result<(), StoreError>;
     /// Where and when the server's guest agent was said to answer last.
     async fn guest(&self, server: &ServerId) -> Result<Option<GuestHeard>, StoreError>;
+
+    // === identities
+    /// The agent of `host` says which machine it is and in which boot. The last such word is kept.
+    async fn identify(
+        &self,
+        host: &HostName,
+        identity: &Identity,
+        at: Millis,
+    ) -> Result<(), StoreError>;
+    async fn identified(&self, host: &HostName) -> Result<Option<Identified>, StoreError>;
 
     // === the guard
     /// What the guard must know: all reports of a host's death since then, and those whose recovery is open or began

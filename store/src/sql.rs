@@ -10,6 +10,7 @@ mod door;
 mod guard;
 mod guests;
 mod history;
+mod identities;
 mod leases;
 mod listed;
 mod log;

@@ -129,6 +129,41 @@ async fn guests_that_answer_are_kept_as_nova_writes_them() {
     assert_eq!(nobody.await.status, StatusCode::NOT_FOUND);
 }
 
+/// The agent of a host says which machine it is.
+#[tokio::test(start_paused = true)]
+async fn which_machine_a_host_is_is_kept_and_shown() {
+    const IDENTITY: &str = "/ha/v1/hosts/compute01/identity";
+    let world = world().await;
+    let unknown = world.ask("GET", IDENTITY, None).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(unknown.text.contains("masakari-agent"), "{unknown:?}");
+    let boot = "a1a1a1a1-b2b2-4c3c-8d4d-555555555555";
+    let uuid = "4c4c4544-0042-3510-8054-b4c04f4d3232";
+    let body = json!({ "boot": boot, "uuid": uuid, "serial": "CZ 1" });
+    let kept = world.ask("POST", IDENTITY, Some(body.clone())).await;
+    assert_eq!((kept.status, kept.text.as_str()), (StatusCode::NO_CONTENT, ""));
+    let shown = world.ask("GET", IDENTITY, None).await.json();
+    let shown = &shown["identity"];
+    for name in ["boot", "uuid", "serial"] {
+        assert_eq!(shown[name], body[name]);
+    }
+    assert_eq!((&shown["host"], &shown["at"]), (&json!("compute01"), &shown["booted_by"]));
+    for body in [
+        json!({}),
+        json!({ "boot": "b" }),
+        json!({ "boot": boot, "uuid": "x" }),
+        json!({ "boot": boot, "serial": "" }),
+        json!({ "boot": boot, "serial": "CZ\u{1b}[2J" }),
+        json!({ "boot": boot, "asset": "x" }),
+    ] {
+        let answer = world.ask("POST", IDENTITY, Some(body)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    }
+    let body = json!({ "boot": boot });
+    let nobody = world.ask("POST", "/ha/v1/hosts/nobody/identity", Some(body)).await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_person_wants_a_host_back_and_an_engine_grants_it() {
     let world = world().await;

@@ -17,7 +17,7 @@ fn rung(device: &str, means: Means) -> Rung {
 
 fn on(rungs: &[Means]) -> Climb {
     let rungs = rungs.iter().enumerate().map(|(i, m)| rung(&format!("d{i}"), m.clone())).collect();
-    let recorded = Machine { uuid: Some(UUID.to_owned()), serial: None };
+    let recorded = Machine { uuid: Some(UUID.to_owned()), ..Machine::default() };
     Climb::new(host(), recorded, rungs)
 }
 

@@ -25,7 +25,8 @@ pub(super) const ROLE: Role = Role {
     sending: Configuration::callback,
     run: |node, mark| {
         async move {
-            of(&node, mark).run().await;
+            let agent = of(&node, mark);
+            futures::join!(agent.run(), identify(&node));
             Ok(())
         }
         .boxed_local()
@@ -45,6 +46,16 @@ fn of(node: &Node, mark: Mark) -> agent::Agent {
         mark,
         clock: node.machine.clock.clone(),
     }
+}
+
+async fn identify(node: &Node) {
+    let identity = match identity::told() {
+        Ok(identity) => identity,
+        Err(why) => return tracing::warn!("which machine this host is, is not told: {why:#}"),
+    };
+    let (client, host) = (node.client.clone(), HostName::new(&node.hostname));
+    let (clock, entropy) = (node.machine.clock.clone(), node.machine.entropy.clone());
+    agent::Identify { client, host, identity, clock, entropy }.run().await;
 }
 
 #[derive(Args, Debug)]

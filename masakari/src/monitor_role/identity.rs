@@ -1,9 +1,9 @@
-//! `masakari agent identity`: which machine this host is, as `fencing.yaml` records it, so that a fence device that was moved or
-//! cabled to the neighbour is noticed before it switches that one off.
+//! Which machine this host is, so that a fence device that was moved or cabled to the neighbour is noticed before it
+//! switches that one off: told by the agent while it runs, and by `masakari agent identity` as `fencing.yaml` records it.
 
 use anyhow::{Context, bail};
-use recovery::HostName;
-use std::path::Path;
+use recovery::{HostName, identity::Identity};
+use std::path::{Path, PathBuf};
 
 /// Where the kernel shows what the firmware says of the machine; root alone may read it.
 pub(super) const DMI: &str = "/sys/class/dmi/id";
@@ -20,15 +20,31 @@ const NOTHING: [&str; 9] = [
     "03000200-0400-0500-0006-000700080009",
 ];
 
+/// Another text after each boot.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What is told by the agent, which is not root: its unit has copied for it what root alone may read.
+pub(super) fn told() -> anyhow::Result<Identity> {
+    let copied = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    told_from(Path::new(BOOT), [Path::new(DMI)].into_iter().chain(copied.as_deref()))
+}
+
+fn told_from<'p>(
+    boot: &Path,
+    folders: impl Iterator<Item = &'p Path> + Clone,
+) -> anyhow::Result<Identity> {
+    let text = std::fs::read_to_string(boot);
+    let boot = text.with_context(|| format!("{} cannot be read", boot.display()))?;
+    // What cannot be read is not told; `masakari agent identity` says why.
+    let first = |read: fn(&Path) -> anyhow::Result<Option<String>>| {
+        folders.clone().find_map(|folder| read(folder).ok().flatten())
+    };
+    Ok(Identity { boot: boot.trim().to_owned(), uuid: first(uuid), serial: first(serial) })
+}
+
 /// The lines for `hosts:` of the file.
 pub(super) fn of(host: &HostName, dmi: &Path) -> anyhow::Result<String> {
-    let uuid = read(dmi, "product_uuid")?.map(|uuid| uuid.to_lowercase());
-    // All the same: 00000000-…, ffffffff-….
-    let uuid = uuid.filter(|uuid| {
-        let mut digits = uuid.chars().filter(|digit| *digit != '-');
-        digits.next().is_some_and(|first| digits.any(|digit| digit != first))
-    });
-    let serial = read(dmi, "product_serial")?;
+    let (uuid, serial) = (uuid(dmi)?, serial(dmi)?);
     let quoted = |value: &String| serde_json::Value::from(value.as_str()).to_string();
     let uuid = uuid.as_ref().map(|uuid| format!("uuid: {}", quoted(uuid)));
     let serial = serial.as_ref().map(|serial| format!("serial: {}", quoted(serial)));
@@ -37,6 +53,20 @@ pub(super) fn of(host: &HostName, dmi: &Path) -> anyhow::Result<String> {
         bail!("this machine's firmware gives neither a UUID nor a serial number of its own");
     }
     Ok(format!("  {host}:\n    machine: {{{}}}", fields.join(", ")))
+}
+
+fn uuid(dmi: &Path) -> anyhow::Result<Option<String>> {
+    let uuid = read(dmi, "product_uuid")?.map(|uuid| uuid.to_lowercase());
+    // All the same: 00000000-…, ffffffff-….
+    let uuid = uuid.filter(|uuid| {
+        let mut digits = uuid.chars().filter(|digit| *digit != '-');
+        digits.next().is_some_and(|first| digits.any(|digit| digit != first))
+    });
+    Ok(uuid)
+}
+
+fn serial(dmi: &Path) -> anyhow::Result<Option<String>> {
+    read(dmi, "product_serial")
 }
 
 fn read(dmi: &Path, name: &str) -> anyhow::Result<Option<String>> {
@@ -81,6 +111,25 @@ mod tests {
             machine.to_string(),
             "UUID 4c4c4544-0042-3510-8054-b4c04f4d3232, serial CZ 1234"
         );
+    }
+
+    #[test]
+    fn the_agent_tells_what_it_may_read_itself_or_was_copied_for_it() {
+        let (here, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let write = |folder: &Path, name: &str, text: &str| {
+            std::fs::write(folder.join(name), format!("{text}\n")).unwrap();
+        };
+        let boot = here.path().join("boot_id");
+        let both = || told_from(&boot, [here.path(), copied.path()].into_iter());
+        assert!(both().is_err(), "without a boot nothing is told");
+        write(here.path(), "boot_id", "b0");
+        let none = Identity { boot: "b0".into(), uuid: None, serial: None };
+        assert_eq!(both().unwrap(), none);
+        write(here.path(), "product_serial", "Default string");
+        write(copied.path(), "product_serial", "CZ1");
+        write(copied.path(), "product_uuid", "4C4C4544-0042-3510-8054-B4C04F4D3232");
+        let uuid = Some("4c4c4544-0042-3510-8054-b4c04f4d3232".into());
+        assert_eq!(both().unwrap(), Identity { uuid, serial: Some("CZ1".into()), ..none });
     }
 
     #[test]

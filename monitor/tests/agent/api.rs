@@ -24,6 +24,7 @@ struct State {
     stop: Option<Stop>,
     span: Option<String>,
     asked: u32,
+    identities: Vec<Value>,
     status: Option<u16>,
     hangs: bool,
     /// Of the boot clock, in milliseconds.
@@ -54,6 +55,11 @@ impl Api {
         self.state.lock().unwrap().asked
     }
 
+    /// What the agent has said of its machine.
+    pub(crate) fn identities(&self) -> Vec<Value> {
+        self.state.lock().unwrap().identities.clone()
+    }
+
     pub(crate) fn plans(&self, stop: Stop) {
         self.state.lock().unwrap().stop = Some(stop);
     }
@@ -66,6 +72,10 @@ impl Api {
     pub(crate) fn answers(&self, status: u16) {
         let mut state = self.state.lock().unwrap();
         (state.status, state.hangs) = (Some(status), false);
+    }
+
+    pub(crate) fn answers_again(&self) {
+        self.state.lock().unwrap().status = None;
     }
 
     pub(crate) fn hangs(&self) {
@@ -100,6 +110,10 @@ impl Api {
                 Some(stop) => (200, json!({ "stop": shown(&stop) })),
                 None => (409, json!({ "conflictingRequest": { "code": 409, "message": "none" } })),
             },
+            ("POST", "/ha/v1/hosts/cmp1/identity") => {
+                state.identities.push(serde_json::from_slice(ask.body()).unwrap());
+                (204, Value::Null)
+            }
             ("GET", "/ha/v1/hosts/cmp1/may-start") => {
                 let may = self.clock.boot().0 >= state.may_start_at_ms;
                 let why = if may { "none is under way" } else { "a recovery is under way" };

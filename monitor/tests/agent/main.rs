@@ -7,12 +7,13 @@ use api::{Api, Stop};
 use async_trait::async_trait;
 use monitor::{
     Board,
-    agent::{Agent, AgentConfig, Announcement, Patience, Started, TURN_MOST, may_start},
+    agent::{Agent, AgentConfig, Announcement, Identify, Patience, Started, TURN_MOST, may_start},
     sending::{Folder, SystemFolder},
 };
 use openstack::{Session, instance_ha::Client};
 use ports::{Clock, Exec, ExecError, Finished, Program, SeededEntropy};
-use recovery::HostName;
+use recovery::{HostName, identity::Identity};
+use serde_json::json;
 use sim::SimClock;
 use std::{sync::Arc, time::Duration};
 use url::Url;
@@ -82,12 +83,57 @@ impl Host {
         self.agent(systemd).announce().await
     }
 
+    /// The agent tells which machine this is, for so long.
+    async fn identifies(&self, seconds: u64) {
+        let identity = Identity { boot: "b1".into(), uuid: None, serial: Some("CZ1".into()) };
+        let identify = Identify {
+            client: self.client(),
+            host: HostName::new("cmp1"),
+            identity,
+            clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(2)),
+        };
+        tokio::select! {
+            () = identify.run() => {}
+            () = self.clock.sleep(Duration::from_secs(seconds)) => {}
+        }
+    }
+
     async fn runs(&self, seconds: u64) {
         let agent = self.agent("running");
         tokio::select! {
             () = agent.run() => {}
             () = self.clock.sleep(Duration::from_secs(seconds)) => {}
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn which_machine_a_host_is_is_told_at_once_and_now_and_again() {
+    let host = Host::new();
+    host.identifies(5).await;
+    assert_eq!(host.api.identities(), [json!({ "boot": "b1", "serial": "CZ1" })]);
+    host.identifies(3600).await;
+    let told = host.api.identities().len() - 1;
+    assert!((4..=12).contains(&told), "{told} in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_answer_is_told_soon_again_and_who_refuses_is_not() {
+    for (status, most) in [(503, 60), (404, 900)] {
+        let host = Host::new();
+        host.api.answers(status);
+        let back = async {
+            host.clock.sleep(Duration::from_secs(300)).await;
+            host.api.answers_again();
+        };
+        tokio::join!(host.identifies(300 + most), back);
+        assert!(!host.api.identities().is_empty(), "{status}");
+        let asked = host.api.asked();
+        assert!(
+            if status == 503 { asked >= 6 } else { asked <= 4 },
+            "{status}: asked {asked} times"
+        );
     }
 }
 

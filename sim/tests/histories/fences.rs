@@ -16,9 +16,10 @@ use engine::Fencing;
 use fence::{FencingFile, Tools, build::Network, secret::Secrets};
 use ports::{HttpClientError, SystemExec, Transport};
 use recovery::{
-    details,
+    HostName, details,
     evidence::{Kind, Require},
     fencing::FenceEntry,
+    identity::Identity,
     log::{Act, Entry, Line},
     nouns::NotificationStatus,
 };
@@ -33,6 +34,13 @@ use std::{
     time::Duration,
 };
 use store::Store;
+
+/// What a BMC controls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cabled {
+    Right,
+    ToAnother,
+}
 
 /// What the cloud's fence devices are like.
 #[derive(Clone, Debug)]
@@ -53,6 +61,8 @@ pub(crate) struct Fence {
     pub(crate) dumps: Option<Dumps>,
     /// `[fencing] require = monitor`.
     pub(crate) monitor_is_enough: bool,
+    /// The agent of each host has told which machine it is; its BMC controls that one, or another.
+    pub(crate) identified: Option<Cabled>,
     /// What monitors say of the first host, after the beginning.
     pub(crate) said: Vec<(u64, Said)>,
 }
@@ -69,6 +79,7 @@ impl Default for Fence {
             drill: None,
             dumps: None,
             monitor_is_enough: false,
+            identified: None,
             said: Vec::new(),
         }
     }
@@ -86,8 +97,18 @@ impl Fence {
         if sightings::is_said_to_live(self) {
             return false;
         }
+        let device = device && self.identified != Some(Cabled::ToAnother);
         device || scene.confirmed && !self.hangs
     }
+}
+
+/// What the agent of a host has told.
+pub(crate) fn identity(scene: &Scene, host: &HostName) -> Option<Identity> {
+    let serial = match scene.fence.as_ref()?.identified? {
+        Cabled::Right => format!("CZ-{host}"),
+        Cabled::ToAnother => "CZ-other".to_owned(),
+    };
+    Some(Identity { boot: "b".into(), uuid: None, serial: Some(serial) })
 }
 
 pub(crate) fn control_attributes(scene: &Scene) -> &'static str {
@@ -419,6 +440,21 @@ fn control_attributes_that_mean_nothing_are_said_to_mean_nothing() {
     let message = report.message.as_deref().unwrap();
     assert!(message.contains("it cannot be fenced: its control_attributes \"ssg\""), "{message}");
     assert!(message.contains("did you mean `ssh`?"), "{message}");
+}
+
+/// The BMC is cabled to the neighbour, and no operator has written down which machine the host is.
+#[test]
+fn a_device_of_another_machine_than_the_hosts_agent_told_is_ordered_nothing() {
+    let (words, calls, other) =
+        told(Fence { identified: Some(Cabled::ToAnother), ..Fence::default() });
+    assert_eq!(calls, 0, "{words}");
+    assert!(other.stage.bmcs.orders().is_empty(), "{words}");
+    let report = &other.stage.memory.all_notifications()[0];
+    let message = report.message.as_deref().unwrap();
+    assert!(message.contains("CZ-other (by the word of its agent)"), "{message}");
+    let (words, calls, same) = told(Fence { identified: Some(Cabled::Right), ..Fence::default() });
+    assert!(calls > 0, "{words}");
+    assert_eq!(same.stage.bmcs.orders().len(), 1, "{words}");
 }
 
 #[test]

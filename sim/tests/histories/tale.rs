@@ -272,6 +272,9 @@ impl Stage {
             for memory in self.databases() {
                 memory.create_host(host.clone()).await.unwrap();
             }
+            if let Some(identity) = fences::identity(&self.scene, &host.name) {
+                self.memory.identify(&host.name, &identity, host.now).await.unwrap();
+            }
         }
     }
 

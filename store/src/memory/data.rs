@@ -10,6 +10,7 @@ use crate::{
 use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::{Evidence, Sighting},
+    identity::Identified,
     lease::{LeaseKey, LeaseRow},
     nouns::{Host, Notification, NotificationStatus, Segment, VMove},
     quarantine::Death,
@@ -46,6 +47,7 @@ pub(super) struct Data {
     pub(super) guests: BTreeMap<ServerId, GuestHeard>,
     /// By host, and by the kind of sign.
     pub(super) sightings: BTreeMap<(HostName, &'static str), Sighting>,
+    pub(super) identities: BTreeMap<HostName, Identified>,
     pub(super) requests: BTreeMap<String, Request>,
     pub(super) guard: super::guard::Guard,
 }

@@ -1,8 +1,8 @@
 //! What is asked of the store, each as a transaction that is repeated as a whole.
 
 use super::{
-    Sql, deaths, guard, guests, leases, log, nouns, readiness, recoveries, reports, requests,
-    returns, rows, schema, sightings, small, stops, taskflow,
+    Sql, deaths, guard, guests, identities, leases, log, nouns, readiness, recoveries, reports,
+    requests, returns, rows, schema, sightings, small, stops, taskflow,
 };
 use crate::{
     Accepted, Away, Claim, HostFilter, HostUpdate, NewHost, NewNotification, NewSegment,
@@ -14,6 +14,7 @@ use recovery::{
     HostId, HostName, Millis, NotificationId, SegmentId, ServerId, VMoveId,
     evidence::{Evidence, Sighting},
     guard::{Record, Switch},
+    identity::{Identified, Identity},
     lease::{Lease, LeaseKey, LeaseRow, Owner},
     log::{Line, Summary},
     nouns::{Host, Notification, Segment, VMove},
@@ -176,6 +177,20 @@ impl Store for Sql {
 
     async fn guest(&self, server: &ServerId) -> Result<Option<GuestHeard>, StoreError> {
         self.repeat("reading whether a guest answers", |_| guests::one(self, server)).await
+    }
+
+    async fn identify(
+        &self,
+        host: &HostName,
+        identity: &Identity,
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        let keep = |_| identities::keep(self, host, identity, at);
+        self.repeat("keeping which machine a host is", keep).await
+    }
+
+    async fn identified(&self, host: &HostName) -> Result<Option<Identified>, StoreError> {
+        self.repeat("reading which machine a host is", |_| identities::one(self, host)).await
     }
 
     async fn leases(&self, keys: &[LeaseKey]) -> Result<Vec<LeaseRow>, StoreError> {

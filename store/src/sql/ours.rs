@@ -388,3 +388,25 @@ pub(crate) mod guests {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Which machine a host is, as its agent said last.
+pub(crate) mod identities {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "ha_identities")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub host: String,
+        pub boot: String,
+        pub uuid: Option<String>,
+        pub serial: Option<String>,
+        pub booted_ms: i64,
+        pub at_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -6,7 +6,7 @@
 //! A recovery that has not ended keeps everything.
 
 use super::{
-    Sql,
+    Sql, identities,
     ours::{
         deaths, evidence, fence_checks, fingerprints, guests, history, leases, log, recoveries,
         requests, restarts, returns, stops,
@@ -77,6 +77,8 @@ impl Sql {
         while self.repeat("purging old returns", |_| old_returns(self, before)).await? > 0 {}
         while self.repeat("purging old logs", |_| other_logs(self, before)).await? > 0 {}
         self.repeat("purging old fence checks", |_| old_fence_checks(self, before)).await?;
+        self.repeat("purging which machines hosts were", |_| identities::purge(self, before))
+            .await?;
         while self.repeat("purging what guests answered", |_| old_guests(self, before)).await? > 0 {
         }
         self.repeat("purging old signs of life", |_| sightings::purge(self, before)).await?;

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tables::{TABLES_OF_OURS, TABLES_OF_THEIRS, create};
 
 /// The version of our tables.
-const OURS: i32 = 10;
+const OURS: i32 = 11;
 
 /// Masakari's revisions (`masakari/db/sqlalchemy/migrations/versions`), oldest first.
 const INITIAL: &str = "8f848eb45d03";

@@ -280,13 +280,14 @@ pub(crate) async fn older_databases_are_brought_up_to_date(doors: &Doors) {
     }
 }
 
-/// Version 9 had no `ha_sightings`, version 8 no `ha_guests`, version 7 no `ha_fence_checks`, version 6 no `ha_stops` either, version 5 no `ha_returns`, version 4 nothing of the guard, version 3 no `ha_deaths`.
+/// Version 10 had no `ha_identities`, version 9 no `ha_sightings`, version 8 no `ha_guests`, version 7 no `ha_fence_checks`, version 6 no `ha_stops` either, version 5 no `ha_returns`, version 4 nothing of the guard, version 3 no `ha_deaths`.
 pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors: &Doors) {
     let db = raw(doors).await;
     let (_, host) = segment_and_host(&*doors.a).await;
     let open = accepted(&*doors.a, report(10, &host)).await;
     let sql = connect(doors.url.as_deref().unwrap()).await;
     let newer = [
+        "ha_identities",
         "ha_sightings",
         "ha_guests",
         "ha_fence_checks",
@@ -297,7 +298,7 @@ pub(crate) async fn a_database_of_our_version_before_is_brought_up_to_date(doors
         "ha_passed",
         "ha_deaths",
     ];
-    for (version, tables) in [(9, 1), (8, 2), (7, 3), (6, 4), (5, 5), (4, 8), (3, 9)] {
+    for (version, tables) in [(10, 1), (9, 2), (8, 3), (7, 4), (6, 5), (5, 6), (4, 9), (3, 10)] {
         let mut before: Vec<String> =
             newer.iter().take(tables).map(|table| format!("DROP TABLE {table}")).collect();
         before.push(format!("UPDATE ha_schema SET version = {version}"));

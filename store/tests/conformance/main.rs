@@ -146,7 +146,8 @@ macro_rules! every_store {
             readiness:
                 the_last_look_at_each_hosts_devices_is_kept
                 of_each_host_the_last_sign_of_life_of_each_kind_is_kept
-                of_each_guest_the_last_word_is_kept;
+                of_each_guest_the_last_word_is_kept
+                of_each_host_its_agents_last_word_is_kept;
         }
     };
 }
@@ -177,6 +178,7 @@ macro_rules! every_database {
                 what_is_old_goes_and_what_has_not_ended_stays
                 looks_at_the_devices_of_hosts_that_are_gone_go
                 what_was_said_of_guests_and_of_hosts_goes
+                which_machines_hosts_were_goes
                 the_log_of_a_host_goes_when_nothing_is_left_of_its_losses
                 the_log_of_a_drain_or_a_fence_test_goes_when_that_is_over
                 the_log_of_a_drain_goes_when_a_person_has_ended_it

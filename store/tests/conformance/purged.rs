@@ -8,6 +8,7 @@ use crate::{
 use recovery::{
     HostName, Millis, NotificationId, ServerId,
     evidence::{Sighting, Sign},
+    identity::Identity,
     lease::LeaseKey,
     log::Summary,
     nouns::{Notification, NotificationStatus},
@@ -106,6 +107,17 @@ pub(crate) async fn what_was_said_of_guests_and_of_hosts_goes(doors: &Doors) {
     sql.keep_sighting(&old).await.unwrap();
     sql.purge(before, None).await.unwrap();
     assert_eq!(sql.sightings(&host).await.unwrap(), kept);
+}
+
+pub(crate) async fn which_machines_hosts_were_goes(doors: &Doors) {
+    let (sql, before) = (door(doors).await, yesterday());
+    let [old, young] = ["compute01", "compute02"].map(HostName::new);
+    let identity = Identity { boot: "b".into(), uuid: None, serial: None };
+    sql.identify(&old, &identity, before.plus(-1)).await.unwrap();
+    sql.identify(&young, &identity, before).await.unwrap();
+    sql.purge(before, None).await.unwrap();
+    assert_eq!(sql.identified(&old).await.unwrap(), None);
+    assert!(sql.identified(&young).await.unwrap().is_some());
 }
 
 /// The losses and returns of hosts are logs under the hosts' own ids.

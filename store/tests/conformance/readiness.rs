@@ -4,6 +4,7 @@ use crate::{doors::Doors, fixtures::*};
 use recovery::{
     HostId, HostName, Millis, ServerId,
     evidence::{Sighting, Sign},
+    identity::{Identified, Identity},
     readiness::{Check, Readiness, Rung},
     tiers::GuestHeard,
 };
@@ -65,4 +66,23 @@ pub(crate) async fn of_each_host_the_last_sign_of_life_of_each_kind_is_kept(door
     doors.b.guests_answer(&first, &[ServerId::new(uuid(7))], seconds_later(4)).await.unwrap();
     let answers = seen(&first, seconds_later(4), Sign::GuestAnswers);
     assert_eq!(doors.a.sightings(&first).await.unwrap(), [answers, saw(&first, 2)]);
+}
+
+pub(crate) async fn of_each_host_its_agents_last_word_is_kept(doors: &Doors) {
+    let [host, other] = ["compute01", "compute02"].map(HostName::new);
+    let said = |boot: &str, uuid: Option<&str>| Identity {
+        boot: boot.into(),
+        uuid: uuid.map(Into::into),
+        serial: Some("CZ – ☠".into()),
+    };
+    assert_eq!(doors.a.identified(&host).await.unwrap(), None);
+    doors.a.identify(&host, &said("b1", Some("u")), NOW).await.unwrap();
+    doors.b.identify(&host, &said("b1", None), seconds_later(5)).await.unwrap();
+    let known =
+        |boot, booted_by, at| Some(Identified { identity: said(boot, None), booted_by, at });
+    assert_eq!(doors.a.identified(&host).await.unwrap(), known("b1", NOW, seconds_later(5)));
+    doors.a.identify(&host, &said("b2", None), seconds_later(9)).await.unwrap();
+    let rebooted = known("b2", seconds_later(9), seconds_later(9));
+    assert_eq!(doors.b.identified(&host).await.unwrap(), rebooted);
+    assert_eq!(doors.b.identified(&other).await.unwrap(), None);
 }

@@ -289,6 +289,13 @@ pub(super) const TABLES_OF_OURS: &[Table] = &[
         whose: Whose::Ours,
     },
     Table {
+        name: "ha_identities",
+        columns: "host VARCHAR(255) NOT NULL, boot VARCHAR(64) NOT NULL, uuid VARCHAR(64), \
+            serial VARCHAR(255), booted_ms BIGINT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (host)",
+        indexes: &[],
+        whose: Whose::Ours,
+    },
+    Table {
         name: "ha_schema",
         columns: "version INTEGER NOT NULL, PRIMARY KEY (version)",
         indexes: &[],
