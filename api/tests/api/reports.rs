@@ -176,16 +176,9 @@ async fn a_death_that_is_reported_again_is_refused_and_heard() {
     assert_eq!((said(31).await, heard().await), (StatusCode::CONFLICT, 1), "it is late");
     assert_eq!((said(29).await, heard().await, world.woken()), (StatusCode::CONFLICT, 2, 2));
     // The recovery has taken it out of service meanwhile.
-    let row = world.store.host_named(&host).await.unwrap().unwrap();
-    let update = store::HostUpdate {
-        name: None,
-        kind: None,
-        control_attributes: None,
-        reserved: None,
-        on_maintenance: Some(true),
-        now: world.clock.wall(),
-    };
-    world.store.update_host(&row.uuid, update).await.unwrap();
+    let of = world.store.all_notifications().remove(0).uuid;
+    crate::engine::begin(&world.store, &of).await;
+    assert!(world.store.host_named(&host).await.unwrap().unwrap().on_maintenance);
     world.clock.sleep(Duration::from_secs(60)).await;
     assert_eq!((said(0).await, heard().await, world.woken()), (StatusCode::CONFLICT, 3, 3));
 }
