@@ -137,7 +137,11 @@ async fn climb(rig: &Rig, kind: &str, case: &str) -> Climbed {
     let text = fencing_yaml(rig, kind, case, cell);
     let file = FencingFile::parse(Path::new("fencing.yaml"), &text).unwrap();
     let mut ladder = file.ladder_of("compute01", None).unwrap();
-    ladder.machine = Machine { uuid: Some(cell.uuid.clone()), serial: Some(cell.serial.clone()) };
+    ladder.machine = Machine {
+        uuid: Some(cell.uuid.clone()),
+        serial: Some(cell.serial.clone()),
+        ..Machine::default()
+    };
     climber(rig, cell).climb(&HostName::new("compute01"), &ladder).await
 }
 
@@ -234,12 +238,20 @@ async fn is_given_its_power_back(kind: &str) {
     let mut ladder = file.ladder_of("compute01", Some("ladder:alone")).unwrap();
     let tools = climber(&rig, cell).tools;
     if kind != "agent" {
-        let other = Machine { serial: Some("SN-OTHER".into()), uuid: Some("other".into()) };
+        let other = Machine {
+            serial: Some("SN-OTHER".into()),
+            uuid: Some("other".into()),
+            ..Machine::default()
+        };
         ladder.machine = other;
         let wrong = switch_on(&tools, &ladder, || Ok(())).await;
         assert!(wrong.by.is_none() && wrong.path[0].contains("another machine"), "{wrong:?}");
     }
-    ladder.machine = Machine { uuid: Some(cell.uuid.clone()), serial: Some(cell.serial.clone()) };
+    ladder.machine = Machine {
+        uuid: Some(cell.uuid.clone()),
+        serial: Some(cell.serial.clone()),
+        ..Machine::default()
+    };
     let forbidden = switch_on(&tools, &ladder, || Err("the lease ran out".into())).await;
     assert!(forbidden.by.is_none() && forbidden.path[0].contains("the lease"), "{forbidden:?}");
     assert_eq!(std::fs::read_to_string(&cell.orders).unwrap(), "");
@@ -283,7 +295,11 @@ async fn goes_off_and_on_again(kind: &str) {
     let text = fencing_yaml(&rig, kind, "cycle", cell);
     let file = FencingFile::parse(Path::new("fencing.yaml"), &text).unwrap();
     let mut ladder = file.ladder_of("compute01", None).unwrap();
-    ladder.machine = Machine { uuid: Some(cell.uuid.clone()), serial: Some(cell.serial.clone()) };
+    ladder.machine = Machine {
+        uuid: Some(cell.uuid.clone()),
+        serial: Some(cell.serial.clone()),
+        ..Machine::default()
+    };
     let on = switch_on(&climber(&rig, cell).tools, &ladder, || Ok(())).await;
     println!("{}\n{}", fence::verdict::path_text(&climbed.path), on.path.join("\n"));
     assert_eq!(on.by, Some(format!("bmc ({kind})")), "{on:?}");
