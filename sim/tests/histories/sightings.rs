@@ -90,10 +90,15 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
     }
 }
 
-/// A host hangs, is reported 4 s later, and that is said of it.
+/// A host hangs and is reported at once: it is fenced 5 to 15 s after that.
+fn scene(seed: u64, fence: Fence) -> Scene {
+    let plain = hanging(fence, vec![undisturbed()]);
+    Scene { seed, dies_at_ms: 30_000, reported_after_ms: 500, ..plain }
+}
+
 fn story(seed: u64, said: Vec<(u64, Said)>) -> Told {
     let fence = Fence { said, ..Fence::default() };
-    let scene = Scene { seed, reported_after_ms: 4_000, ..hanging(fence, vec![undisturbed()]) };
+    let scene = scene(seed, fence);
     let told = tale::tell(scene);
     told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
     told
@@ -107,7 +112,7 @@ fn message(told: &Told) -> String {
 #[test]
 fn a_host_that_another_monitor_reports_to_be_there_is_not_switched_off_and_that_is_told() {
     for seed in 0..12 {
-        let at_ms = Dice::new(seed).between(7_100, 10_000);
+        let at_ms = Dice::new(seed).between(32_600, 33_500);
         let told = story(seed, vec![(at_ms, Said::Lives(Sign::MonitorSaw))]);
         assert_eq!(told.stage.bmcs.orders().len(), 0, "{seed}: {}", told.stage.story());
         assert_eq!(told.stage.world.evacuate_calls().len(), 0, "{seed}");
@@ -123,7 +128,7 @@ fn a_host_that_another_monitor_reports_to_be_there_is_not_switched_off_and_that_
 fn a_host_that_is_reported_dead_once_more_is_recovered() {
     for seed in 0..6 {
         let dice = Dice::new(seed);
-        let (lives, dead) = (dice.between(7_100, 10_000), dice.between(30_000, 90_000));
+        let (lives, dead) = (dice.between(32_600, 33_500), dice.between(60_000, 120_000));
         let said = vec![(lives, Said::Lives(Sign::MonitorSaw)), (dead, Said::Dead)];
         let told = story(seed, said);
         let orders = told.stage.bmcs.orders();
@@ -137,7 +142,7 @@ fn a_host_that_is_reported_dead_once_more_is_recovered() {
 #[test]
 fn a_host_on_which_a_vm_answers_is_switched_off_when_none_has_answered_for_a_minute() {
     for seed in 0..6 {
-        let at_ms = Dice::new(seed).between(7_100, 10_000);
+        let at_ms = Dice::new(seed).between(32_600, 33_500);
         let told = story(seed, vec![(at_ms, Said::Lives(Sign::GuestAnswers))]);
         let orders = told.stage.bmcs.orders();
         assert_eq!(orders.len(), 1, "{seed}: {}", told.stage.story());
@@ -154,14 +159,11 @@ fn a_host_on_which_a_vm_answers_is_switched_off_when_none_has_answered_for_a_min
 fn off_is_not_believed_of_a_host_on_which_a_vm_answers_after_it() {
     let mut caught = 0;
     for seed in 0..8 {
-        let at_ms = Dice::new(seed).between(22_000, 26_000);
+        let at_ms = Dice::new(seed).between(40_000, 52_000);
         let said = vec![(at_ms, Said::Lives(Sign::GuestAnswers))];
         let lying = sim::Bmc::Lying { ms: 4_000 };
         let fence = Fence { said, bmc: lying, ..Fence::default() };
-        let mut scene = hanging(fence, vec![undisturbed()]);
-        (scene.seed, scene.reported_after_ms) = (seed, 4_000);
-        // Heard once more between the order and "off": the second look waits for the next one.
-        let stage = tale::tell_for(scene, 40_000);
+        let stage = tale::tell_for(scene(seed, fence), 70_000);
         let lines = logs(&stage).concat();
         let told = lines.iter().filter_map(|line| match &line.entry {
             Entry::Fence(entry) => Some(format!("{entry:?}")),
@@ -178,11 +180,10 @@ fn off_is_not_believed_of_a_host_on_which_a_vm_answers_after_it() {
 fn a_recovery_that_has_begun_stops_when_a_monitor_says_that_its_host_is_there() {
     let mut stopped = 0;
     for seed in 0..12 {
-        let at_ms = Dice::new(seed).between(18_000, 26_000);
+        let at_ms = Dice::new(seed).between(40_000, 55_000);
         let said = vec![(at_ms, Said::Lives(Sign::MonitorSaw))];
-        let mut scene = hanging(Fence { said, ..Fence::default() }, vec![undisturbed()]);
-        (scene.seed, scene.reported_after_ms, scene.slow_locks_ms) = (seed, 4_000, 6_000);
-        scene.shape.vms_per_host = MANY;
+        let mut scene = scene(seed, Fence { said, ..Fence::default() });
+        (scene.shape.vms_per_host, scene.slow_locks_ms) = (MANY, 6_000);
         let told = tale::tell(scene);
         told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
         let lines = logs(&told.stage).concat();
@@ -198,17 +199,30 @@ fn a_recovery_that_has_begun_stops_when_a_monitor_says_that_its_host_is_there() 
     assert!(stopped > 0, "none was stopped in its middle");
 }
 
+/// When a permit is made first, after the beginning.
+fn proven_ms(scene: Scene) -> u64 {
+    let stage = tale::tell(scene).stage;
+    let lines = logs(&stage).concat();
+    let proven = lines.iter().find(|line| matches!(line.entry, Entry::Proven { .. })).unwrap();
+    proven.at.since(stage.began).unsigned_abs()
+}
+
 /// It was powered off, a monitor says that it is there, and then that it is dead: its word is all that is left.
 #[test]
 fn a_person_is_asked_when_only_a_monitors_word_is_left_of_a_proof() {
     for seed in 0..4 {
-        let said = vec![(20_000, Said::Lives(Sign::MonitorSaw)), (40_000, Said::Dead)];
-        let fence = Fence { said, hangs: false, monitor_is_enough: true, ..Fence::default() };
-        let mut scene = hanging(fence, vec![undisturbed()]);
-        (scene.seed, scene.reported_after_ms, scene.slow_locks_ms) = (seed, 4_000, 6_000);
-        scene.shape.vms_per_host = MANY;
-        scene.storm.approval = Policy::WeakerThan(Kind::PoweredOff);
-        let words = vec![Ask { at_ms: 120_000, what: What::Approve, twice: false }];
+        let of = |said| {
+            let fence = Fence { said, hangs: false, monitor_is_enough: true, ..Fence::default() };
+            let mut scene = scene(seed, fence);
+            (scene.shape.vms_per_host, scene.slow_locks_ms) = (MANY, 6_000);
+            scene.storm.approval = Policy::WeakerThan(Kind::PoweredOff);
+            scene
+        };
+        // While it waits for the locks of the first, and later than the clocks may differ.
+        let lives_ms = proven_ms(of(Vec::new())) + 3_000;
+        let said = vec![(lives_ms, Said::Lives(Sign::MonitorSaw)), (80_000, Said::Dead)];
+        let mut scene = of(said);
+        let words = vec![Ask { at_ms: 160_000, what: What::Approve, twice: false }];
         scene.by_hand = ByHand { words, insists: false };
         let told = tale::tell(scene);
         told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
@@ -217,7 +231,7 @@ fn a_person_is_asked_when_only_a_monitors_word_is_left_of_a_proof() {
             matches!(&line.entry, Entry::Guard(GuardEntry::Held { cause: Cause::Approval, .. }))
         });
         let asked = asked.unwrap_or_else(|| panic!("{seed}: {}", told.stage.story()));
-        let approved = told.stage.began.plus(120_000);
+        let approved = told.stage.began.plus(160_000);
         let evacuates = |line: &&recovery::log::Line| {
             matches!(line.entry, Entry::Intended { act: Act::Evacuate, .. })
         };
