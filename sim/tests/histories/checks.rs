@@ -71,7 +71,9 @@ fn acts_follow_the_law(stage: &Stage) -> Result<(), String> {
                     if !passed {
                         return Err(format!("#{} acts before the guard lets it", line.seq));
                     }
-                    if stage.scene.fence.is_some() && *kind == Kind::MonitorSaid {
+                    let fence = stage.scene.fence.as_ref();
+                    let is_too_weak = fence.is_some_and(|fence| !fence.monitor_is_enough);
+                    if is_too_weak && *kind == Kind::MonitorSaid {
                         return Err(format!("#{} acts on a monitor's word alone", line.seq));
                     }
                     let blinds = matches!(line.entry, Entry::ForceDownIntended);
