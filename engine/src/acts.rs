@@ -21,8 +21,9 @@
 //! | a reserved host: `add to aggregate`, `enable` | stays so | it was taken, and is made ready again; after it was handed back it serves although it is reserved, until a person disables it |
 //! | a reserved host: `disable`, `remove from aggregate` | stays so | nothing was sent to it |
 //!
-//! Before each call of a chain the lease, and the switch, is looked at again; nothing here is retried: the log says
-//! what was meant, and the next look says what became of it.
+//! Before each call of a chain the lease, the switch, and for what a host's death allows the newest look at that host
+//! are asked again (`sight`); nothing here is retried: the log says what was meant, and the next look says what became
+//! of it.
 //!
 //! Because of `evacuate` a second one is never sent while a first may still land: it is sent within
 //! [`SEND_WITHIN`] of its intent or not at all, and whoever does not know what became of an intent asks
@@ -33,7 +34,7 @@
 //! destination had started the server and then lost RabbitMQ or the database. So Nova's events are asked before it is
 //! evacuated again, and such a one is left to a person.
 
-use crate::{Engine, error::ActFailed};
+use crate::{Engine, error::ActFailed, sight::Sight};
 use openstack::AskError;
 use ports::Boot;
 use recovery::{
@@ -121,7 +122,7 @@ impl Engine {
     /// Whether something new may be done: we hold the lease, and nobody has disarmed.
     fn may_begin(&self, lease: &Lease) -> Result<(), ActFailed> {
         self.allowed(lease)?;
-        self.disarmed().map_or(Ok(()), |why| Err(ActFailed::Disarmed { why }))
+        self.disarmed().map_or(Ok(()), |why| Err(ActFailed::Withheld { why }))
     }
 
     /// Locks the server (unless its owner has), resets its state where Nova would refuse it, and
@@ -130,6 +131,7 @@ impl Engine {
         &self,
         lease: &Lease,
         order: &Evacuate,
+        sight: &Sight,
         intended: Boot,
         manner: Manner,
     ) -> Result<(), ActFailed> {
@@ -140,23 +142,23 @@ impl Engine {
             return Err(ActFailed::MayRun { host: there.host, why: there.why });
         }
         if manner.lock {
-            self.may_begin(lease)?;
+            self.may_go_on(lease, sight).await?;
             // The key of a recovery's own lease is `recovery:` and the notification.
             let reason = format!("masakari {}", lease.key);
             self.ports.nova.lock(server, &reason).await.map_err(ActFailed::Before)?;
         }
         match manner.reset {
             Reset::ToError => {
-                self.may_begin(lease)?;
+                self.may_go_on(lease, sight).await?;
                 self.ports.nova.reset_to_error(server).await.map_err(ActFailed::Before)?;
             }
             Reset::ToActive => {
-                self.may_begin(lease)?;
+                self.may_go_on(lease, sight).await?;
                 self.ports.nova.reset_to_active(server).await.map_err(ActFailed::Before)?;
             }
             Reset::NotNeeded => {}
         }
-        self.may_begin(lease)?;
+        self.may_go_on(lease, sight).await?;
         self.in_time(intended, SEND_WITHIN)?;
         let (from, notification) = (order.from(), lease.key.notification());
         tracing::info!(%server, %from, notification, "evacuate");
@@ -165,6 +167,12 @@ impl Engine {
             Arrives::Stopped => self.ports.nova.evacuate_stopped(order).await,
         };
         asked.map_err(ActFailed::Itself)
+    }
+
+    /// The same of what the host's death allows: it is looked whether it still holds. The lease last.
+    async fn may_go_on(&self, lease: &Lease, sight: &Sight) -> Result<(), ActFailed> {
+        self.still_dead(sight).await?;
+        self.may_begin(lease)
     }
 
     /// Stops the server on its new host.
@@ -197,8 +205,9 @@ impl Engine {
         &self,
         lease: &Lease,
         order: &ForceDown,
+        sight: &Sight,
     ) -> Result<(), ActFailed> {
-        self.may_begin(lease)?;
+        self.may_go_on(lease, sight).await?;
         let why = "it is proven dead, and Nova does not call it down";
         tracing::warn!(host = %order.host(), why, "force down");
         self.ports.nova.force_down(order).await.map_err(ActFailed::Itself)
@@ -278,7 +287,7 @@ impl Engine {
                 Answered::After { ms: u64::try_from(ms).unwrap_or(u64::MAX) }
             }
             Err(
-                ActFailed::NoTenure { .. } | ActFailed::Disarmed { .. } | ActFailed::MayRun { .. },
+                ActFailed::NoTenure { .. } | ActFailed::Withheld { .. } | ActFailed::MayRun { .. },
             ) => return result,
         };
         // Our own is still counted.

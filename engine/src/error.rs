@@ -29,9 +29,9 @@ pub(crate) enum ActFailed {
     /// The calls before it took so long that it might land too late.
     #[error("it was not asked for: the calls before it took {ms} ms")]
     Late { ms: u64 },
-    /// A person has disarmed meanwhile.
+    /// A person has disarmed meanwhile, or the host has shown a sign of life.
     #[error("it was not asked for: {why}")]
-    Disarmed { why: String },
+    Withheld { why: String },
     /// It was evacuated before, and may run there: a second copy would write the same volumes.
     #[error(
         "{}{host}, which lost touch with Nova while it built it ({why}): make sure that it does not run there, \

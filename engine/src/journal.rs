@@ -190,7 +190,7 @@ impl<'e, S: Fold> Journal<'e, S> {
             Err(
                 ActFailed::NoTenure { .. }
                 | ActFailed::Late { .. }
-                | ActFailed::Disarmed { .. }
+                | ActFailed::Withheld { .. }
                 | ActFailed::MayRun { .. },
             ) => {
                 return Ok(Outcome::NotAsked { until: engine.now().plus(1_000) });

@@ -54,6 +54,7 @@ mod restart;
 mod returns;
 mod room;
 mod shadow;
+mod sight;
 mod steps;
 mod stopping;
 mod subject;

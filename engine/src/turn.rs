@@ -29,6 +29,7 @@ use crate::{
     records::Quiet,
     reserve::{Found, Hold},
     room::RoomView,
+    sight::Sight,
     steps,
     subject::{Mission, Task},
     tell,
@@ -111,6 +112,8 @@ struct Turns<'e> {
     own_write: Option<Millis>,
     /// Which evidence may be of it.
     loss: Loss,
+    /// For the acts under way: whether the host has shown a sign of life since they began.
+    sight: Sight,
     outages: u32,
     after_outage: Boot,
     /// Since when each look was answered; it begins anew with each engine.
@@ -224,6 +227,8 @@ struct Opened<'c> {
 impl<'e> Turns<'e> {
     fn new(engine: &'e Engine, lease: Lease, mission: Mission, state: State) -> Self {
         let loss = Loss { reported: mission.reported, returned: None };
+        let host = mission.subject.host.clone();
+        let sight = Sight::new(host, state.forced_down_at, loss);
         Self {
             engine,
             lease,
@@ -240,6 +245,7 @@ impl<'e> Turns<'e> {
             // Of whoever was at it before; our own ones are known.
             own_write: state.forced_down_at,
             loss,
+            sight,
             state,
             outages: 0,
             after_outage: Boot(0),
@@ -398,7 +404,7 @@ impl<'e> Turns<'e> {
         if let Some(single) = single(&step) {
             self.singles.insert(single);
         }
-        let (engine, lease) = (self.engine, self.lease.clone());
+        let (engine, lease, sight) = (self.engine, self.lease.clone(), self.sight.clone());
         let host = self.mission.subject.host.clone();
         let act: LocalBoxFuture<'e, Came<'e>> = match step {
             Step::LookAtHost => self.look(host),
@@ -424,20 +430,23 @@ impl<'e> Turns<'e> {
             .boxed_local(),
             Step::LookAtServers => self.look_at_servers(host),
             Step::ForceDown(order) => async move {
-                Came::Switched(Entry::ForcedDown, engine.force_down(&lease, &order).await)
+                Came::Switched(Entry::ForcedDown, engine.force_down(&lease, &order, &sight).await)
             }
             .boxed_local(),
             Step::Disable(service) => async move {
                 let config = engine.config();
-                let done = engine.disable(&lease, &service, &config.disable_reason).await;
-                Came::Switched(Entry::Disabled, done)
+                let done = async {
+                    engine.still_dead(&sight).await?;
+                    engine.disable(&lease, &service, &config.disable_reason).await
+                };
+                Came::Switched(Entry::Disabled, done.await)
             }
             .boxed_local(),
             Step::Evacuate { order, lock, reset } => {
                 let (server, intended) = (order.server().clone(), self.intended_at);
                 let manner = self.manner(&server, lock, reset);
                 self.act(Act::Evacuate, server, async move {
-                    engine.evacuate(&lease, &order, intended, manner).await
+                    engine.evacuate(&lease, &order, &sight, intended, manner).await
                 })
             }
             Step::LookAtStarts => self.look_at_starts(),

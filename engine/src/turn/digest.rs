@@ -58,7 +58,7 @@ impl<'e> Turns<'e> {
                     Err(
                         ActFailed::NoTenure { .. }
                         | ActFailed::Late { .. }
-                        | ActFailed::Disarmed { .. }
+                        | ActFailed::Withheld { .. }
                         | ActFailed::MayRun { .. },
                     ) => Vec::new(),
                     Err(ActFailed::Before(e) | ActFailed::Itself(e)) => self.not_switched(done, &e),
@@ -89,7 +89,7 @@ impl<'e> Turns<'e> {
                 tracing::warn!(%server, act = tell::word(act), ms, "not asked for: the calls before it took too long");
                 return vec![Entry::Postponed { act, servers, until: self.later() }];
             }
-            Err(ActFailed::Disarmed { why }) => {
+            Err(ActFailed::Withheld { why }) => {
                 tracing::warn!(%server, act = tell::word(act), why, "not asked for");
                 return vec![Entry::Postponed { act, servers, until: self.later() }];
             }

@@ -19,6 +19,8 @@ impl Turns<'_> {
         if self.view.is_none() && self.state.forced_down == Once::Intended {
             self.own_write = view.service.as_ref().and_then(|s| s.heartbeat_at);
         }
+        self.sight.judge_by(self.own_write, self.loss);
+        self.sight.looked(self.engine, &view);
         let (host, dump) = (&self.mission.subject.host, self.dump());
         self.fence.looked(self.engine, host, &view, (self.own_write, self.loss), dump);
         self.view = Some(view);

@@ -133,7 +133,7 @@ impl<'e> Turns<'e> {
                 return vec![Entry::Tier(TierEntry::StartTaken { servers: vec![server] })];
             }
             Err(ActFailed::NoTenure { .. }) => return Vec::new(),
-            Err(ActFailed::Late { .. } | ActFailed::Disarmed { .. } | ActFailed::MayRun { .. }) => {
+            Err(ActFailed::Late { .. } | ActFailed::Withheld { .. } | ActFailed::MayRun { .. }) => {
                 return vec![Entry::Tier(not_asked(server, self.engine.now()))];
             }
             Err(ActFailed::Before(error)) => (error, false),

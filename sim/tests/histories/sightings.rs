@@ -11,14 +11,18 @@ use recovery::{
     Millis,
     approval::Policy,
     evidence::{Evidence, Kind, Sighting, Sign},
+    fencing::FenceEntry,
     guard::{Cause, GuardEntry},
     log::{Act, Entry},
     nouns::NotificationStatus,
+    permit::SKEW_MS,
 };
 use store::Store;
 
-/// What a look before an order, or before a batch of evacuations, may be old.
-const LOOK_MS: i64 = 15_000;
+/// What a look before an order may be old.
+const ORDER_MS: i64 = 15_000;
+/// The same of a look before an evacuation, with what the look and the call take.
+const CALL_MS: i64 = 3_000 + 1_500;
 /// More than are asked for at once.
 const MANY: usize = 24;
 
@@ -72,17 +76,32 @@ fn spans(stage: &Stage) -> Vec<(Millis, Millis)> {
     spans
 }
 
+/// When a device proved it dead: what is told within the difference of two clocks does not speak against that.
+fn proven(stage: &Stage) -> Millis {
+    let lines = logs(stage).concat();
+    let proofs = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Fence(FenceEntry::Proven { evidence }) => Some(evidence.at),
+        _ => None,
+    });
+    proofs.max().unwrap_or(Millis(0))
+}
+
 /// Nothing is ordered off, and nothing is asked for, of a host that others say is there.
 pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
     let Some(_) = stage.scene.fence.as_ref().filter(|fence| !fence.said.is_empty()) else {
         return Ok(());
     };
     let spans = spans(stage);
-    let is_said_to_live =
-        |at: Millis| spans.iter().any(|(from, to)| at.since(*from) > LOOK_MS && at < *to);
+    let is_said_to_live = |at: Millis, old_ms: i64, proven: Millis| {
+        let counts = |from: &Millis| from.since(proven) > SKEW_MS && at.since(*from) > old_ms;
+        spans.iter().any(|(from, to)| counts(from) && at < *to)
+    };
+    let proven = proven(stage);
     let orders = stage.bmcs.orders().into_iter().map(|order| order.at);
     let calls = stage.world.evacuate_calls().into_iter().map(|call| call.at);
-    match orders.chain(calls).find(|at| is_said_to_live(*at)) {
+    let order = orders.into_iter().find(|at| is_said_to_live(*at, ORDER_MS, Millis(0)));
+    let call = calls.into_iter().find(|at| is_said_to_live(*at, CALL_MS, proven));
+    match order.or(call) {
         Some(at) => {
             Err(format!("at {} something was done to a host that is said to be there", at.utc()))
         }
@@ -183,7 +202,8 @@ fn a_recovery_that_has_begun_stops_when_a_monitor_says_that_its_host_is_there() 
         let at_ms = Dice::new(seed).between(40_000, 55_000);
         let said = vec![(at_ms, Said::Lives(Sign::MonitorSaw))];
         let mut scene = scene(seed, Fence { said, ..Fence::default() });
-        (scene.shape.vms_per_host, scene.slow_locks_ms) = (MANY, 6_000);
+        // What is said while the first are locked stops those, too.
+        (scene.shape.vms_per_host, scene.slow_locks_ms) = (MANY, 12_000);
         let told = tale::tell(scene);
         told.outcome.as_ref().unwrap_or_else(|e| panic!("{seed}: {e}\n{}", told.stage.story()));
         let lines = logs(&told.stage).concat();
