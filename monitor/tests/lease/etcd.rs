@@ -11,6 +11,8 @@ use std::{
 };
 use url::Url;
 
+const STOPPED: Duration = Duration::from_secs(60);
+
 /// What is wrong with a way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
@@ -20,6 +22,8 @@ pub(crate) enum Fault {
     AnswersAreLost,
     /// It leads to an etcd of another cluster.
     OtherCluster,
+    /// Who asks is stopped for a minute when the answer has come, and goes on with it.
+    AskerIsStopped,
 }
 
 /// One of the three.
@@ -71,6 +75,11 @@ impl Cluster {
         let mut state = self.state.lock().unwrap();
         (state.fault, state.takes) = (None, Duration::ZERO);
         state.failed.clear();
+    }
+
+    /// As a person does who takes the host for gone.
+    pub(crate) fn forgets(&self, key: &str) {
+        self.state.lock().unwrap().keys.remove(key).expect("it is there");
     }
 
     /// When the last write succeeded.
@@ -177,7 +186,8 @@ impl Transport for Way {
             clock.sleep(deadline).await;
             return Err(TransportError::TimedOut { from, deadline_ms });
         }
-        clock.sleep(takes).await;
+        let is_stopped = fault == Some(Fault::AskerIsStopped);
+        clock.sleep(if is_stopped { STOPPED } else { takes }).await;
         let cluster =
             if fault == Some(Fault::OtherCluster) { "99" } else { "14841639068965178418" };
         let revision = self.cluster.state.lock().unwrap().revision.to_string();

@@ -12,7 +12,7 @@ use monitor::lease::holder::Fault as HolderFault;
 use monitor::lease::watchdog::Released;
 use recovery::deadman::Standing;
 use std::time::Duration;
-use world::{PROOF, World};
+use world::{Host, PROOF, World};
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -40,6 +40,25 @@ async fn without_etcd_the_watchdog_is_not_opened() {
     world.etcd.works();
     world.passes(s(5)).await;
     assert_eq!(host.armed_with(), Some(s(10)));
+    assert_eq!(world.standing().await, Some(Standing::Lives));
+}
+
+/// Stopped between the answer and the watchdog, for longer than the term: the renewal is nobody's word any more.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_was_stopped_while_it_took_the_lease_does_not_open_the_watchdog_without_one()
+{
+    let world = World::new();
+    let host = world.boots("b1");
+    host.etcd().fails(Fault::AskerIsStopped);
+    world.passes(s(1)).await;
+    assert_eq!(world.etcd.written_at(), s(0), "it has its lease, and does not know yet");
+    host.etcd().fails(Fault::Away);
+    world.passes(s(600)).await;
+    assert_eq!(host.armed_with(), None);
+    host.etcd().works();
+    world.passes(s(5)).await;
+    assert_eq!(host.armed_with(), Some(s(10)));
+    assert!(host.is_up());
     assert_eq!(world.standing().await, Some(Standing::Lives));
 }
 
@@ -239,6 +258,40 @@ async fn a_second_machine_with_the_same_name_gets_no_lease_and_harms_nobody() {
     world.watched_for(s(600)).await;
     assert!(first.is_up() && second.armed_with().is_none());
     assert_eq!(world.standing().await, Some(Standing::Lives));
+}
+
+/// A person deletes the key, and the other machine is there before the next renewal.
+async fn the_other_machine_has_the_lease(world: &World) -> (Host, Host) {
+    let first = world.boots("b1");
+    world.watched_for(s(60)).await;
+    world.etcd.forgets("/masakari/lease/cmp1");
+    let second = world.boots("b2");
+    world.watched_for(s(5)).await;
+    assert_eq!(second.armed_with(), Some(s(10)));
+    (first, second)
+}
+
+/// Of two machines that take it from each other in turn both are fed, and nobody sees which one dies.
+#[tokio::test(start_paused = true)]
+async fn a_machine_does_not_take_its_lease_back_from_another_of_the_same_name() {
+    let world = World::new();
+    let (first, second) = the_other_machine_has_the_lease(&world).await;
+    let seen = world.watched_for(s(600)).await;
+    assert!(seen.iter().all(|seen| *seen == Some(Standing::Lives)), "the second one renews");
+    assert!(first.reset_at().is_some_and(|reset| reset <= s(91)), "{:?}", first.reset_at());
+    assert!(second.is_up() && second.fault().is_none());
+}
+
+/// What it would give back is not its own: its watchdog is not to be let go on that.
+#[tokio::test(start_paused = true)]
+async fn a_machine_does_not_give_back_the_lease_of_another_of_the_same_name() {
+    let world = World::new();
+    let (first, second) = the_other_machine_has_the_lease(&world).await;
+    first.agent_ends().await;
+    assert_eq!(first.released(), None);
+    let seen = world.watched_for(s(60)).await;
+    assert!(seen.iter().all(|seen| *seen == Some(Standing::Lives)), "{seen:?}");
+    assert!(!first.is_up() && second.is_up());
 }
 
 #[tokio::test(start_paused = true)]
