@@ -31,7 +31,7 @@ pub(super) async fn running(role: &'static Role, node: Arc<Node>, mark: Mark) {
         }
         if told.as_ref() != Some(&why) {
             tracing::error!(
-                "{} of {} are not watched: {why}. It is tried again, every {} s at the latest; what else this process \
+                "`{}` does not run on {}: {why}. It is tried again, every {} s at the latest; what else this process \
                  watches goes on",
                 role.name,
                 node.hostname,

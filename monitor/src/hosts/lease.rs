@@ -2,7 +2,7 @@
 //! proof ([`recovery::deadman`]).
 //!
 //! An overdue lease is uncertain, and not offline: its host may live yet, and the proof is some seconds away. One that was given back says
-//! nothing of its host. What the source itself cannot see, because no member of etcd answers that has a quorum, it does not say.
+//! nothing of its host, and neither does one that has not been seen to move yet. What the source itself cannot see, because no member of etcd answers that has a quorum, it does not say.
 
 use super::{Source, SourceFault};
 use crate::lease::{Observer, Sighted, observer::LOOK_EVERY};
@@ -84,7 +84,8 @@ fn seen(one: &Sighted) -> Option<Seen> {
     match one.standing {
         Standing::Lives => of(Sight::Online),
         Standing::Overdue { .. } | Standing::Silent { .. } => of(Sight::Uncertain),
-        Standing::Left => None,
+        // One that nobody renews any more looks like that, too.
+        Standing::Unmoved { .. } | Standing::Left => None,
         Standing::Dead(_) => {
             let proof =
                 one.at.map(|at| Proof { kind: Kind::LeaseExpired, at, detail: one.detail.clone() });

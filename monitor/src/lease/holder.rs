@@ -300,7 +300,7 @@ impl<'a> Hold<'a> {
         };
         match observed.standing() {
             Standing::Dead(_) | Standing::Silent { .. } | Standing::Left => Ok(true),
-            Standing::Lives | Standing::Overdue { .. } => {
+            Standing::Unmoved { .. } | Standing::Lives | Standing::Overdue { .. } => {
                 let s = observed.beat().times.proof_ms() / 1_000;
                 self.trouble(&format!(
                     "the lease of another run of this host must be over first: {s} s"

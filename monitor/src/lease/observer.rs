@@ -120,7 +120,8 @@ impl Host {
                 proven
             }
             (
-                Standing::Lives
+                Standing::Unmoved { .. }
+                | Standing::Lives
                 | Standing::Overdue { .. }
                 | Standing::Silent { .. }
                 | Standing::Left,
@@ -135,6 +136,11 @@ impl Host {
         let of = format!("its lease (revision {revision}, boot {boot})");
         let s = |ms: u64| format!("{}.{:03} s", ms / 1_000, ms % 1_000);
         match standing {
+            Standing::Unmoved { for_ms } => format!(
+                "{of} has been looked at for {}, and not been renewed; that says nothing before {}",
+                s(for_ms),
+                s(times.term_ms())
+            ),
             Standing::Lives => format!("{of} is renewed"),
             Standing::Left => format!("{of} was given back"),
             Standing::Silent { for_ms } => {

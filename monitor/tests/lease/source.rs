@@ -69,6 +69,18 @@ async fn an_overdue_lease_is_uncertain_and_its_host_is_dead_as_soon_as_that_is_p
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_host_that_was_dead_before_nobody_says_that_it_is_there() {
+    let world = World::new();
+    let host = world.boots("b1");
+    world.passes(s(60)).await;
+    host.agent_is_killed();
+    world.passes(s(3_600)).await;
+    let mut source = source(&world);
+    let said = said(&world, &mut source, s(120)).await;
+    assert_eq!(words(&said), ["nobody", "uncertain", "offline"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_a_host_whose_lease_was_given_back_nothing_is_known() {
     let world = World::new();
     let host = world.boots("b1");

@@ -51,6 +51,8 @@ pub struct Observed {
 /// What one read says of a host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
+    /// It has been seen once, or again and again the same: whether it renews is not known before its term is over.
+    Unmoved { for_ms: u64 },
     /// It renews.
     Lives,
     /// It does not any more, and its watchdog may not have bitten yet.
@@ -118,7 +120,10 @@ impl Observed {
         let times = self.beat.times;
         match self.beat.stage {
             Stage::Left => Standing::Left,
-            Stage::Taking | Stage::Held if for_ms < times.term_ms() => Standing::Lives,
+            Stage::Taking | Stage::Held if for_ms < times.term_ms() => match self.unwritten_ms {
+                Some(_) => Standing::Lives,
+                None => Standing::Unmoved { for_ms },
+            },
             Stage::Taking => Standing::Silent { for_ms },
             Stage::Held if for_ms < times.proof_ms() => Standing::Overdue { for_ms },
             Stage::Held => {

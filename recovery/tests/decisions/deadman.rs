@@ -61,10 +61,18 @@ fn the_time_between_two_reads_that_nobody_answered_counts_from_the_answer() {
 #[test]
 fn without_a_watchdog_that_is_known_to_run_nobody_is_dead() {
     let mut taking = Observed::first(beat(1, Stage::Taking, "b1"), at(0));
-    assert_eq!(taking.standing(), Standing::Lives);
+    assert_eq!(taking.standing(), Standing::Unmoved { for_ms: 0 });
     taking.read(beat(1, Stage::Taking, "b1"), at(1_000_000));
     assert_eq!(taking.standing(), Standing::Silent { for_ms: 999_900 });
     assert_eq!(after(moved(), &beat(4, Stage::Left, "b1"), 1_000_000), Standing::Left);
+}
+
+#[test]
+fn who_has_not_seen_it_move_does_not_know_that_it_is_renewed() {
+    let first = || Observed::first(held(1), at(0));
+    assert_eq!(after(first(), &held(1), 20_099), Standing::Unmoved { for_ms: 19_999 });
+    assert_eq!(after(first(), &held(1), 20_100), Standing::Overdue { for_ms: 20_000 });
+    assert_eq!(after(first(), &held(2), 20_099), Standing::Lives);
 }
 
 #[test]
