@@ -49,7 +49,8 @@ enum Name {
     States,
     /// The monitors on a real libvirtd with guests, a real systemd and processes, Python's beside them; and their units
     Monitors,
-    /// A real Kubernetes control plane that loses nodes, and three networks of Consul's members
+    /// A real Kubernetes control plane that loses nodes, three networks of Consul's members, and an etcd of three that is killed,
+    /// stands still or begins anew, with a host that holds its lease there
     Clusters,
     /// A real Pacemaker cluster that fails in every way, in a row with our alert agent and without, Python's hostmonitor beside ours
     Pacemaker,
@@ -111,9 +112,10 @@ fn soak(name: Name) -> Soak {
             before: vec![Program::new("cargo build --release -p masakari")],
             ..on_a_node(u64::try_from(MONITORS.len()).unwrap_or(0), |from, _| monitors(from))
         },
-        Name::Clusters => {
-            on_a_node(2, |from, _| watches(if from % 2 == 0 { "kubernetes" } else { "consul" }))
-        }
+        Name::Clusters => on_a_node(u64::try_from(CLUSTERS.len()).unwrap_or(0), |from, _| {
+            let suite = usize::try_from(from).ok().and_then(|from| CLUSTERS.get(from));
+            watches(suite.copied().unwrap_or_default())
+        }),
         Name::Pacemaker => on_a_node(2, |from, _| {
             watches("pacemaker").with("ALERT", if from % 2 == 0 { "yes" } else { "no" })
         }),
@@ -157,6 +159,9 @@ const MONITORS: [&str; 4] = [
     "monitor/tests/footprint",
     "packaging/systemd/check",
 ];
+
+/// What `clusters` runs. The suite of leases has each of its scenes once there; `lease` has only those in which the host dies.
+const CLUSTERS: [&str; 3] = ["kubernetes", "consul", "lease"];
 
 fn monitors(from: u64) -> Program {
     let suite = usize::try_from(from).ok().and_then(|from| MONITORS.get(from));
