@@ -73,8 +73,8 @@ class Hosts(Case):
         return "\n".join(p["message"] for step in steps for p in step["progress_details"])
 
     # ------------------------------------------------------------- what must be true
-    def is_recovered(self, within=90):
-        """And how long that took, from its death."""
+    def is_recovered(self, within=90, **before):
+        """And how long that took, from its death; what is named was before the proof."""
         of_nova = cloud.NovaInstances()
         until("all are back", lambda: of_nova.active_elsewhere(self.servers, [HOST]) == SERVERS, within, every=0.05)
         back_at = time.time()
@@ -84,9 +84,11 @@ class Hosts(Case):
         self.assert_reported(self.servers)
         self.is_certified(first)
         self.assertEqual([report["payload"]["event"] for report in self.reports()].count("STOPPED"), 1, "reports of its death")
-        since = lambda at: at - self.died_at
-        print("reported %.1f s, proven %.1f s, evacuated %.1f s, all back %.1f s after its death ... " % tuple(map(since, (
-            self.reported_at, self.proven_at, first, back_at))), end="", flush=True)
+        for what, at in before.items():
+            self.assertLess(at, self.proven_at, what)
+        moments = dict(before, reported=self.reported_at, proven=self.proven_at, evacuated=first, all_back=back_at)
+        after = {what + "_s": round(at - self.died_at, 2) for what, at in moments.items()}
+        print("\nRUN %s" % json.dumps(dict(after, case=type(self).__name__, proof=self.proof, outcome="finished")), flush=True)
 
     def is_certified(self, first):
         """The death is proven by what the driver brought, before the first evacuation."""
@@ -127,9 +129,7 @@ class HostsKubernetes(Hosts):
         self.is_held("host '%s': only monitor_said says that it is dead, and [fencing] require asks for proof" % HOST)
         tainted_at = time.time()
         self.source.is_switched_off_says_a_person()
-        self.is_recovered()
-        print("proven %.2f s after the taint ... " % (self.proven_at - tainted_at), end="", flush=True)
-        self.assertGreater(self.proven_at, tainted_at)
+        self.is_recovered(tainted=tainted_at)
 
 
 @ours_only
@@ -161,9 +161,7 @@ class HostsLease(Hosts):
         self.dies()
         reset_at = self.source.reset_at()
         self.is_reported()
-        self.is_recovered()
-        print("reset %.1f s after its death ... " % (reset_at - self.died_at), end="", flush=True)
-        self.assertLess(reset_at, self.proven_at)
+        self.is_recovered(reset=reset_at)
 
 
 @ours_only
