@@ -199,9 +199,8 @@ impl Pacemaker {
         };
         let round = digest::round(&cluster, cib.as_ref(), &self.seen, &wanted);
         if round.quorum == Quorum::Quorate {
-            let online = round.hosts.iter().filter(|seen| seen.sight == Sight::Online);
-            for seen in online.take(HOSTS_MOST) {
-                self.seen.insert(seen.host.as_str().to_owned(), asked);
+            for host in digest::online(&cluster, cib.as_ref(), &round).take(HOSTS_MOST) {
+                self.seen.insert(host.to_owned(), asked);
             }
             self.seen.retain(|name, _| cluster.nodes.iter().any(|node| node.name == *name));
         }

@@ -322,3 +322,42 @@ async fn a_loss_is_looked_for_until_it_is_shown() {
     assert_eq!(gaps_ms[..60], [300; 60]);
     assert_eq!(gaps_ms[60..63], [600, 1_200, 2_400]);
 }
+
+/// The CIB does not say so: an older fencing is no proof of its next loss, which may be a stop in peace.
+#[tokio::test(start_paused = true)]
+async fn a_remote_that_is_back_is_seen_though_the_cib_does_not_have_it() {
+    let fixture = |name: &str| {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/fixtures");
+        std::fs::read_to_string(folder.join(format!("remote-killed-fenced.ctl1.{name}.xml")))
+            .unwrap()
+    };
+    let fenced_at = SimClock::new().wall().plus(5_000).utc().replace('T', " ");
+    let offline = fixture("crm_mon").replace("2026-11-21 02:14:08Z", &fenced_at);
+    let shown = offline.replace("id=\"cmp1\" online=\"false\"", "id=\"cmp1\" online=\"true\"");
+    assert!(offline.contains(&fenced_at) && shown != offline);
+    let state = |in_ccm: bool| {
+        format!(
+            "<xpath-query><node_state uname=\"cmp1\" in_ccm=\"{in_ccm}\" node_fenced=\"0\"/></xpath-query>"
+        )
+    };
+    for (between, is_proven) in [(&shown, false), (&offline, true)] {
+        let cluster = Arc::new(Cluster::default().quorate(&["Yes"]));
+        {
+            let mut answers = cluster.answers.lock().unwrap();
+            answers.insert("crm_mon", vec![shown.clone(), between.clone(), offline.clone()]);
+            answers.insert("cibadmin", vec![state(true), state(false)]);
+        }
+        let mut pacemaker = driver("ctl1", &cluster, None);
+        let mut last = pacemaker.next().await.unwrap();
+        assert!(
+            last.hosts
+                .iter()
+                .any(|seen| seen.host.as_str() == "cmp1" && seen.sight == Sight::Online)
+        );
+        for _ in 0..2 {
+            last = pacemaker.next().await.unwrap();
+        }
+        assert_eq!(lost(&last), ["cmp1"]);
+        assert_eq!(last.hosts.iter().any(|seen| seen.proof.is_some()), is_proven);
+    }
+}

@@ -6,7 +6,7 @@
 use monitor::hosts::pacemaker::{
     cib::Cib,
     crm_mon::{BYTES_MOST, Cluster, Node, Unreadable},
-    digest::{LastSeen, Wanted, round},
+    digest::{LastSeen, Wanted, online, round},
 };
 use recovery::{
     HostName, Millis,
@@ -177,6 +177,30 @@ fn a_remote_that_is_tried_again_is_not_back() {
     let mut back = cib.clone();
     back.states.get_mut("cmp1").unwrap().is_there = true;
     assert_eq!(with(Some(&back)), [""; 0]);
+}
+
+/// Pacemaker 2.1.5 goes on to have it as not there after a coordinator has left: the CIB of the case `coordinator-killed`, once.
+#[test]
+fn of_a_remote_that_is_back_an_older_fencing_proves_nothing_although_the_cib_does_not_have_it() {
+    let state = "remote-killed-fenced.ctl1";
+    let (fenced, mut released) = (cib(state).unwrap(), cib(state).unwrap());
+    released.states.get_mut("cmp1").unwrap().fenced = None;
+    let offline = cluster(state).unwrap();
+    let mut shown = offline.clone();
+    node(&mut shown, "cmp1").is_online = true;
+    let (began, wanted) = (LastSeen::new(), wanted("ctl1"));
+    let is_seen = |cib: &Cib| {
+        let round = round(&shown, Some(cib), &began, &wanted);
+        online(&shown, Some(cib), &round).any(|host| host == "cmp1")
+    };
+    assert!(is_seen(&released) && !is_seen(&fenced));
+    let completed = Millis(1_795_227_248_000);
+    let after = |seen: i64| {
+        let seen = LastSeen::from([("cmp1".to_owned(), completed.plus(seen))]);
+        told(&round(&offline, Some(&released), &seen, &wanted))
+    };
+    assert_eq!(after(-1), ["cmp1 offline cluster_fenced"]);
+    assert_eq!(after(1), ["cmp1 offline"]);
 }
 
 /// A new coordinator deletes the history of every member, in which the connections of the remotes are, and writes it anew. For

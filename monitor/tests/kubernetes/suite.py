@@ -14,8 +14,8 @@ from cluster import API, GRACE, LABEL, OUT_OF_SERVICE, Cluster, now  # noqa: E40
 PROGRAM, SERVERS, FOLDER, ROOT, *WORDS = sys.argv[1:]
 # From the change of the condition, as a watch beside it sees it, to the report.
 LATE = at_most(1.0)
-# Fallen silent, and then held for it.
-SILENT = GRACE + 15
+# Fallen silent, and then held for it by the controller, which on a busy machine takes its time.
+SILENT = GRACE + 60
 # How long nothing may be reported where nothing is to be.
 QUIET = 3
 SETTLES = 30

@@ -43,8 +43,25 @@ pub struct Wanted {
     pub began: Millis,
 }
 
-/// When each node was seen online last, by our clock.
+/// When each node was seen online last, by our clock, or may have been there.
 pub type LastSeen = BTreeMap<String, Millis>;
+
+/// Who counts as seen. Pacemaker 2.1.5 may have a remote that is back, and that it does not hold for fenced any more, as not there until
+/// its connection is made anew (seen after two changes of the coordinator): whatever that is, an older fencing proves nothing of it.
+pub fn online<'c>(
+    cluster: &'c Cluster,
+    cib: Option<&'c Cib>,
+    round: &'c Round,
+) -> impl Iterator<Item = &'c str> {
+    let is_back = move |node: &&Node| {
+        let state = cib.and_then(|cib| cib.states.get(&node.name));
+        let is_released = state.is_some_and(|state| !state.is_there && state.fenced.is_none());
+        is_released && sight(node, cluster.is_maintained) == Sight::Online
+    };
+    let back = cluster.nodes.iter().filter(|node| node.kind == NodeKind::Remote).filter(is_back);
+    let seen = round.hosts.iter().filter(|seen| seen.sight == Sight::Online);
+    seen.map(|seen| seen.host.as_str()).chain(back.map(|node| node.name.as_str()))
+}
 
 /// What a source says of the hosts, given what Pacemaker says.
 #[must_use]
