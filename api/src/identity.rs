@@ -14,7 +14,10 @@ use axum::{
     extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
-use recovery::identity::Identity;
+use recovery::{
+    evidence::{Sighting, Sign},
+    identity::Identity,
+};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -33,7 +36,10 @@ pub(crate) async fn keep(
     let identity = said(&ask)?;
     ask.can("ha:hosts:identify")?;
     let host = find_host(&ask, &host).await?.name;
-    ask.api.store.identify(&host, &identity, ask.now()).await?;
+    let at = ask.now();
+    ask.api.store.identify(&host, &identity, at).await?;
+    // Who says that runs: what proved the machine without power, or shut out, is over.
+    ask.api.store.keep_sighting(&Sighting { host, at, what: Sign::PowerOn }).await?;
     Ok(Reply::no_content().into_response())
 }
 

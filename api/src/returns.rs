@@ -16,6 +16,7 @@ use axum::{
 use http::StatusCode;
 use recovery::{
     HostId,
+    evidence::{Sighting, Sign},
     fold::Fold,
     nouns::{Host, NotificationStatus},
     request::Asked,
@@ -85,7 +86,13 @@ pub(crate) async fn may_start(
         Some(id) => ask.api.store.notification(&id).await?,
         None => None,
     };
+    let waits = open.is_some();
     let under_way = open.filter(|open| open.status == NotificationStatus::Running);
+    if waits && under_way.is_none() {
+        // Before it is told: VMs may be resumed before Nova hears from it.
+        let (host, at) = (host.name.clone(), ask.now());
+        ask.api.store.keep_sighting(&Sighting { host, at, what: Sign::LetStart }).await?;
+    }
     let name = &host.name;
     let why = match &under_way {
         None => format!("no recovery of host {name} is under way"),

@@ -38,8 +38,8 @@ use crate::{Engine, error::ActFailed, sight::Sight};
 use openstack::AskError;
 use ports::Boot;
 use recovery::{
-    Evacuate, ForceDown, NotificationId, ServerId, ServiceId, drain, lease::Lease, log::Reset,
-    pace::Answered, returns,
+    Evacuate, ForceDown, NotificationId, ServerId, ServiceId, drain, evidence::Kind, lease::Lease,
+    log::Reset, pace::Answered, returns,
 };
 use std::time::Duration;
 
@@ -207,7 +207,13 @@ impl Engine {
         order: &ForceDown,
         sight: &Sight,
     ) -> Result<(), ActFailed> {
-        self.may_go_on(lease, sight).await?;
+        if self.still_dead(sight).await? == Kind::MonitorSaid {
+            // What was stronger is void meanwhile.
+            return Err(ActFailed::Withheld {
+                why: "only a monitor's word is left of its proof".into(),
+            });
+        }
+        self.may_begin(lease)?;
         let why = "it is proven dead, and Nova does not call it down";
         tracing::warn!(host = %order.host(), why, "force down");
         self.ports.nova.force_down(order).await.map_err(ActFailed::Itself)

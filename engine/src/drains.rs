@@ -151,7 +151,10 @@ impl Walk<'_> {
             }
             Due::Wait => return Ok(false),
             Due::Note(event) => self.note(event).await?,
-            Due::Disable(service) => return self.disable(&service).await,
+            Due::Disable(service) => {
+                engine.keep_heartbeat(seen.service.as_ref(), None).await?;
+                return self.disable(&service).await;
+            }
             Due::Move { server, name, way } => return self.send(server, name, way).await,
             Due::Confirm(server) => return self.confirm(server).await,
             Due::Explain { server, name } => {

@@ -18,7 +18,7 @@ use recovery::{
     permit::{Loss, NovaSays},
     quarantine::Death,
     rules::Facts,
-    seen::{ComputeService, Evacuation, Server},
+    seen::{ComputeService, Evacuation, OWN_WRITE_MS, Server},
     way::Ways,
 };
 use std::{
@@ -26,9 +26,6 @@ use std::{
     time::Duration,
 };
 use store::{HostFilter, Page, StoreError};
-
-/// How far off the time of a write of ours may look.
-const OWN_WRITE_MS: i64 = 2_500;
 
 /// A look at a host that took longer tells nothing of now.
 pub(crate) const LOOK_WITHIN: Duration = Duration::from_secs(10);
@@ -122,6 +119,21 @@ impl Engine {
             return Err(LookFailed::Slow { host: host.clone(), took_ms: took.as_millis() });
         }
         Ok(HostView { answered_at, service, evidence, told, ladder })
+    }
+
+    /// Keeps the heartbeat that Nova shows of a service, as a sign of life: what we are about to write to the service
+    /// hides it. Of one that is forced down it may be somebody's write.
+    pub(crate) async fn keep_heartbeat(
+        &self,
+        service: Option<&ComputeService>,
+        own_write: Option<Millis>,
+    ) -> Result<(), StoreError> {
+        let heard = service.filter(|service| !service.forced_down);
+        let heard = heard.and_then(ComputeService::sighting);
+        match heard.filter(|seen| !is_own_write(seen, own_write)) {
+            Some(seen) => self.ports.store.keep_sighting(&seen).await,
+            None => Ok(()),
+        }
     }
 
     /// What is on the host, which evacuations away from it Nova has on record, and where it may go.

@@ -5,7 +5,11 @@
 
 use crate::{Engine, fencing::Fencing};
 use fence::{build::rung, file::LadderOf, ladder::Means, power_on::switch_on};
-use recovery::{HostName, nouns::Host};
+use recovery::{
+    HostName,
+    evidence::{Sighting, Sign},
+    nouns::Host,
+};
 use std::time::Duration;
 use store::StoreError;
 
@@ -40,6 +44,10 @@ impl Engine {
             Err(why) => return Ok(Err(vec![why])),
         };
         ladder.machine = self.machine_of(host, ladder.machine).await?;
+        // Said before it is so: what proved it dead by its power proves nothing from here on.
+        let (host, at) = (host.clone(), self.ports.clock.wall());
+        let sighting = Sighting { host, at, what: Sign::PowerOn };
+        self.ports.store.keep_sighting(&sighting).await?;
         let on = switch_on(&fencing.tools, &ladder, may);
         let on = ports::within(&*self.ports.clock, SWITCHED_ON_WITHIN, on).await;
         let late =

@@ -74,7 +74,11 @@ impl Engine {
             Ok(service) => {
                 journal.heard();
                 let now = self.now();
-                Ok(Some(process::judge(&journal.state, limits, &host, service.as_ref(), now)))
+                let due = process::judge(&journal.state, limits, &host, service.as_ref(), now);
+                if matches!(due, Due::Disable(_)) {
+                    self.keep_heartbeat(service.as_ref(), None).await?;
+                }
+                Ok(Some(due))
             }
             Err(failed) => {
                 journal.outage(&failed, stopping).await?;

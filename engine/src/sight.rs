@@ -11,7 +11,7 @@
 use crate::{Engine, error::ActFailed, look::HostView, turn::chain};
 use futures::lock::Mutex;
 use ports::Boot;
-use recovery::{HostName, Millis, permit::Loss};
+use recovery::{HostName, Millis, evidence::Kind, permit::Loss};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -32,8 +32,8 @@ struct Newest {
     /// Which heartbeats may be our own writes, and which evidence is of this loss.
     judged_by: Cell<(Option<Millis>, Loss)>,
     looked_at: Cell<Boot>,
-    /// Why the host is not dead, if so.
-    why: RefCell<Option<String>>,
+    /// By what the host is proven dead, or why it is not.
+    judged: RefCell<Result<Kind, String>>,
     /// Whose turn it is to look.
     turn: Mutex<()>,
 }
@@ -44,7 +44,7 @@ impl Sight {
             host,
             judged_by: Cell::new((own_write, loss)),
             looked_at: Cell::new(Boot(0)),
-            why: RefCell::default(),
+            judged: RefCell::new(Err("nobody has looked at it".into())),
             turn: Mutex::new(()),
         }))
     }
@@ -61,31 +61,32 @@ impl Sight {
         }
         let (own_write, loss) = self.0.judged_by.get();
         let judged = view.permit(engine, &self.0.host, own_write, loss);
-        self.note(view.answered_at, judged.err().map(|missing| missing.to_string()));
+        let judged = judged.map(|permit| permit.kind()).map_err(|missing| missing.to_string());
+        self.note(view.answered_at, judged);
     }
 
-    fn note(&self, at: Boot, why: Option<String>) {
+    fn note(&self, at: Boot, judged: Result<Kind, String>) {
         self.0.looked_at.set(at);
-        self.0.why.replace(why);
+        *self.0.judged.borrow_mut() = judged;
     }
 
     fn is_old(&self, now: Boot) -> bool {
         now.since(self.0.looked_at.get()) > LASTS
     }
 
-    fn says(&self) -> Result<(), ActFailed> {
+    fn says(&self) -> Result<Kind, ActFailed> {
         let host = &self.0.host;
-        let alive = |why: &String| ActFailed::Withheld { why: format!("host '{host}': {why}") };
-        self.0.why.borrow().as_ref().map_or(Ok(()), |why| Err(alive(why)))
+        let alive = |why| ActFailed::Withheld { why: format!("host '{host}': {why}") };
+        self.0.judged.borrow().clone().map_err(alive)
     }
 }
 
 impl Engine {
-    /// Whether the host is as dead as when its permit was judged.
+    /// By what the host is proven dead still, as its permit said.
     ///
     /// # Errors
     /// When it is not, and when nobody can tell.
-    pub(crate) async fn still_dead(&self, sight: &Sight) -> Result<(), ActFailed> {
+    pub(crate) async fn still_dead(&self, sight: &Sight) -> Result<Kind, ActFailed> {
         if sight.is_old(self.ports.clock.boot()) {
             let _turn = sight.0.turn.lock().await;
             // Somebody may have looked while we waited.
@@ -105,18 +106,19 @@ mod tests {
 
     #[test]
     fn the_newest_look_counts_and_lasts_three_seconds() {
-        let loss = Loss { reported: Millis(0), returned: None };
+        let loss = Loss { reported: Millis(0), retried: None, returned: None };
         let sight = Sight::new(HostName::new("a"), None, loss);
         assert!(sight.is_old(Boot(60_000)), "nobody has looked");
-        sight.note(Boot(60_000), None);
+        assert!(sight.says().is_err());
+        sight.note(Boot(60_000), Ok(Kind::PoweredOff));
         assert!(!sight.is_old(Boot(63_000)) && sight.is_old(Boot(63_001)));
-        assert!(sight.says().is_ok());
-        sight.note(Boot(61_000), Some("it is heard".into()));
+        assert_eq!(sight.says().ok(), Some(Kind::PoweredOff));
+        sight.note(Boot(61_000), Err("it is heard".into()));
         assert_eq!(
             sight.says().unwrap_err().to_string(),
             "it was not asked for: host 'a': it is heard"
         );
-        sight.note(Boot(62_000), None);
-        assert!(sight.says().is_ok());
+        sight.note(Boot(62_000), Ok(Kind::MonitorSaid));
+        assert_eq!(sight.says().ok(), Some(Kind::MonitorSaid));
     }
 }

@@ -112,6 +112,8 @@ struct Turns<'e> {
     own_write: Option<Millis>,
     /// Which evidence may be of it.
     loss: Loss,
+    /// The newest heartbeat that is kept in the database.
+    kept: Option<Millis>,
     /// For the acts under way: whether the host has shown a sign of life since they began.
     sight: Sight,
     outages: u32,
@@ -226,7 +228,8 @@ struct Opened<'c> {
 
 impl<'e> Turns<'e> {
     fn new(engine: &'e Engine, lease: Lease, mission: Mission, state: State) -> Self {
-        let loss = Loss { reported: mission.reported, returned: None };
+        let retried = state.hand.retried_at;
+        let loss = Loss { reported: mission.reported, retried, returned: None };
         let host = mission.subject.host.clone();
         let sight = Sight::new(host, state.forced_down_at, loss);
         Self {
@@ -245,6 +248,7 @@ impl<'e> Turns<'e> {
             // Of whoever was at it before; our own ones are known.
             own_write: state.forced_down_at,
             loss,
+            kept: None,
             sight,
             state,
             outages: 0,
@@ -316,6 +320,7 @@ impl<'e> Turns<'e> {
         let judged = self
             .fresh_view()
             .map(|view| view.permit(engine, &self.mission.subject.host, self.own_write, self.loss));
+        self.keep_sign(judged.as_ref()).await?;
         if self.note_judgement(judged.as_ref()).await? {
             return Ok(true);
         }
@@ -348,6 +353,7 @@ impl<'e> Turns<'e> {
         let steps = self.our_share(steps);
         let steps = self.with_a_place(steps);
         self.intended_at = self.boot();
+        self.keep_what_is_hidden(&steps).await?;
         let climb = self.climb_intended(&steps);
         self.record(climb.into_iter().chain(intents::of(&steps)).collect()).await?;
         for step in steps {

@@ -96,6 +96,8 @@ pub enum Sign {
     MonitorSaw,
     /// Its monitor said that the guest agent of a VM on it answers.
     GuestAnswers,
+    /// It asked whether its nova-compute may start, and was told yes: that resumes VMs before Nova hears from it.
+    LetStart,
 }
 
 impl Sign {
@@ -107,12 +109,13 @@ impl Sign {
             Self::PowerOn => "power_on",
             Self::MonitorSaw => "monitor_saw",
             Self::GuestAnswers => "guest_answers",
+            Self::LetStart => "let_start",
         }
     }
 
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Heartbeat, Self::PowerOn, Self::MonitorSaw, Self::GuestAnswers]
+        [Self::Heartbeat, Self::PowerOn, Self::MonitorSaw, Self::GuestAnswers, Self::LetStart]
             .into_iter()
             .find(|sign| sign.as_str() == word)
     }
@@ -133,7 +136,7 @@ impl Sign {
                 | Kind::PoweredOff,
             )
             | (
-                Self::Heartbeat | Self::GuestAnswers,
+                Self::Heartbeat | Self::GuestAnswers | Self::LetStart,
                 Kind::MonitorSaid
                 | Kind::OperatorConfirmed
                 | Kind::LeaseExpired
@@ -150,7 +153,7 @@ impl Sign {
     pub const fn lasts(self) -> bool {
         match self {
             Self::PowerOn | Self::MonitorSaw => true,
-            Self::Heartbeat | Self::GuestAnswers => false,
+            Self::Heartbeat | Self::GuestAnswers | Self::LetStart => false,
         }
     }
 }
@@ -162,6 +165,7 @@ impl fmt::Display for Sign {
             Self::PowerOn => "it has power",
             Self::MonitorSaw => "a monitor says that it is there",
             Self::GuestAnswers => "the guest agent of a VM on it answers",
+            Self::LetStart => "it asked whether its nova-compute may start, and was told yes",
         })
     }
 }

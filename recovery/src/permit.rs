@@ -29,6 +29,8 @@ const BEFORE_MOST_MS: i64 = 600_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Loss {
     pub reported: Millis,
+    /// When a person had it tried again; what was true before the host was brought back is none of that, either.
+    pub retried: Option<Millis>,
     /// When we last wrote to its service to bring the host back: it was heard then.
     pub returned: Option<Millis>,
 }
@@ -40,8 +42,9 @@ impl Loss {
     /// then what is long past is not known to be true still, of a host that nobody forced down.
     #[must_use]
     pub fn may_prove(self, evidence: &Evidence, heartbeat_is_hidden: bool) -> bool {
-        // What is no older than the report is of this loss, whatever our clock says.
-        let returned = self.returned.map(|at| at.min(self.reported.plus(-1)));
+        // What is no older than what asks for it is of this loss, whatever our clock says.
+        let asked = self.retried.map_or(self.reported, |at| at.max(self.reported));
+        let returned = self.returned.map(|at| at.min(asked.plus(-1)));
         let since = returned.is_none_or(|at| evidence.at > at);
         let young = self.reported.since(evidence.at) <= BEFORE_MOST_MS;
         since && (young || !heartbeat_is_hidden)
@@ -340,7 +343,7 @@ mod tests {
         ] {
             let is_reset = matches!(kind, Kind::ClusterFenced | Kind::LeaseExpired);
             let judged = |what| judge(&[said(kind, 10_000)], &[life(what)], NovaSays::Down);
-            for what in [Sign::Heartbeat, Sign::GuestAnswers] {
+            for what in [Sign::Heartbeat, Sign::GuestAnswers, Sign::LetStart] {
                 assert!(judged(what).is_err(), "{what} and {kind}");
             }
             for what in [Sign::MonitorSaw, Sign::PowerOn] {
@@ -370,7 +373,8 @@ mod tests {
 
     #[test]
     fn the_words_of_the_signs_read_back() {
-        for sign in [Sign::Heartbeat, Sign::PowerOn, Sign::MonitorSaw, Sign::GuestAnswers] {
+        let moments = [Sign::Heartbeat, Sign::GuestAnswers, Sign::LetStart];
+        for sign in moments.into_iter().chain([Sign::PowerOn, Sign::MonitorSaw]) {
             assert_eq!(Sign::from_word(sign.as_str()), Some(sign));
         }
         assert_eq!(Sign::from_word("omen"), None);
@@ -397,6 +401,7 @@ mod tests {
     fn what_proved_an_earlier_loss_proves_no_later_one() {
         let loss = |returned: Option<i64>| Loss {
             reported: Millis(1_000_000),
+            retried: None,
             returned: returned.map(Millis),
         };
         let may = |loss: Loss, at, hidden| loss.may_prove(&said(Kind::PoweredOff, at), hidden);
@@ -406,6 +411,11 @@ mod tests {
         // Our clock may have been set back since: what is newer than the report counts.
         assert!(may(loss(Some(9_000_000)), 1_000_000, true));
         assert!(!may(loss(Some(9_000_000)), 999_999, true));
+        // It was brought back after the report, and somebody has the recovery of then tried again.
+        let again = Loss { retried: Some(Millis(3_000_000)), ..loss(Some(2_000_000)) };
+        assert!(!may(again, 1_500_000, false) && may(again, 2_000_001, false));
+        let before = Loss { retried: Some(Millis(1_900_000)), ..loss(Some(2_000_000)) };
+        assert!(!may(before, 1_500_000, false) && may(before, 1_900_000, false));
         // A write of ours hides whether it was heard.
         assert!(may(loss(None), 400_000, true) && may(loss(None), 2_000_000, true));
         assert!(!may(loss(None), 399_999, true));

@@ -195,6 +195,10 @@ impl EvacuationStatus {
     }
 }
 
+/// How far off the time of a write of ours to a service may look: Nova's times are whole seconds, and so is our reading
+/// of its clock.
+pub const OWN_WRITE_MS: i64 = 2_500;
+
 /// A `nova-compute` service as `os-services` shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ComputeService {

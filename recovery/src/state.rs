@@ -26,7 +26,7 @@ use crate::guard;
 use crate::hand::Hand;
 use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
 use crate::nouns::NotificationStatus;
-use crate::seen::VmState;
+use crate::seen::{OWN_WRITE_MS, VmState};
 use crate::shadow::ShadowEntry;
 use crate::steps::Steps;
 use crate::tiers::Starts;
@@ -40,6 +40,9 @@ use alloc::{
     vec::Vec,
 };
 pub use subject::Subject;
+
+/// An order to force a service down has landed so soon after it was meant.
+const FORCED_WITHIN_MS: i64 = 30_000;
 
 /// How the move of one server ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,6 +141,8 @@ pub struct State {
     /// What outside did not answer, when that was written last.
     pub waiting: Option<String>,
     pub forced_down: Once,
+    /// When it was meant: Nova may show that it was done soon after.
+    pub force_down_meant_at: Option<Millis>,
     /// When that was written: Nova shows it as the service's last heartbeat.
     pub forced_down_at: Option<Millis>,
     pub disabled: Once,
@@ -216,7 +221,9 @@ impl State {
             }
             Entry::Fence(entry) => self.fencing.apply(entry, at)?,
             Entry::Waiting { why } => self.waiting = Some(why.clone()),
-            Entry::ForceDownIntended => self.forced_down = Once::Intended,
+            Entry::ForceDownIntended => {
+                (self.forced_down, self.force_down_meant_at) = (Once::Intended, Some(at));
+            }
             Entry::ForcedDown => (self.forced_down, self.forced_down_at) = (Once::Done, Some(at)),
             Entry::DisableIntended => self.disabled = Once::Intended,
             Entry::Disabled => self.disabled = Once::Done,
@@ -320,6 +327,15 @@ impl State {
     #[must_use]
     pub fn since(&self) -> Option<Millis> {
         self.hand.retried_at.or(self.began).max(self.guard.stop_ends)
+    }
+
+    /// Whether a change of the service at that time may be the forcing down of which only the intent is written. What is
+    /// later is taken for a heartbeat: it must not be hidden for good by a line that nobody completed.
+    #[must_use]
+    pub fn may_have_forced_down_at(&self, at: Millis) -> bool {
+        let after = self.force_down_meant_at.map(|meant| at.since(meant));
+        self.forced_down == Once::Intended
+            && after.is_some_and(|ms| (-OWN_WRITE_MS..=FORCED_WITHIN_MS).contains(&ms))
     }
 
     /// The status of the notification, as the API shows it.

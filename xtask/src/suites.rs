@@ -69,7 +69,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "deny",
         does: "banned crates, licences, sources",
-        budget_min: 4,
+        budget_min: 3,
         counted_by: CountedBy::ExitCode,
         programs: deny,
         beside: Vec::new,
@@ -79,7 +79,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "unit",
         does: "every hermetic test of the workspace",
-        budget_min: 15,
+        budget_min: 20,
         counted_by: CountedBy::CargoTest,
         programs: || cargo(&["test --workspace --exclude xtask --no-fail-fast"]),
         beside: Vec::new,
@@ -89,7 +89,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "seeds",
         does: "histories of the simulated world: a recovery of 30 servers, and one thing that fails hard",
-        budget_min: 3,
+        budget_min: 2,
         counted_by: CountedBy::ClosingLine,
         programs: || {
             // All packages, as in `unit`: what that has built is what this runs.
@@ -104,7 +104,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "databases",
         does: "store, API and program on real MariaDB, PostgreSQL and Galera; databases of Python's",
-        budget_min: 7,
+        budget_min: 6,
         counted_by: CountedBy::CargoTest,
         programs: || vec![Program::new("store/tests/on-databases.sh suite")],
         beside: Vec::new,
@@ -114,7 +114,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "fence",
         does: "fencing ladders against real BMC simulators, ipmitool and a fence agent",
-        budget_min: 4,
+        budget_min: 3,
         counted_by: CountedBy::CargoTest,
         programs: || vec![Program::new("fence/tests/bmc/run")],
         beside: Vec::new,
@@ -124,7 +124,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "oslo",
         does: "files and rules made by chance, to ours and to Python's oslo",
-        budget_min: 3,
+        budget_min: 2,
         counted_by: CountedBy::CargoTest,
         programs: || vec![cloud::script("install"), Program::new("oslo/tests/with-python.sh")],
         beside: Vec::new,
@@ -134,8 +134,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "demo",
         does: "the README's first command, until the VMs are back",
-        // Most of it is a build with the features of the program alone, which `cloud` runs, too.
-        budget_min: 5,
+        budget_min: 4,
         counted_by: CountedBy::ExitCode,
         programs: || cargo(&["demo --once --port 0 --cloud-port 0"]),
         beside: Vec::new,

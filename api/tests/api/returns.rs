@@ -8,7 +8,7 @@ use crate::{
 use http::StatusCode;
 use recovery::{
     HostId, HostName, Millis, NotificationId, ServerId,
-    evidence::Kind,
+    evidence::{Kind, Sighting, Sign},
     lease::{LeaseKey, Owner},
     log::{Entry, Line},
     nouns::NotificationStatus,
@@ -90,11 +90,17 @@ async fn nova_compute_may_start_but_while_a_recovery_of_its_host_is_under_way() 
     let world = world().await;
     let told = world.ask("GET", MAY_START, None).await.json();
     assert_eq!((&told["may_start"], &told["notification"]), (&json!(true), &Value::Null));
+    let host = HostName::new("compute01");
+    let signs = async || world.store.sightings(&host).await.unwrap();
+    assert_eq!(signs().await, [], "no recovery waits that it could speak against");
     let answer = world.ask("POST", "/ha/v1/hosts/compute01/recover", None).await;
     let id = answer.json()["notification"]["notification_uuid"].as_str().unwrap().to_owned();
     let id = NotificationId::new(id);
     let held = world.ask("GET", MAY_START, None).await.json();
     assert_eq!(held["may_start"], true, "nothing was begun: {held}");
+    let at = world.clock.wall();
+    let let_start = Sighting { host: host.clone(), at, what: Sign::LetStart };
+    assert_eq!(signs().await, [let_start], "what waits does not begin any more");
     let proven = Entry::Proven { kind: Kind::PoweredOff, at: Millis(0), evidence: Vec::new() };
     engine::write(&world.store, &id, vec![engine::claimed(), proven]).await;
     let told = world.ask("GET", MAY_START, None).await.json();
@@ -148,6 +154,9 @@ async fn which_machine_a_host_is_is_kept_and_shown() {
         assert_eq!(shown[name], body[name]);
     }
     assert_eq!((&shown["host"], &shown["at"]), (&json!("compute01"), &shown["booted_by"]));
+    let (host, at) = (HostName::new("compute01"), world.clock.wall());
+    let signs = world.store.sightings(&host).await.unwrap();
+    assert_eq!(signs, [Sighting { host, at, what: Sign::PowerOn }], "who says that runs");
     for body in [
         json!({}),
         json!({ "boot": "b" }),

@@ -1,29 +1,60 @@
 //! What is known of the host at this moment, and what that means for the log.
 
 use super::{Turns, VIEW_FRESH};
-use crate::{fencing::Ladder, look::HostView};
+use crate::{error::Stop, fencing::Ladder, look::HostView};
 use recovery::{
-    Missing,
+    Millis, Missing,
+    due::Step,
+    evidence::Sign,
     log::Entry,
     permit::{Lack, LadderIs},
     state::Once,
 };
 
 impl Turns<'_> {
-    /// After a crash between forcing down and writing that it was done, the service's time of
-    /// change may be that write of ours. A host that lives moves it again within its report interval.
     pub(super) fn seen(&mut self, view: HostView) {
         if self.fence.is_outdated() {
             return;
         }
         if self.view.is_none() && self.state.forced_down == Once::Intended {
-            self.own_write = view.service.as_ref().and_then(|s| s.heartbeat_at);
+            self.own_write = self.own_write.max(self.may_be_forced_at(&view));
         }
         self.sight.judge_by(self.own_write, self.loss);
         self.sight.looked(self.engine, &view);
         let (host, dump) = (&self.mission.subject.host, self.dump());
         self.fence.looked(self.engine, host, &view, (self.own_write, self.loss), dump);
         self.view = Some(view);
+    }
+
+    /// After a crash between forcing down and writing that it was done, the service's time of change may be that write
+    /// of ours: where Nova shows it forced down, and changed soon after that was meant. A host that lives moves it again
+    /// within its report interval.
+    fn may_be_forced_at(&self, view: &HostView) -> Option<Millis> {
+        let service = view.service.as_ref().filter(|service| service.forced_down)?;
+        service.heartbeat_at.filter(|at| self.state.may_have_forced_down_at(*at))
+    }
+
+    /// The heartbeat that speaks for the host's life is kept: a later write to its service, of whomever, hides it.
+    pub(super) async fn keep_sign(
+        &mut self,
+        judged: Option<&Result<recovery::Permit, Missing>>,
+    ) -> Result<(), Stop> {
+        let Some(Err(Missing::SignOfLife { sighting, .. })) = judged else { return Ok(()) };
+        if sighting.what == Sign::Heartbeat && self.kept < Some(sighting.at) {
+            self.engine.ports.store.keep_sighting(sighting).await?;
+            self.kept = Some(sighting.at);
+        }
+        Ok(())
+    }
+
+    /// The same of the last heartbeat of a host before we write to its service.
+    pub(super) async fn keep_what_is_hidden(&mut self, steps: &[Step]) -> Result<(), Stop> {
+        let writes = |step: &Step| matches!(step, Step::ForceDown(_) | Step::Disable(_));
+        if !steps.iter().any(writes) {
+            return Ok(());
+        }
+        let service = self.view.as_ref().and_then(|view| view.service.as_ref());
+        Ok(self.engine.keep_heartbeat(service, self.own_write).await?)
     }
 
     pub(super) fn fresh_view(&self) -> Option<&HostView> {

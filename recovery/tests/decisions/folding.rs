@@ -109,3 +109,17 @@ fn the_status_is_new_until_proven_and_while_held() {
     assert_eq!(held.state.status(), NotificationStatus::New);
     assert_eq!(held.says(3, proven()).state.status(), NotificationStatus::Running);
 }
+
+/// A heartbeat that were hidden as a write of ours would be a sign of life that nobody sees.
+#[test]
+fn only_what_changed_soon_after_it_was_meant_may_be_our_forcing_down_of_which_the_end_is_not_known()
+{
+    let mut log = Log::planned(&[planned("a")]);
+    assert!(!log.state.may_have_forced_down_at(Millis(60_000)), "it was not meant");
+    log = log.says(60_000, Entry::ForceDownIntended);
+    for (at, may) in [(57_499, false), (57_500, true), (90_000, true), (90_001, false)] {
+        assert_eq!(log.state.may_have_forced_down_at(Millis(at)), may, "{at}");
+    }
+    log = log.says(61_000, Entry::ForcedDown);
+    assert!(!log.state.may_have_forced_down_at(Millis(61_000)), "what is done is known");
+}

@@ -17,7 +17,7 @@ use sim::{Fault, Kind, Process, Service, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
 /// Where an engine is cut off.
-const PLACES: [&str; 20] = [
+const PLACES: [&str; 21] = [
     "listing hosts",
     "taking leases",
     "reading a log",
@@ -26,6 +26,7 @@ const PLACES: [&str; 20] = [
     "reading a segment",
     "reading evidence",
     "reading signs of life",
+    "keeping a sign of life",
     "reading which machine a host is",
     "reading the guard",
     "looking for a host's recovery",

@@ -5,6 +5,7 @@ use crate::{
     by_hand::{Ask, ByHand, What},
     fences::{Fence, hanging, logs},
     scene::{Dice, Scene, undisturbed},
+    small,
     tale::{self, Stage, Told},
 };
 use recovery::{
@@ -31,6 +32,8 @@ pub(crate) enum Said {
     Lives(Sign),
     /// That it is dead, once more.
     Dead,
+    /// That its nova-compute has stopped; Nova does not hear it again, and its VMs run on.
+    ComputeStopped,
 }
 
 /// Whether that it lives is the last that was said, and by somebody who would say if it were gone.
@@ -53,6 +56,12 @@ pub(crate) async fn happens(stage: &Stage) {
                 let again = Evidence { host, kind: Kind::MonitorSaid, at, source, raw };
                 assert!(stage.memory.say_again(&again, 10_000).await.unwrap());
             }
+            Said::ComputeStopped => {
+                small::report_process(stage, "nova-compute", (0, 0)).await;
+                // It is disabled meanwhile.
+                stage.at(at_ms + 1_500).await;
+                stage.world.cut_host(&host);
+            }
         }
     }
 }
@@ -71,6 +80,7 @@ fn spans(stage: &Stage) -> Vec<(Millis, Millis)> {
                     span.1 = span.1.min(at);
                 }
             }
+            Said::ComputeStopped => {}
         }
     }
     spans
@@ -258,5 +268,21 @@ fn a_person_is_asked_when_only_a_monitors_word_is_left_of_a_proof() {
         let after: Vec<_> = lines[asked..].iter().filter(evacuates).collect();
         assert!(!after.is_empty(), "{seed}: {}", told.stage.story());
         assert!(after.iter().all(|line| line.at >= approved), "{seed}: {}", told.stage.story());
+    }
+}
+
+/// Whoever writes to a service hides its heartbeat, which Nova keeps in the same place.
+#[test]
+fn what_was_heard_of_a_host_speaks_for_it_after_its_service_was_disabled_for_another_reason() {
+    for seed in 0..6 {
+        let at_ms = Dice::new(seed).between(44_000, 46_000);
+        let said = vec![(at_ms, Said::ComputeStopped)];
+        let control_attributes = "none";
+        let fence = Fence { said, control_attributes, monitor_is_enough: true, ..Fence::default() };
+        let stage = tale::tell_for(Scene { false_alarm: true, ..scene(seed, fence) }, 200_000);
+        assert_eq!(stage.world.evacuate_calls().len(), 0, "{seed}: {}", stage.story());
+        assert_eq!(stage.world.forced_downs().len(), 0, "{seed}");
+        let service = stage.world.service(&stage.host(0)).unwrap();
+        assert!(!service.enabled && !service.up, "{seed}: it was hidden");
     }
 }

@@ -69,18 +69,30 @@ fn victim(stage: &Stage, small: &Small) -> Server {
 }
 
 async fn report(stage: &Stage, small: &Small, n: u64) {
-    let (kind, payload) = match small.of {
-        Of::Vm(_) => (
-            NotificationType::Vm,
-            serde_json::json!({ "event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED",
-                                "instance_uuid": victim(stage, small).id.as_str() }),
-        ),
-        Of::Process(process) => (
-            NotificationType::Process,
-            serde_json::json!({ "event": "STOPPED", "process_name": process }),
-        ),
-    };
-    let now = stage.clock.wall().plus(-small.waited_ms);
+    match small.of {
+        Of::Vm(_) => {
+            let vm = victim(stage, small).id;
+            let payload = serde_json::json!({ "event": "LIFECYCLE",
+                "vir_domain_event": "STOPPED_FAILED", "instance_uuid": vm.as_str() });
+            report_as(stage, NotificationType::Vm, &payload, (n, small.waited_ms)).await;
+        }
+        Of::Process(process) => report_process(stage, process, (n, small.waited_ms)).await,
+    }
+}
+
+/// The first host's monitor says that a process of it has stopped.
+pub(crate) async fn report_process(stage: &Stage, process: &str, which: (u64, i64)) {
+    let payload = serde_json::json!({ "event": "STOPPED", "process_name": process });
+    report_as(stage, NotificationType::Process, &payload, which).await;
+}
+
+async fn report_as(
+    stage: &Stage,
+    kind: NotificationType,
+    payload: &serde_json::Value,
+    (n, waited_ms): (u64, i64),
+) {
+    let now = stage.clock.wall().plus(-waited_ms);
     let new = NewNotification {
         uuid: NotificationId::new(format!("small-{n}")),
         kind,
