@@ -150,7 +150,8 @@ pub trait Store: Send + Sync + Debug {
     /// What was said of the host is said again: it is added where no evidence of its kind and host is younger than
     /// `after_ms` before it. Whether it was.
     async fn say_again(&self, evidence: &Evidence, after_ms: i64) -> Result<bool, StoreError>;
-    /// Somebody saw that the host lives. Of each host and each kind of sign the last one is kept.
+    /// Somebody saw that the host lives. Of each host and each kind of sign the newest one is kept,
+    /// in whatever order they are told.
     async fn keep_sighting(&self, sighting: &Sighting) -> Result<(), StoreError>;
     /// The signs of life that were told of the host.
     async fn sightings(&self, host: &HostName) -> Result<Vec<Sighting>, StoreError>;

@@ -281,7 +281,8 @@ impl Data {
 
     pub(super) fn keep_sighting(&mut self, sighting: &Sighting) {
         let key = (sighting.host.clone(), sighting.what.as_str());
-        self.sightings.insert(key, sighting.clone());
+        let kept = self.sightings.entry(key).or_insert_with(|| sighting.clone());
+        kept.at = kept.at.max(sighting.at);
     }
 
     pub(super) fn sightings_of(&self, host: &HostName) -> Vec<Sighting> {

@@ -1,4 +1,4 @@
-//! Signs of life that were told of hosts: of each host and each kind of sign the last one.
+//! Signs of life that were told of hosts: of each host and each kind of sign the newest one, in whatever order they come.
 
 use super::{
     Sql,
@@ -12,15 +12,18 @@ use recovery::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    sea_query::OnConflict,
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 
 pub(super) async fn keep(db: &impl ConnectionTrait, sighting: &Sighting) -> Result<(), Trouble> {
     let Sighting { host, at, what } = sighting;
     let (host, sign) = (host.as_str().to_owned(), what.as_str().to_owned());
     let row = Model { host, sign, at_ms: at.0 }.into_active_model();
+    // One that was slow to be written is not what the host showed last.
+    let kept = Expr::col((Entity, Column::AtMs));
+    let newest = Expr::case(kept.clone().lt(at.0), at.0).finally(kept);
     let again =
-        OnConflict::columns([Column::Host, Column::Sign]).update_column(Column::AtMs).to_owned();
+        OnConflict::columns([Column::Host, Column::Sign]).value(Column::AtMs, newest).to_owned();
     Entity::insert(row).on_conflict(again).exec_without_returning(db).await?;
     Ok(())
 }
