@@ -250,7 +250,8 @@ pub(crate) fn plan_of(
     for m in &mut moves {
         m.priority = priorities.get(&m.server).copied().unwrap_or(0);
         let deaths = seen.deaths.get(&m.server).map_or(&[][..], Vec::as_slice);
-        m.quarantine = config.quarantine.judge(&m.server, deaths, host, &retry);
+        let kills = config.quarantine.judge(&m.server, deaths, host, &retry);
+        m.quarantine = kills.or(m.quarantine.take());
     }
     plan::in_order(&mut moves);
     (moves, skipped)

@@ -1,4 +1,5 @@
-//! What owners' rules speak of and a list of servers does not show. Nothing is asked for that no rule names.
+//! What decides over servers and a list of them does not show: what owners' rules speak of, and how far live migrations are.
+//! Nothing is asked for that no rule names, nor where none is under way.
 
 use crate::{Engine, look::LookFailed, room::cannot_tell, turn::chain};
 use openstack::AskError;
@@ -22,6 +23,9 @@ impl Engine {
         let mut facts = Facts::default();
         if servers.is_empty() {
             return Ok(facts);
+        }
+        if let Some(host) = host.filter(|_| servers.iter().any(|s| s.task.is_live_migration())) {
+            facts.departures = self.ports.nova.departures_from(host).await?;
         }
         if let Some(host) = host.filter(|_| owners.wants_aggregates()) {
             let all = told(self.ports.nova.aggregates().await)?.unwrap_or_default();

@@ -228,8 +228,8 @@ fn moves(state: &State, cancelled: Option<&str>) -> Vec<Found> {
             continue;
         };
         let cause = match &m.planned.quarantine {
-            Some(_) => Cause::Quarantined,
-            None => words::not_moved(why),
+            Some(why) if !why.starts_with(words::MAY_RUN) => Cause::Quarantined,
+            Some(_) | None => words::not_moved(why),
         };
         let (servers, _) =
             causes.entry((cause, open)).or_insert_with(|| (Vec::new(), why.to_owned()));

@@ -76,7 +76,7 @@ pub enum Obstacle {
     Rule { rule: String, why: String },
     /// It is in a state in which nothing moves it, or is not HA_Enabled.
     State { why: String },
-    /// It was on hosts that died one after the other.
+    /// It was on hosts that died one after the other, or may run elsewhere: it is left to a person.
     Quarantine { why: String },
     /// Nova evacuates none that has an emulated TPM.
     Vtpm,

@@ -3,15 +3,20 @@
 //! The rules are those of Python Masakari's host recovery: Nova evacuates servers that are active,
 //! stopped or in error and have no task, so any other state is reset to error first; a server is
 //! stopped again on its new host unless it ran; one that was in error is set to error again.
-//! Different on purpose: a server that Nova is evacuating already is followed, not reset.
+//! Different on purpose: a server that Nova is evacuating already is followed, not reset; and one that was leaving its host by
+//! a live migration is left to a person, once that had begun. Its memory went to the destination, which starts it there, and
+//! only then does the source tell Nova that it is there: a source that dies in between leaves a server that runs on one host
+//! and is counted to another one, which is dead. To evacuate that is to have it run twice.
 
+use crate::explain::words::MAY_RUN;
 use crate::log::{Aftermath, Planned, Reset, Skipped};
 use crate::rules::{Facts, Left, LeftBy, Owners, Verdict};
 use crate::seen::{Evacuation, EvacuationStatus, Power, Server, Task, VmState};
 use crate::steps::Failure;
-use crate::{ServerId, VMoveId};
+use crate::{HostName, ServerId, VMoveId};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    format,
     string::String,
     vec::Vec,
 };
@@ -52,7 +57,9 @@ pub fn select(
         let under_way = newest.is_some_and(|e| e.status.may_run());
         let (why, left) = match stays(server, ha_enabled, under_way, rules, facts) {
             None => {
-                moves.push(planned(server, newest, evacuations, ha_enabled, new_vmove()));
+                let planned = planned(server, newest, evacuations, ha_enabled, new_vmove());
+                let quarantine = may_run_elsewhere(server, facts).filter(|_| !under_way);
+                moves.push(Planned { quarantine, ..planned });
                 continue;
             }
             Some(Stays::State(why)) => (why.into(), None),
@@ -149,6 +156,23 @@ fn planned(
     }
 }
 
+/// Why a server that was leaving the host alive is not evacuated.
+fn may_run_elsewhere(server: &Server, facts: &Facts) -> Option<String> {
+    if !server.task.is_live_migration() {
+        return None;
+    }
+    let record = facts.departures.get(&server.id);
+    if record.is_some_and(|departure| !departure.begun) {
+        return None;
+    }
+    let dest = record.and_then(|departure| departure.dest.as_ref());
+    let there = dest.map_or("another host", HostName::as_str);
+    Some(format!(
+        "{MAY_RUN}{there}, to which it was being migrated live when its host died: make sure that it runs nowhere, \
+         then `masakari retry` moves it"
+    ))
+}
+
 /// Why a server stays.
 enum Stays {
     State(&'static str),
@@ -222,8 +246,8 @@ pub(crate) fn means_true(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HostName;
-    use alloc::{format, vec};
+    use crate::seen::Departure;
+    use alloc::vec;
 
     fn server(id: &str, vm_state: VmState) -> Server {
         Server {
@@ -361,6 +385,42 @@ mod tests {
         assert!(!planned(&records[..1]).under_way);
         assert_eq!(planned(&records[..1]).reset, Reset::ToError);
         assert_eq!(planned(&records[..1]).last_evacuation, 1);
+    }
+
+    #[test]
+    fn what_was_leaving_its_host_alive_is_left_to_a_person_once_that_had_begun() {
+        let mut leaving = server("a", VmState::Active);
+        leaving.task = Task::Other("migrating".into());
+        let planned = |task: &str, departure: Option<Departure>, evacuations: &[Evacuation]| {
+            let server = Server { task: Task::from_word(Some(task)), ..leaving.clone() };
+            let departures = departure.map(|d| (server.id.clone(), d)).into_iter().collect();
+            let facts = Facts { departures, ..Facts::default() };
+            let rules = Selection::default();
+            select(&[server], evacuations, &rules, &facts, || VMoveId::new("v")).0.remove(0)
+        };
+        let to = |begun| Some(Departure { dest: Some(HostName::new("compute02")), begun });
+        let why = |departure| planned("migrating", departure, &[]).quarantine.unwrap();
+        assert!(
+            why(to(true)).starts_with("it may run on compute02, to which"),
+            "{}",
+            why(to(true))
+        );
+        assert!(why(None).starts_with("it may run on another host, to which"), "{}", why(None));
+        // Its memory is here only.
+        let waits = planned("migrating", to(false), &[]);
+        assert_eq!((waits.quarantine, waits.reset), (None, Reset::ToError));
+        // A resize, and a migration that was over long ago.
+        assert_eq!(planned("resize_migrating", to(true), &[]).quarantine, None);
+        assert_eq!(planned("powering-off", to(true), &[]).quarantine, None);
+        let evacuation = Evacuation {
+            id: 1,
+            server: leaving.id.clone(),
+            source: HostName::new("compute01"),
+            status: EvacuationStatus::Running,
+            dest: None,
+            created: None,
+        };
+        assert_eq!(planned("migrating", to(true), &[evacuation]).quarantine, None);
     }
 
     #[test]

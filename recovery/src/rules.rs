@@ -19,10 +19,10 @@ mod read;
 pub use glob::Glob;
 pub use read::{Mistake, read};
 
-use crate::VMoveId;
 use crate::priority::Properties;
-use crate::seen::Server;
+use crate::seen::{Departure, Server};
 use crate::steps::Failure;
+use crate::{ServerId, VMoveId};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -96,13 +96,15 @@ impl Default for Owners {
     }
 }
 
-/// What rules may speak of and a list of servers does not show; empty where no rule does.
+/// What decides over servers and a list of them does not show; of what rules may speak of, empty where no rule does.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Facts {
     /// By their ids; with each its name.
     pub images: BTreeMap<String, Properties>,
     /// Those of the server's host, by their names.
     pub aggregates: Vec<(String, Properties)>,
+    /// Of those that are being migrated live, as far as Nova has a record of it.
+    pub departures: BTreeMap<ServerId, Departure>,
 }
 
 /// A rule that leaves a server alone.

@@ -111,6 +111,22 @@ impl Task {
             Some(other) => Self::Other(other.into()),
         }
     }
+
+    /// `migrating`: it is being moved to another host while it runs. (A resize and a cold migration have other words.)
+    #[must_use]
+    pub fn is_live_migration(&self) -> bool {
+        matches!(self, Self::Other(word) if word == "migrating")
+    }
+}
+
+/// How far the newest live migration of a server is, as `os-migrations` shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Departure {
+    /// `None` while none is chosen.
+    pub dest: Option<HostName>,
+    /// Whether its host had begun with it. `accepted` and `queued` are written before that; each later word is written by the
+    /// host before it does what the word says.
+    pub begun: bool,
 }
 
 /// A server as a detailed list shows it.

@@ -30,8 +30,13 @@ pub(crate) enum Event {
     },
     SyncPower(HostName),
     Destroy(HostName),
-    /// A server's live migration has come to its end.
+    /// A server's live migration has come to where it runs on its new host.
     LiveMigrated {
+        request: Request,
+        dest: HostName,
+    },
+    /// Its old host tells Nova so.
+    HandedOver {
         request: Request,
         dest: HostName,
     },
@@ -95,7 +100,8 @@ impl State {
             Event::Destroy(host) => {
                 self.complete_evacuations_from(&host);
             }
-            Event::LiveMigrated { request, dest } => self.live_migrated(&request, &dest),
+            Event::LiveMigrated { request, dest } => self.live_migrated(request, dest),
+            Event::HandedOver { request, dest } => self.handed_over(&request, &dest),
         }
     }
 

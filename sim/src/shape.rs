@@ -96,6 +96,8 @@ pub struct Pace {
     /// Evacuated servers that one destination builds at once; the others wait.
     pub builds_per_host: usize,
     pub build_ms: RangeInclusive<u64>,
+    /// From a live migrated server's start on its new host to Nova's record of that.
+    pub handover_ms: u64,
     /// From the accepted request to the scheduler's choice.
     pub schedule_ms: RangeInclusive<u64>,
     /// Starting, stopping, rebooting.
@@ -155,6 +157,7 @@ impl Default for Pace {
         Self {
             builds_per_host: 10,
             build_ms: 4_000..=15_000,
+            handover_ms: 0,
             schedule_ms: 100..=800,
             power_ms: 500..=3_000,
             boot_ms: 8_000,

@@ -6,7 +6,7 @@ use crate::host::{Host, Records};
 use crate::keys::Keys;
 use crate::keystone::Keystone;
 use crate::life::Event;
-use crate::nova::{Aggregate, Instance, Job, Migration};
+use crate::nova::{Aggregate, Departure, Instance, Job, Migration};
 use crate::shape::Shape;
 use ports::{Answer, Entropy, SeededEntropy};
 use recovery::{HostName, Millis, ServerId};
@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) servers: BTreeMap<ServerId, Instance>,
     /// In the order of their ids, which begin at 1.
     pub(crate) migrations: Vec<Migration>,
+    /// The records of live migrations.
+    pub(crate) departures: Vec<Departure>,
     /// Evacuations that a destination has still to do.
     pub(crate) jobs: BTreeMap<u64, Job>,
     /// In the order of their ids, which begin at 1.
@@ -51,6 +53,7 @@ impl State {
             hosts: BTreeMap::new(),
             servers: BTreeMap::new(),
             migrations: Vec::new(),
+            departures: Vec::new(),
             jobs: BTreeMap::new(),
             keys: Keys::default(),
             aggregates: Vec::new(),

@@ -171,7 +171,8 @@ impl Cloud {
         let priorities = all.filter(|(_, priority)| *priority != 0).collect();
         let on = self.on(host).iter().filter_map(|server| server.hints.image.as_ref());
         let images = on.filter_map(|id| Some((id.clone(), self.images.get(id)?.clone())));
-        (Facts { images: images.collect(), aggregates: named }, priorities)
+        let (images, departures) = (images.collect(), BTreeMap::new());
+        (Facts { images, aggregates: named, departures }, priorities)
     }
 
     /// What is known of a host's servers.

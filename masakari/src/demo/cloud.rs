@@ -39,6 +39,7 @@ pub(super) fn world(machine: &Machine, place: &Place) -> World {
         pace: Pace {
             builds_per_host: 1,
             build_ms: 1_000..=4_000,
+            handover_ms: 0,
             schedule_ms: 100..=400,
             power_ms: 300..=800,
             boot_ms: 1_000,

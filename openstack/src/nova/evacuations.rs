@@ -4,12 +4,15 @@ use super::{Cursor, List, Microversion, Nova};
 use crate::{AskError, moment};
 use recovery::{
     HostName, Millis, ServerId,
-    seen::{Evacuation, EvacuationStatus},
+    seen::{Departure, Evacuation, EvacuationStatus},
 };
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const EVACUATION: &str = "evacuation";
+const LIVE: &str = "live-migration";
+/// What Nova writes to a live migration before its host begins with it (`nova/compute/manager.py`, `live_migration`).
+const NOT_BEGUN: [&str; 2] = ["accepted", "queued"];
 /// What Nova calls a migration that is over (`nova/compute/manager.py`); of one that is `finished` the server is on its
 /// new host, and one that is `done` was evacuated.
 const OVER: [&str; 8] =
@@ -32,19 +35,39 @@ struct Row {
 impl Nova {
     /// Every evacuation from `host` that Nova remembers, of any age.
     pub async fn evacuations_from(&self, host: &HostName) -> Result<Vec<Evacuation>, AskError> {
+        let rows = self.migrations_from(host, EVACUATION).await?;
+        Ok(rows.into_iter().map(|row| self.read_record(row, host)).collect())
+    }
+
+    /// The newest live migration from `host` of each server that Nova remembers one of.
+    pub async fn departures_from(
+        &self,
+        host: &HostName,
+    ) -> Result<BTreeMap<ServerId, Departure>, AskError> {
+        let mut rows = self.migrations_from(host, LIVE).await?;
+        rows.sort_by_key(|row| row.id);
+        let read = |row: Row| {
+            let begun = !NOT_BEGUN.contains(&row.status.as_str());
+            let dest = row.dest_compute.filter(|dest| !dest.is_empty()).map(HostName::new);
+            (ServerId::new(row.instance_uuid), Departure { dest, begun })
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    async fn migrations_from(&self, host: &HostName, kind: &str) -> Result<Vec<Row>, AskError> {
         let path = ["os-migrations"];
-        let query = [("source_compute", host.as_str()), ("migration_type", EVACUATION)];
+        let query = [("source_compute", host.as_str()), ("migration_type", kind)];
         let paged = Microversion::PAGED_MIGRATIONS;
-        let rows = if self.versions().await?.at_most(paged) == paged {
+        let mut rows: Vec<Row> = if self.versions().await?.at_most(paged) == paged {
             self.list(List::of(&path, &query, "migrations"), |row: &Row| &row.uuid).await?.items
         } else {
             self.get(&path, &query).await?.read_under("migrations")?
         };
-        let is_ours = |row: &Row| {
+        rows.retain(|row| {
             row.source_compute.as_deref() == Some(host.as_str())
-                && row.migration_type.as_deref() == Some(EVACUATION)
-        };
-        Ok(rows.into_iter().filter(is_ours).map(|row| self.read_record(row, host)).collect())
+                && row.migration_type.as_deref() == Some(kind)
+        });
+        Ok(rows)
     }
 
     /// Servers that Nova is moving to `host`, of whatever kind the migration is, by the records that it has written to

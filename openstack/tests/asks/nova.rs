@@ -343,6 +343,31 @@ async fn evacuations_are_told_by_how_they_ended() {
     assert_eq!(evacuations[0].dest, Some(HostName::new("compute02")));
 }
 
+/// Nova's words, in their order; the newest record of a server counts.
+#[tokio::test(start_paused = true)]
+async fn live_migrations_are_told_by_whether_their_host_had_begun() {
+    let cloud = one_host();
+    let row = |id: i64, server: &str, status: &str, kind: &str| {
+        json!({ "id": id, "uuid": format!("m{id}"), "instance_uuid": server, "status": status,
+                "source_compute": "compute01", "dest_compute": "compute02",
+                "migration_type": kind })
+    };
+    let live = |id, server, status| row(id, server, status, "live-migration");
+    let words = ["accepted", "queued", "preparing", "running", "running (post-copy)", "completed"];
+    let names = ["s0", "s1", "s2", "s3", "s4", "s5"];
+    let each = names.iter().zip(words).zip(1..);
+    cloud.state().migrations = each.map(|((name, word), id)| live(id, name, word)).collect();
+    let before = [live(8, "s6", "queued"), live(7, "s6", "completed")];
+    cloud.state().migrations.extend(before);
+    cloud.state().migrations.push(row(9, "s1", "running", "evacuation"));
+    cloud.state().page = 3;
+    let found = cloud.nova().departures_from(&host()).await.unwrap();
+    let begun: Vec<bool> = found.values().map(|departure| departure.begun).collect();
+    assert_eq!(begun, [false, false, true, true, true, true, false]);
+    assert_eq!(found[&ServerId::new("s3")].dest, Some(HostName::new("compute02")));
+    assert!(cloud.asked()[0].line.contains("migration_type=live-migration"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn migrations_of_other_hosts_and_kinds_are_left_out_when_nova_ignores_the_filters() {
     let cloud = one_host();

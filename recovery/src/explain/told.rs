@@ -56,7 +56,7 @@ fn what(cause: Cause) -> &'static str {
         Cause::ReservedBusy => "the reserved hosts that are left are used by other recoveries",
         Cause::NoReservedHost => "no reserved host of the segment is left",
         Cause::MayRunThere => {
-            "the destination of an evacuation that failed may run it: make sure there that it does not"
+            "the host to which it was on its way before may run it: make sure there that it does not"
         }
         Cause::SchedulerRules => "hosts have room, and rules of Nova's scheduler exclude them",
         Cause::NotFinishedInTime => {

@@ -100,7 +100,8 @@ pub(super) fn waiting(why: &str) -> Cause {
     }
 }
 
-/// How the engine begins to say that a server may run at the destination of an evacuation that failed.
+/// How it begins to be said that a server may run at the destination of an evacuation that failed, or of a live migration
+/// that was under way.
 pub const MAY_RUN: &str = "it may run on ";
 /// Why a recovery waits while Nova's bus is away.
 pub const BUS_SILENT: &str = "Nova's conductor has given evacuations up, and no nova-compute was heard since; they are asked for again when one is";

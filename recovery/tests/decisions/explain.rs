@@ -128,7 +128,7 @@ fn why_a_server_did_not_move_is_printed_with_what_to_type() {
         &failed(&may_run),
         NotificationStatus::Failed,
         &format!(
-            "the destination of an evacuation that failed may run it: make sure there that it does not: {may_run}\n\
+            "the host to which it was on its way before may run it: make sure there that it does not: {may_run}\n\
              {server}  $ openstack server event list a\n  $ virsh list --all  # there\n"
         ),
     );
@@ -283,6 +283,14 @@ fn what_stays_and_what_is_well_is_told() {
     let log = ended(Log::planned(&[kills]), NotificationStatus::Failed, None);
     let expected = format!(
         "it may be what kills its hosts, and is quarantined: {why}\n  1 server: a\n  $ masakari retry n1\n"
+    );
+    prints(&log, NotificationStatus::Failed, &expected);
+    let why = format!("{}compute02, to which it was being migrated live", words::MAY_RUN);
+    let leaving = Planned { quarantine: Some(why.clone()), ..planned("a") };
+    let log = ended(Log::planned(&[leaving]), NotificationStatus::Failed, None);
+    let expected = format!(
+        "the host to which it was on its way before may run it: make sure there that it does not: {why}\n  \
+         1 server: a\n  $ openstack server event list a\n  $ virsh list --all  # there\n"
     );
     prints(&log, NotificationStatus::Failed, &expected);
     prints(

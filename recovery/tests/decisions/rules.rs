@@ -38,7 +38,8 @@ fn properties(key: &str, value: &str) -> Properties {
 
 fn facts() -> Facts {
     let images = [("i1".to_owned(), properties("os_distro", "debian"))].into();
-    Facts { images, aggregates: vec![("rack1".into(), properties("owner", "dba"))] }
+    let aggregates = vec![("rack1".into(), properties("owner", "dba"))];
+    Facts { images, aggregates, ..Facts::default() }
 }
 
 fn owners(rules: &[&str]) -> Owners {

@@ -1,6 +1,6 @@
-//! `os-migrations`: the records of evacuations.
+//! `os-migrations`: the records of evacuations; those of live migrations only where they alone are asked for.
 
-use super::{Call, refuse};
+use super::{Call, live, refuse};
 use crate::http::{Answered, Reply, naive, parse_time};
 use crate::state::State;
 use recovery::{HostName, Millis, ServerId};
@@ -88,6 +88,9 @@ impl State {
 
     pub(super) fn list_migrations(&self, call: &Call<'_>) -> Answered {
         call.admin_only("os_compute_api:os-migrations:index:all_projects")?;
+        if call.q.query("migration_type") == Some(live::LIVE) {
+            return self.list_departures(call.q.query("source_compute").unwrap_or_default());
+        }
         let wanted = |m: &&Migration| {
             let is = |key, value: &str| call.q.query(key).is_none_or(|wanted| wanted == value);
             let dest = m.dest.as_ref().map_or("", HostName::as_str);

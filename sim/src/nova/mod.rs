@@ -20,6 +20,7 @@ pub(crate) use evacuation::Job;
 pub(crate) use events::Request;
 pub(crate) use flavors::{RAM_MB, VCPUS};
 pub(crate) use instance::{Instance, PowerState, TaskState, VmState};
+pub(crate) use live::Departure;
 pub(crate) use migrations::Migration;
 
 use crate::http::{Answered, Question, Reply};

@@ -275,6 +275,7 @@ fn brought_back(
             || no_reserved_host(stage)
             || no_room(stage)
             || quarantined(stage, server)
+            || stage.scene.leaves_ms.is_some()
             || slow_faults(stage) > 0;
         if may_stay && stage.memory.all_vmoves().iter().any(told) {
             return Ok(());

@@ -39,6 +39,8 @@ pub(crate) struct Scene {
     pub(crate) deleted_after_ms: Option<u64>,
     /// When a person evacuates that server, after its death.
     pub(crate) moved_after_ms: Option<u64>,
+    /// So long after the beginning a person has one of the host's servers leave it alive.
+    pub(crate) leaves_ms: Option<u64>,
     /// How many recoveries each engine runs at once, if not as many as it would.
     pub(crate) recoveries_most: Option<usize>,
     /// When the engines are told (SIGHUP) that servers wait so many milliseconds for room.
@@ -174,6 +176,7 @@ impl Scene {
             room_for: None,
             deleted_after_ms: None,
             moved_after_ms: None,
+            leaves_ms: None,
             recoveries_most: None,
             other_wait: None,
             killed_after_ms: Vec::new(),

@@ -339,11 +339,19 @@ impl Stage {
                 crate::capacity::a_person_evacuates(&self.world, &self.killer().id);
             }
         };
+        let leaves = async {
+            if let Some(at_ms) = s.leaves_ms {
+                self.at(at_ms).await;
+                crate::leaving::a_person_migrates(&self.world, &self.killer().id);
+            }
+        };
         let (healed, hit) = (fences::happens(self), soak::happens(self));
         let by_hand = futures::future::join(by_hand::happens(self), returns::happens(self));
         let guests = crate::tiers::happens(self);
         let trouble = futures::future::join4(healed, hit, guard::happens(self), guests);
-        futures::join!(trouble, first, second, revived, room, killed, deleted, moved, by_hand);
+        futures::join!(
+            trouble, leaves, first, second, revived, room, killed, deleted, moved, by_hand
+        );
         std::future::pending::<()>().await;
     }
 
