@@ -23,7 +23,8 @@
 //!
 //! Before each call of a chain the lease, the switch, and for what a host's death allows the newest look at that host
 //! are asked again (`sight`); nothing here is retried: the log says what was meant, and the next look says what became
-//! of it.
+//! of it. What is dangerous late is not repeated by the session to Nova either, nor sent after a log-in (`Repeat::AtOnce`):
+//! whatever takes time comes before the last question ([`Nova::ready`](openstack::Nova::ready)).
 //!
 //! Because of `evacuate` a second one is never sent while a first may still land: it is sent within
 //! [`SEND_WITHIN`] of its intent or not at all, and whoever does not know what became of an intent asks
@@ -92,6 +93,7 @@ impl Engine {
             self.may_begin(lease)?;
             self.ports.nova.reset_to_active(server).await.map_err(ActFailed::Before)?;
         }
+        self.nova_ready().await?;
         self.may_begin(lease)?;
         self.in_time(intended, SEND_WITHIN)?;
         tracing::info!(%server, notification = lease.key.notification(), "stop");
@@ -105,10 +107,16 @@ impl Engine {
         server: &ServerId,
         looked_at: Boot,
     ) -> Result<(), ActFailed> {
+        self.nova_ready().await?;
         self.may_begin(lease)?;
         self.in_time(looked_at, START_WITHIN)?;
         tracing::info!(%server, notification = lease.key.notification(), "start");
         self.ports.nova.start(server).await.map_err(ActFailed::Itself)
+    }
+
+    /// What takes time before something can be done at once.
+    async fn nova_ready(&self) -> Result<(), ActFailed> {
+        self.ports.nova.ready().await.map_err(ActFailed::Before)
     }
 
     pub(crate) fn allowed(&self, lease: &Lease) -> Result<(), ActFailed> {
@@ -158,6 +166,7 @@ impl Engine {
             }
             Reset::NotNeeded => {}
         }
+        self.nova_ready().await?;
         self.may_go_on(lease, sight).await?;
         self.in_time(intended, SEND_WITHIN)?;
         let (from, notification) = (order.from(), lease.key.notification());
@@ -177,6 +186,7 @@ impl Engine {
 
     /// Stops the server on its new host.
     pub(crate) async fn stop(&self, lease: &Lease, server: &ServerId) -> Result<(), ActFailed> {
+        self.nova_ready().await?;
         self.allowed(lease)?;
         self.ports.nova.stop(server).await.map_err(ActFailed::Itself)
     }
@@ -207,6 +217,7 @@ impl Engine {
         order: &ForceDown,
         sight: &Sight,
     ) -> Result<(), ActFailed> {
+        self.nova_ready().await?;
         if self.still_dead(sight).await? == Kind::MonitorSaid {
             // What was stronger is void meanwhile.
             return Err(ActFailed::Withheld {
@@ -256,6 +267,7 @@ impl Engine {
         server: &ServerId,
         way: drain::Way,
     ) -> Result<(), ActFailed> {
+        self.nova_ready().await?;
         self.may_begin(lease)?;
         tracing::info!(%server, ?way, drain = lease.key.notification(), "migrate");
         let nova = &self.ports.nova;
@@ -286,6 +298,8 @@ impl Engine {
         let result = act.await;
         let ms = self.ports.clock.boot().since(began).as_millis();
         let answered = match &result {
+            // It was about our token, not about Nova's work.
+            Err(ActFailed::Itself(AskError::NotAtOnce { .. })) => return result,
             Err(ActFailed::Before(e) | ActFailed::Itself(e)) if is_overload(e) => {
                 Answered::Overloaded
             }

@@ -257,6 +257,7 @@ pub(crate) fn cannot_tell(error: &AskError) -> bool {
         | AskError::NoAnswer { .. }
         | AskError::Unauthorized { .. }
         | AskError::NoLogin { .. }
+        | AskError::NotAtOnce { .. }
         | AskError::OverLimit { .. }
         | AskError::ServerFault { .. }
         | AskError::PartialAnswer { .. } => false,

@@ -212,6 +212,7 @@ fn kind_of_trouble(failed: &(dyn Error + 'static)) -> &'static str {
     match ask {
         Some(AskError::Unreachable { .. } | AskError::NoAnswer { .. }) => "no answer",
         Some(AskError::NoLogin { .. }) => "not asked, as there is no token",
+        Some(AskError::NotAtOnce { .. }) => "not possible at once",
         Some(AskError::Unauthorized { .. } | AskError::Forbidden { .. }) => "not allowed",
         Some(AskError::OverLimit { .. }) => "too many requests",
         Some(AskError::ServerFault { .. }) => "the service failed",

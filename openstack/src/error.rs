@@ -57,6 +57,11 @@ pub enum AskError {
     /// The log-in did not come about, so that the request was not sent.
     #[error("{asked}: not sent, because there is no token from Keystone")]
     NoLogin { asked: Box<Asked>, source: Box<AskError> },
+    /// It had to be done at once or not at all, and was not done.
+    #[error(
+        "{asked}: not done, because that was not possible at once: {why}. It is judged anew before it is asked for again"
+    )]
+    NotAtOnce { asked: Box<Asked>, why: String },
     #[error("{asked}: forbidden: {message}. Does our user have the role that the policy asks for?")]
     Forbidden { asked: Box<Asked>, message: String },
     #[error("{asked}: not found: {message}")]
@@ -98,6 +103,7 @@ impl AskError {
             | Self::Rubbish { .. }
             | Self::Unauthorized { .. }
             | Self::NoLogin { .. }
+            | Self::NotAtOnce { .. }
             | Self::Forbidden { .. }
             | Self::OverLimit { .. }
             | Self::ServerFault { .. }
@@ -121,6 +127,7 @@ impl AskError {
             Self::Unreachable { .. }
             | Self::Unauthorized { .. }
             | Self::NoLogin { .. }
+            | Self::NotAtOnce { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Conflict { .. }
@@ -148,6 +155,7 @@ impl AskError {
             | Self::Rubbish { .. }
             | Self::Unauthorized { .. }
             | Self::NoLogin { .. }
+            | Self::NotAtOnce { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Conflict { .. }
@@ -173,6 +181,7 @@ impl AskError {
             | Self::NoAnswer { .. }
             | Self::Rubbish { .. }
             | Self::Unauthorized { .. }
+            | Self::NotAtOnce { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Conflict { .. }

@@ -2,27 +2,31 @@
 
 use std::{
     fmt::{self, Debug},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
-use tokio::sync::Mutex;
 
 /// Callers that come while a fetch is under way wait for it and share how it ends, failure
 /// included: a Keystone that is away is not asked once per waiter. A caller that gives up lets the
 /// next one fetch.
 pub(crate) struct Flight<T, E> {
-    landed: Mutex<Landed<T, E>>,
+    value: Mutex<Option<T>>,
+    /// Held by who fetches; how the last fetch that failed did so.
+    fetching: tokio::sync::Mutex<Option<E>>,
     failures: AtomicU64,
-}
-
-struct Landed<T, E> {
-    value: Option<T>,
-    failure: Option<E>,
 }
 
 impl<T: Clone, E: Clone> Flight<T, E> {
     pub(crate) fn new() -> Self {
-        let landed = Mutex::new(Landed { value: None, failure: None });
-        Self { landed, failures: AtomicU64::new(0) }
+        let (value, fetching) = (Mutex::new(None), tokio::sync::Mutex::new(None));
+        Self { value, fetching, failures: AtomicU64::new(0) }
+    }
+
+    /// The value that is there, without waiting for anybody.
+    pub(crate) fn at_hand(&self) -> Option<T> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The value, if `is_good` takes the one that is there; otherwise what `fetch` brings.
@@ -32,22 +36,23 @@ impl<T: Clone, E: Clone> Flight<T, E> {
         fetch: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let failures_before = self.failures.load(Ordering::SeqCst);
-        let mut landed = self.landed.lock().await;
-        if let Some(value) = landed.value.as_ref().filter(|value| is_good(value)) {
-            return Ok(value.clone());
+        let mut last_failure = self.fetching.lock().await;
+        if let Some(value) = self.at_hand().filter(is_good) {
+            return Ok(value);
         }
-        if let Some(failure) = &landed.failure
+        if let Some(failure) = &*last_failure
             && self.failures.load(Ordering::SeqCst) != failures_before
         {
             return Err(failure.clone());
         }
         match fetch.await {
             Ok(value) => {
-                landed.value = Some(value.clone());
+                let mut here = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+                *here = Some(value.clone());
                 Ok(value)
             }
             Err(failure) => {
-                landed.failure = Some(failure.clone());
+                *last_failure = Some(failure.clone());
                 self.failures.fetch_add(1, Ordering::SeqCst);
                 Err(failure)
             }

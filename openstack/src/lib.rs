@@ -1,7 +1,8 @@
 //! Asks: Keystone for tokens and about tokens, Nova about servers and hosts, and both our own APIs.
 //!
 //! One [`Session`] serves the process: it holds one Keystone token, which however many tasks share and
-//! which is renewed once, and it is the only place that retries. Everything goes over the ports
+//! which is renewed once, and it is the only place that retries. What is dangerous late it neither retries nor
+//! sends after a log-in ([`Nova::ready`] comes before). Everything goes over the ports
 //! (`Transport`, `Clock`, `Entropy`), so that the simulated world can stand in for the cloud.
 //!
 //! ```text
@@ -30,6 +31,7 @@ mod login;
 mod moment;
 mod read_only;
 mod session;
+mod ticket;
 
 pub use auth::{AuthConfig, Interface};
 pub use catalog::{Service, Under};

@@ -20,7 +20,7 @@ pub use requests::MayRun;
 pub use servers::Cursor;
 
 use crate::{
-    AskError, Asked, Interface, Reply, Request, Service, Session, flight::Flight,
+    AskError, Asked, Interface, Repeat, Reply, Request, Service, Session, flight::Flight,
     nova::services::OwnWrites,
 };
 use http::Method;
@@ -176,6 +176,13 @@ impl Nova {
         self.ask(Request { query, microversion: Some(&microversion), ..request }).await
     }
 
+    /// Makes that what is done [at once](Repeat::AtOnce) can be: fetches, if need be, a token, and what this Nova speaks.
+    /// Whoever does such a thing calls this first, and then looks whether it may be done.
+    pub async fn ready(&self) -> Result<(), AskError> {
+        self.0.session.ready(&self.0.service, self.0.config.act_deadline).await?;
+        self.versions().await.map(|_| ())
+    }
+
     /// Changes something by `body`.
     async fn change(
         &self,
@@ -183,11 +190,11 @@ impl Nova {
         path: &[&str],
         body: Value,
         at: Microversion,
-        deadline: Duration,
+        (deadline, repeat): (Duration, Repeat),
     ) -> Result<Reply, AskError> {
         let microversion = at.to_string();
         let request = Request::change(method, &self.0.service, path, body, deadline);
-        self.ask(Request { microversion: Some(&microversion), ..request }).await
+        self.ask(Request { microversion: Some(&microversion), repeat, ..request }).await
     }
 
     /// The whole of a list.

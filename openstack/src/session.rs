@@ -7,6 +7,7 @@ use crate::{
     catalog::url_of,
     flight::Flight,
     login::Login,
+    ticket::{Ticket, by_keystone, fixed, sensitive},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -37,6 +38,9 @@ const LOGIN_DEADLINE: Duration = Duration::from_secs(20);
 /// Which failures a request survives by being sent again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Repeat {
+    /// None, and it is sent at once or not at all: whoever asks has just looked whether it may be done, and a log-in
+    /// or a second try could come after that has changed. [`Session::ready`] comes before the look.
+    AtOnce,
     /// None.
     Never,
     /// Those after which the service certainly did nothing: for what changes something.
@@ -114,6 +118,8 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     login: Flight<Arc<Login>, AskError>,
     logins: AtomicU64,
+    /// The number of the first log-in that no service has refused.
+    good_from: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -124,14 +130,6 @@ enum Access {
         endpoint: Url,
         token: Option<Secret>,
     },
-}
-
-/// What it takes to send a request.
-struct Ticket {
-    endpoint: Url,
-    token: Option<HeaderValue>,
-    /// The log-in that the token came from.
-    login: Option<u64>,
 }
 
 impl Session {
@@ -164,8 +162,8 @@ impl Session {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let (login, logins) = (Flight::new(), AtomicU64::new(0));
-        Self(Arc::new(Inner { access, transport, clock, entropy, login, logins }))
+        let (login, logins, good_from) = (Flight::new(), AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { access, transport, clock, entropy, login, logins, good_from }))
     }
 
     /// The clock that this session waits by.
@@ -184,34 +182,66 @@ impl Session {
 
     /// Where `service` is.
     pub async fn endpoint(&self, service: &Service) -> Result<Url, AskError> {
-        self.ticket(service, None).await.map(|ticket| ticket.endpoint)
+        self.ticket(service).await.map(|ticket| ticket.endpoint)
     }
 
     /// Logs in, unless that is done; for a check of the configuration.
     pub async fn log_in(&self) -> Result<(), AskError> {
         match &self.0.access {
-            Access::Keystone(config) => self.login(config, None).await.map(|_| ()),
+            Access::Keystone(config) => self.login(config).await.map(|_| ()),
             Access::Fixed { .. } => Ok(()),
         }
+    }
+
+    /// Makes that `service` can be asked [at once](Repeat::AtOnce): logs in, unless a good token is at hand.
+    pub async fn ready(&self, service: &Service, deadline: Duration) -> Result<(), AskError> {
+        let request = Request::get(service, &[], deadline);
+        let id = format!("req-{}", self.0.entropy.uuid());
+        let until = self.clock().boot().plus(deadline);
+        self.ticket_by(&request, &id, until).await.map(|_| ())
     }
 
     /// Asks, and gives a 2xx answer.
     pub async fn ask(&self, request: Request<'_>) -> Result<Reply, AskError> {
         let until = self.clock().boot().plus(request.deadline);
         let id = format!("req-{}", self.0.entropy.uuid());
-        let mut rejected = None;
+        let mut renewed = false;
         loop {
-            let ticket = self.ticket_by(&request, &id, rejected, until).await?;
+            let ticket = match request.repeat {
+                Repeat::AtOnce => self.ticket_at_hand(&request, &id)?,
+                Repeat::Never | Repeat::IfNotArrived | Repeat::Safe => {
+                    self.ticket_by(&request, &id, until).await?
+                }
+            };
             let login = ticket.login;
             let outcome =
                 self.send(build(&request, ticket, &id)?, request.repeat, &id, until).await;
-            match outcome {
+            match (outcome, login) {
                 // A token that was revoked, or a Keystone that lost its keys: a new token, once.
-                Err(AskError::Unauthorized { .. }) if login.is_some() && rejected.is_none() => {
-                    rejected = login;
+                (Err(AskError::Unauthorized { asked, message }), Some(login)) if !renewed => {
+                    self.0.good_from.fetch_max(login + 1, Ordering::SeqCst);
+                    if request.repeat == Repeat::AtOnce {
+                        let why = format!("our token is not valid any more: {message}");
+                        return Err(AskError::NotAtOnce { asked, why });
+                    }
+                    renewed = true;
                 }
-                done => return done,
+                (done, _) => return done,
             }
+        }
+    }
+
+    /// The ticket for which nobody has to be asked.
+    fn ticket_at_hand(&self, request: &Request<'_>, id: &str) -> Result<Ticket, AskError> {
+        match &self.0.access {
+            Access::Fixed { endpoint, token } => fixed(endpoint, token.as_ref(), request.service),
+            Access::Keystone(config) => match self.0.login.at_hand() {
+                Some(login) if self.is_good(&login) => by_keystone(config, request.service, &login),
+                Some(_) | None => {
+                    let why = "no valid token is at hand".into();
+                    Err(AskError::NotAtOnce { asked: asked_by(request, id), why })
+                }
+            },
         }
     }
 
@@ -220,20 +250,11 @@ impl Session {
         &self,
         request: &Request<'_>,
         id: &str,
-        rejected: Option<u64>,
         until: Boot,
     ) -> Result<Ticket, AskError> {
         let left = until.since(self.clock().boot());
-        let asked = || {
-            let to = format!("{} /{}", request.service.types.join("|"), request.path.join("/"));
-            Box::new(Asked {
-                method: request.method.clone(),
-                to,
-                status: None,
-                request_id: id.into(),
-            })
-        };
-        match within(self.clock(), left, self.ticket(request.service, rejected)).await {
+        let asked = || asked_by(request, id);
+        match within(self.clock(), left, self.ticket(request.service)).await {
             Some(Ok(ticket)) => Ok(ticket),
             Some(Err(
                 refused @ (AskError::Unauthorized { .. }
@@ -254,37 +275,22 @@ impl Session {
         }
     }
 
-    async fn ticket(&self, service: &Service, rejected: Option<u64>) -> Result<Ticket, AskError> {
+    async fn ticket(&self, service: &Service) -> Result<Ticket, AskError> {
         match &self.0.access {
-            Access::Fixed { endpoint, token } => Ok(Ticket {
-                endpoint: service.endpoint_override.as_ref().unwrap_or(endpoint).clone(),
-                token: token.as_ref().map(sensitive).transpose()?,
-                login: None,
-            }),
-            Access::Keystone(config) => {
-                let login = self.login(config, rejected).await?;
-                let region = service.region.as_deref().or(config.region_name.as_deref());
-                let interface = service.interface.unwrap_or(config.interface);
-                let endpoint = match &service.endpoint_override {
-                    Some(set) => set.clone(),
-                    None => login.catalog.find(service, region, interface)?,
-                };
-                let token = Some(login.token.clone());
-                Ok(Ticket { endpoint, token, login: Some(login.number) })
-            }
+            Access::Fixed { endpoint, token } => fixed(endpoint, token.as_ref(), service),
+            Access::Keystone(config) => by_keystone(config, service, &*self.login(config).await?),
         }
     }
 
-    /// The log-in that is good now and is not the `rejected` one.
-    async fn login(
-        &self,
-        config: &AuthConfig,
-        rejected: Option<u64>,
-    ) -> Result<Arc<Login>, AskError> {
-        let is_good = |login: &Arc<Login>| {
-            self.clock().boot() < login.good_until && Some(login.number) != rejected
-        };
-        self.0.login.get(is_good, self.new_login(config)).await
+    /// The log-in that is good now.
+    async fn login(&self, config: &AuthConfig) -> Result<Arc<Login>, AskError> {
+        self.0.login.get(|login| self.is_good(login), self.new_login(config)).await
+    }
+
+    /// Whether it has not expired, and no service has refused it.
+    fn is_good(&self, login: &Login) -> bool {
+        let good_from = self.0.good_from.load(Ordering::SeqCst);
+        self.clock().boot() < login.good_until && login.number >= good_from
     }
 
     async fn new_login(&self, config: &AuthConfig) -> Result<Arc<Login>, AskError> {
@@ -365,9 +371,15 @@ impl Session {
     }
 }
 
+/// A request that has not been sent yet, for the sentence of an error.
+fn asked_by(request: &Request<'_>, id: &str) -> Box<Asked> {
+    let to = format!("{} /{}", request.service.types.join("|"), request.path.join("/"));
+    Box::new(Asked { method: request.method.clone(), to, status: None, request_id: id.into() })
+}
+
 fn may_repeat(error: &AskError, repeat: Repeat) -> bool {
     match (repeat, error) {
-        (Repeat::Never, _) => false,
+        (Repeat::AtOnce | Repeat::Never, _) => false,
         (_, AskError::Unreachable { .. }) => true,
         (
             Repeat::IfNotArrived,
@@ -388,7 +400,7 @@ fn may_repeat(error: &AskError, repeat: Repeat) -> bool {
 fn share(left: Duration, tries: u32, repeat: Repeat) -> Duration {
     match repeat {
         Repeat::Safe if tries < TRIES_MAX => left / 2,
-        Repeat::Safe | Repeat::IfNotArrived | Repeat::Never => left,
+        Repeat::Safe | Repeat::IfNotArrived | Repeat::Never | Repeat::AtOnce => left,
     }
 }
 
@@ -439,14 +451,4 @@ fn json_ask(method: &Method, url: &Url, body: Option<&Value>, id: &str) -> Resul
     builder
         .body(bytes)
         .map_err(|e| AskError::Misconfigured { option: "an endpoint", why: format!("{url}: {e}") })
-}
-
-fn sensitive(secret: &Secret) -> Result<HeaderValue, AskError> {
-    let mut value =
-        HeaderValue::try_from(secret.expose()).map_err(|_| AskError::Misconfigured {
-            option: "a token",
-            why: "it has characters that no HTTP header can carry".into(),
-        })?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -486,6 +486,7 @@ fn final_or_kind(error: &AskError) -> Option<&'static str> {
         AskError::Rubbish { .. } => Some("rubbish"),
         AskError::Unauthorized { .. } => Some("unauthorized"),
         AskError::NoLogin { .. } => Some("no login"),
+        AskError::NotAtOnce { .. } => Some("not at once"),
         AskError::Forbidden { .. } => Some("forbidden"),
         AskError::NotFound { .. } => Some("not found"),
         AskError::BadRequest { .. } => Some("refused"),

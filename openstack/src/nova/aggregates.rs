@@ -1,7 +1,7 @@
 //! Host aggregates: which hosts are in them, and adding and removing one.
 
 use super::{Microversion, Nova};
-use crate::AskError;
+use crate::{AskError, Repeat};
 use http::Method;
 use recovery::{HostName, priority::Properties, way::Aggregate};
 use serde::Deserialize;
@@ -64,6 +64,8 @@ impl Nova {
         let (path, deadline) = (id.to_string(), self.0.config.act_deadline);
         let path = ["os-aggregates", &path, "action"];
         let at = Microversion::SERVICES_BY_UUID;
-        self.change(Method::POST, &path, body, at, deadline).await.map(|_| ())
+        self.change(Method::POST, &path, body, at, (deadline, Repeat::IfNotArrived))
+            .await
+            .map(|_| ())
     }
 }

@@ -1,7 +1,7 @@
 //! Servers: lists of them, and what is done to one.
 
 use super::{List, Listed, Microversion, Nova};
-use crate::{AskError, Asked, moment};
+use crate::{AskError, Asked, Repeat, moment};
 use http::Method;
 use recovery::{
     Evacuate, HostName, Millis, ServerId,
@@ -202,7 +202,7 @@ impl Nova {
         reply.read::<Body>("a server")?.server.read(&asked).map(Some)
     }
 
-    /// Rebuilds a server of a dead host elsewhere, once.
+    /// Rebuilds a server of a dead host elsewhere, once. [At once](Nova::ready).
     pub async fn evacuate(&self, permitted: &Evacuate) -> Result<(), AskError> {
         self.evacuate_at(permitted, Microversion::EVACUATE).await
     }
@@ -210,8 +210,10 @@ impl Nova {
     /// The same; Nova stops it on its new host. A Nova that is too old for that is not asked.
     pub async fn evacuate_stopped(&self, permitted: &Evacuate) -> Result<(), AskError> {
         let needed = Microversion::EVACUATE_STOPPED;
-        if let Some(newest) = self.older_than(needed).await? {
-            return Err(AskError::TooOld { service: "Nova", newest, needed: needed.to_string() });
+        let spoken = self.versions_at_hand()?.at_most(needed);
+        if spoken < needed {
+            let (newest, needed) = (spoken.to_string(), needed.to_string());
+            return Err(AskError::TooOld { service: "Nova", newest, needed });
         }
         self.evacuate_at(permitted, needed).await
     }
@@ -239,8 +241,9 @@ impl Nova {
             Some(host) => json!({ "host": host.as_str() }),
             None => json!({}),
         };
-        let at = self.versions().await?.at_most(wanted);
-        self.act(permitted.server(), json!({ "evacuate": target }), at).await
+        let at = self.versions_at_hand()?.at_most(wanted);
+        let body = json!({ "evacuate": target });
+        self.act(permitted.server(), body, at, Repeat::AtOnce).await
     }
 
     /// Keeps the server's owner from changing it; `reason` is kept where Nova can (2.73).
@@ -252,7 +255,7 @@ impl Nova {
         } else {
             Value::Null
         };
-        self.act(id, json!({ "lock": lock }), at).await
+        self.act(id, json!({ "lock": lock }), at, Repeat::IfNotArrived).await
     }
 
     /// Which servers of all projects are locked, and the reason that was given. A Nova that keeps no reasons
@@ -284,23 +287,26 @@ impl Nova {
         self.simple_act(id, json!({ "os-resetState": { "state": "active" } })).await
     }
 
+    /// [At once](Nova::ready).
     pub async fn stop(&self, id: &ServerId) -> Result<(), AskError> {
-        self.simple_act(id, json!({ "os-stop": null })).await
+        self.act_at_once(id, json!({ "os-stop": null })).await
     }
 
+    /// [At once](Nova::ready).
     pub async fn start(&self, id: &ServerId) -> Result<(), AskError> {
-        self.simple_act(id, json!({ "os-start": null })).await
+        self.act_at_once(id, json!({ "os-start": null })).await
     }
 
     /// Moves a server to another host while it runs; Nova answers before it has begun (since 2.34).
+    /// [At once](Nova::ready).
     pub async fn live_migrate(&self, id: &ServerId) -> Result<(), AskError> {
         let migrate = json!({ "host": null, "block_migration": "auto" });
-        self.simple_act(id, json!({ "os-migrateLive": migrate })).await
+        self.act_at_once(id, json!({ "os-migrateLive": migrate })).await
     }
 
-    /// Moves a server that is off. It waits on its new host until that is confirmed.
+    /// Moves a server that is off. It waits on its new host until that is confirmed. [At once](Nova::ready).
     pub async fn migrate(&self, id: &ServerId) -> Result<(), AskError> {
-        self.simple_act(id, json!({ "migrate": null })).await
+        self.act_at_once(id, json!({ "migrate": null })).await
     }
 
     /// Keeps a server that was moved where it is.
@@ -309,12 +315,22 @@ impl Nova {
     }
 
     async fn simple_act(&self, id: &ServerId, body: Value) -> Result<(), AskError> {
-        self.act(id, body, Microversion::SERVICES_BY_UUID).await
+        self.act(id, body, Microversion::SERVICES_BY_UUID, Repeat::IfNotArrived).await
     }
 
-    async fn act(&self, id: &ServerId, body: Value, at: Microversion) -> Result<(), AskError> {
+    async fn act_at_once(&self, id: &ServerId, body: Value) -> Result<(), AskError> {
+        self.act(id, body, Microversion::SERVICES_BY_UUID, Repeat::AtOnce).await
+    }
+
+    async fn act(
+        &self,
+        id: &ServerId,
+        body: Value,
+        at: Microversion,
+        repeat: Repeat,
+    ) -> Result<(), AskError> {
         let (path, deadline) = (["servers", id.as_str(), "action"], self.0.config.act_deadline);
-        self.change(Method::POST, &path, body, at, deadline).await.map(|_| ())
+        self.change(Method::POST, &path, body, at, (deadline, repeat)).await.map(|_| ())
     }
 
     async fn list_servers(&self, filter: &[(&str, &str)]) -> Result<Listed<Row>, AskError> {

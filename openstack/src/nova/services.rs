@@ -8,7 +8,7 @@
 //! that we put at the end of the reason for disabling.
 
 use super::{Microversion, Nova};
-use crate::{AskError, Asked, moment};
+use crate::{AskError, Asked, Repeat, moment};
 use http::Method;
 use recovery::{ForceDown, HostName, Millis, ServiceId, seen::ComputeService};
 use serde::Deserialize;
@@ -130,26 +130,31 @@ impl Nova {
         self.update_service(
             id,
             json!({ "status": "disabled", "disabled_reason": reason }),
+            Repeat::IfNotArrived,
             |service| !service.enabled,
         )
         .await
     }
 
     pub async fn enable_service(&self, id: &ServiceId) -> Result<(), AskError> {
-        self.update_service(id, json!({ "status": "enabled" }), |service| service.enabled).await
+        self.update_service(id, json!({ "status": "enabled" }), Repeat::IfNotArrived, |service| {
+            service.enabled
+        })
+        .await
     }
 
-    /// Tells Nova that a host that is proven dead is down, whatever its heartbeat says.
+    /// Tells Nova that a host that is proven dead is down, whatever its heartbeat says. [At once](Nova::ready).
     pub async fn force_down(&self, permitted: &ForceDown) -> Result<(), AskError> {
         let body = json!({ "forced_down": true });
-        self.update_service(permitted.service(), body, |service| service.forced_down).await
+        let is_so = |service: &ComputeService| service.forced_down;
+        self.update_service(permitted.service(), body, Repeat::AtOnce, is_so).await
     }
 
     /// Believes the heartbeat again. Nova refuses until the restarted nova-compute has taken note of
     /// the evacuations from its host.
     pub async fn unforce_down(&self, id: &ServiceId) -> Result<(), AskError> {
         let body = json!({ "forced_down": false });
-        self.update_service(id, body, |service| !service.forced_down).await
+        self.update_service(id, body, Repeat::IfNotArrived, |service| !service.forced_down).await
     }
 
     /// Nova refuses an update that would change nothing, by a 400 like any other; so after a 400 we look.
@@ -157,11 +162,12 @@ impl Nova {
         &self,
         id: &ServiceId,
         body: Value,
+        repeat: Repeat,
         is_so: impl Fn(&ComputeService) -> bool,
     ) -> Result<(), AskError> {
         let (at, deadline) = (Microversion::SERVICES_BY_UUID, self.0.config.service_deadline);
         let path = ["os-services", id.as_str()];
-        match self.change(Method::PUT, &path, body, at, deadline).await {
+        match self.change(Method::PUT, &path, body, at, (deadline, repeat)).await {
             Ok(reply) => {
                 let written = reply.body.pointer("/service/updated_at").and_then(Value::as_str);
                 if let Some(written) = written.and_then(moment::read) {

@@ -1,7 +1,8 @@
 //! Microversions: which ones this Nova speaks, and which ones we ask for.
 
 use super::Nova;
-use crate::{AskError, Request, Under};
+use crate::{AskError, Asked, Request, Under};
+use http::Method;
 use ports::Boot;
 use serde::Deserialize;
 use std::{fmt, time::Duration};
@@ -77,6 +78,19 @@ impl Nova {
         let now = self.0.session.clock().boot();
         let is_fresh = |versions: &Versions| now.since(versions.learnt) < VERSIONS_LAST;
         self.0.versions.get(is_fresh, self.ask_for_versions()).await
+    }
+
+    /// The same as it was learnt last, without asking.
+    pub(super) fn versions_at_hand(&self) -> Result<Versions, AskError> {
+        self.0.versions.at_hand().ok_or_else(|| AskError::NotAtOnce {
+            asked: Box::new(Asked {
+                method: Method::POST,
+                to: format!("{} /servers", self.0.config.service_type),
+                status: None,
+                request_id: "no request".into(),
+            }),
+            why: "it is not known yet which microversions Nova speaks".into(),
+        })
     }
 
     async fn ask_for_versions(&self) -> Result<Versions, AskError> {

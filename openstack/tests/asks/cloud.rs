@@ -150,6 +150,13 @@ impl Cloud {
         Nova::new(self.session(), NovaConfig::default())
     }
 
+    /// A Nova of which all is at hand that is needed to ask it at once.
+    pub(crate) async fn ready_nova(self: &Arc<Self>) -> Nova {
+        let nova = self.nova();
+        nova.ready().await.unwrap();
+        nova
+    }
+
     pub(crate) fn fails(&self, faults: &[Fault]) {
         self.state().faults.extend(faults.iter().cloned());
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 async fn act(faults: &[Fault]) -> (AskError, usize) {
     let cloud = Cloud::new();
     cloud.fails(faults);
-    let error = cloud.nova().stop(&ServerId::new("s1")).await.unwrap_err();
+    let error = cloud.nova().unlock(&ServerId::new("s1")).await.unwrap_err();
     (error, cloud.asked().len())
 }
 
@@ -22,13 +22,14 @@ async fn list(faults: &[Fault]) -> (AskError, usize) {
     (error, cloud.asked().len())
 }
 
-fn word(error: &AskError) -> &'static str {
+pub(crate) fn word(error: &AskError) -> &'static str {
     match error {
         AskError::Unreachable { .. } => "unreachable",
         AskError::NoAnswer { .. } => "no answer",
         AskError::Rubbish { .. } => "rubbish",
         AskError::Unauthorized { .. } => "unauthorized",
         AskError::NoLogin { .. } => "no login",
+        AskError::NotAtOnce { .. } => "not at once",
         AskError::Forbidden { .. } => "forbidden",
         AskError::NotFound { .. } => "not found",
         AskError::Conflict { .. } => "conflict",
@@ -47,9 +48,9 @@ use Disposition::{Refused, Transient};
 
 /// fault, its name, whether to come back, whether it may have been done, how often an act and a list
 /// are sent when it lasts.
-type Case = (Fault, &'static str, Disposition, bool, usize, usize);
+pub(crate) type Case = (Fault, &'static str, Disposition, bool, usize, usize);
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     vec![
         (Fault::Away, "unreachable", Transient, false, 3, 3),
         (Fault::Slow, "no answer", Transient, true, 1, 3),
@@ -114,7 +115,7 @@ async fn an_act_survives_only_what_kept_it_from_arriving() {
     ] {
         let cloud = Cloud::new();
         cloud.fails(std::slice::from_ref(&fault));
-        let done = cloud.nova().stop(&ServerId::new("s1")).await;
+        let done = cloud.nova().unlock(&ServerId::new("s1")).await;
         assert_eq!(done.is_ok(), survives, "{fault:?}: {done:?}");
     }
 }

@@ -2,6 +2,8 @@
 //! and in virtual time.
 
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod failures;

@@ -14,11 +14,11 @@ use recovery::{
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
-fn host() -> HostName {
+pub(crate) fn host() -> HostName {
     HostName::new("compute01")
 }
 
-fn id() -> ServiceId {
+pub(crate) fn id() -> ServiceId {
     ServiceId::new("svc-1")
 }
 
@@ -38,14 +38,14 @@ fn service(updated_at: &str) -> Value {
 }
 
 /// A cloud with one compute host that reported 30 s ago.
-fn one_host() -> Arc<Cloud> {
+pub(crate) fn one_host() -> Arc<Cloud> {
     let cloud = Cloud::new();
     let reported = cloud.time(-30);
     cloud.state().services = vec![service(&reported)];
     cloud
 }
 
-fn dead() -> Permit {
+pub(crate) fn dead() -> Permit {
     let (kind, at) = (Kind::PoweredOff, Millis(NOW));
     let evidence = Evidence { host: host(), kind, at, source: "bmc".into(), raw: "off".into() };
     permit(&host(), &[evidence], Require::Proven, &[], NovaSays::Down).unwrap()
@@ -212,7 +212,7 @@ async fn a_nova_that_is_too_old_is_refused_by_name() {
 #[tokio::test(start_paused = true)]
 async fn an_evacuation_names_its_target_only_when_there_is_one() {
     let cloud = one_host();
-    let nova = cloud.nova();
+    let nova = cloud.ready_nova().await;
     nova.evacuate(&dead().evacuate(ServerId::new("s1"), None)).await.unwrap();
     assert_eq!(cloud.asked()[0].body, json!({ "evacuate": {} }));
     let target = Some(HostName::new("spare"));
@@ -225,7 +225,7 @@ async fn an_evacuation_names_its_target_only_when_there_is_one() {
 #[tokio::test(start_paused = true)]
 async fn a_server_is_moved_while_its_host_lives() {
     let cloud = one_host();
-    let (nova, server) = (cloud.nova(), ServerId::new("s1"));
+    let (nova, server) = (cloud.ready_nova().await, ServerId::new("s1"));
     let sent = || {
         let asked = cloud.asked();
         let last = asked.last().unwrap();
@@ -247,7 +247,7 @@ async fn a_server_that_shall_arrive_stopped_is_asked_for_at_the_version_that_doe
     let order = || dead().evacuate(ServerId::new("s1"), None);
     cloud.state().newest = "2.95";
     assert_eq!(cloud.nova().too_old_to_stop_evacuated().await.unwrap(), None);
-    cloud.nova().evacuate_stopped(&order()).await.unwrap();
+    cloud.ready_nova().await.evacuate_stopped(&order()).await.unwrap();
     assert_eq!(microversion(&cloud), "compute 2.95");
     assert_eq!(cloud.asked()[0].body, json!({ "evacuate": {} }));
 
@@ -267,7 +267,7 @@ async fn a_refusal_because_of_old_computes_is_told_from_others() {
     let refused = async |body: &'static str| {
         cloud.fails(&[Fault::Refused(400, body)]);
         let order = dead().evacuate(ServerId::new("s1"), None);
-        cloud.nova().evacuate_stopped(&order).await.unwrap_err()
+        cloud.ready_nova().await.evacuate_stopped(&order).await.unwrap_err()
     };
     let as_nova_34 =
         r#"{"badRequest": {"code": 400, "message": "{'currently': 61, 'expected': 62}"}}"#;
@@ -455,7 +455,7 @@ async fn without_a_date_novas_clock_is_taken_for_ours() {
 #[tokio::test(start_paused = true)]
 async fn our_own_writes_are_no_heartbeats() {
     let cloud = one_host();
-    let nova = cloud.nova();
+    let nova = cloud.ready_nova().await;
     cloud.clock().sleep(Duration::from_secs(60)).await;
     nova.force_down(&dead().force_down(id()).unwrap()).await.unwrap();
     let seen = nova.compute_service(&host()).await.unwrap().unwrap();
@@ -499,7 +499,7 @@ async fn a_host_that_reports_after_our_writes_shows_life() {
 async fn an_update_that_is_already_so_is_done() {
     let cloud = one_host();
     cloud.state().services[0]["forced_down"] = true.into();
-    cloud.nova().force_down(&dead().force_down(id()).unwrap()).await.unwrap();
+    cloud.ready_nova().await.force_down(&dead().force_down(id()).unwrap()).await.unwrap();
     cloud.nova().unforce_down(&id()).await.unwrap();
     cloud.nova().unforce_down(&id()).await.unwrap();
     cloud.nova().enable_service(&id()).await.unwrap();
