@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Whether something new may be done: we hold the lease, and nobody has disarmed.
-    fn may_begin(&self, lease: &Lease) -> Result<(), ActFailed> {
+    pub(crate) fn may_begin(&self, lease: &Lease) -> Result<(), ActFailed> {
         self.allowed(lease)?;
         self.disarmed().map_or(Ok(()), |why| Err(ActFailed::Withheld { why }))
     }

@@ -7,7 +7,7 @@
 
 use crate::{
     Engine,
-    error::Stop,
+    error::{ActFailed, Stop},
     journal::{Journal, Stopping},
     turn::{WIND_UP, chain},
 };
@@ -20,7 +20,7 @@ use recovery::{
     log::{Entry, Line},
     nouns::RecoveryMethod,
     state::{Stage, State, Subject},
-    steps::{Flow, Run, StepEntry, Then},
+    steps::{Flow, Place, Run, StepEntry, Then},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -102,7 +102,7 @@ pub(crate) enum Ended {
     /// With the beginning of what it said.
     Well(String),
     Badly(String),
-    /// Our lease was over before it began.
+    /// Our lease was over before it began, or a person had disarmed.
     NotBegun,
 }
 
@@ -125,7 +125,8 @@ impl Engine {
 
     /// Does what the step is declared to do.
     pub(crate) async fn run_step(&self, lease: &Lease, run: &Run, facts: Value) -> Ended {
-        if self.allowed(lease).is_err() {
+        if let Err(why) = self.may_run(lease, run.place) {
+            tracing::warn!(step = run.step, recovery = %lease.key, why = chain(&why), "step not begun");
             return Ended::NotBegun;
         }
         let config = self.config();
@@ -145,6 +146,15 @@ impl Engine {
                 tracing::warn!(step = run.step, attempt = run.attempt, why, "step failed");
                 Ended::Badly(why)
             }
+        }
+    }
+
+    /// Its beginning is in the log, and that may have taken a while. What comes when all servers have moved is done to its
+    /// end as they are, whatever a person has switched off meanwhile.
+    fn may_run(&self, lease: &Lease, place: Place) -> Result<(), ActFailed> {
+        match place {
+            Place::First | Place::Second | Place::Third => self.may_begin(lease),
+            Place::End => self.allowed(lease),
         }
     }
 
@@ -345,8 +355,6 @@ fn with(what: String, said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use recovery::steps::Place;
-
     fn run() -> Run {
         Run { step: "tell".into(), place: Place::First, attempt: 2 }
     }

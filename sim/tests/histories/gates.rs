@@ -3,6 +3,10 @@
 use crate::{guard, tale::Stage};
 use async_trait::async_trait;
 use ports::{Answer, Ask, Entropy, SeededEntropy, Transport, TransportError};
+use recovery::{
+    log::{Entry, Line},
+    steps::StepEntry,
+};
 use sim::Process;
 use std::{sync::Arc, time::Duration};
 use store::{Gate, StoreError};
@@ -60,6 +64,17 @@ impl std::fmt::Debug for StoreGate {
 }
 
 impl StoreGate {
+    /// What says that a step begins is written, and the database is long in saying so.
+    async fn slow_commit(&self, doing: &'static str) {
+        let slow_ms = self.stage.scene.own.slow_commit_ms;
+        let begins = |line: &Line| matches!(line.entry, Entry::Step(StepEntry::Begun { .. }));
+        let reports = self.stage.memory.all_notifications();
+        let last = reports.first().and_then(|n| self.stage.memory.lines(&n.uuid).pop());
+        if slow_ms > 0 && doing == "writing a log" && last.as_ref().is_some_and(begins) {
+            self.stage.clock.sleep(Duration::from_millis(slow_ms)).await;
+        }
+    }
+
     fn unlucky(&self, doing: &'static str) -> Result<(), StoreError> {
         let scene = &self.stage.scene;
         let now_ms = self.stage.clock.wall().since(self.stage.began).unsigned_abs();
@@ -86,6 +101,7 @@ impl Gate for StoreGate {
 
     async fn after(&self, doing: &'static str) -> Result<(), StoreError> {
         self.process.cross(doing, async {}).await;
+        self.slow_commit(doing).await;
         self.unlucky(doing)
     }
 }

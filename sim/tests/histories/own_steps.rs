@@ -4,6 +4,7 @@
 
 use crate::{
     crash_points::{self, ALL, PAUSE_MS, Points, Which, Word, crossings, whens},
+    guard::Storm,
     scene::{EngineScript, Of, Scene, undisturbed},
     small,
     tale::{self, Stage, Told},
@@ -31,6 +32,8 @@ pub(crate) struct Own {
     pub(crate) steps: Steps,
     /// The servers stay on their dead host.
     pub(crate) keeps: bool,
+    /// How much longer the transaction takes that says that a step begins.
+    pub(crate) slow_commit_ms: u64,
 }
 
 /// A step that was run.
@@ -137,7 +140,7 @@ fn own(names: &[&str], declared: &[(&str, Declared)]) -> Own {
         declared: declared.clone(),
         ..Steps::default()
     };
-    Own { steps, keeps: false }
+    Own { steps, keeps: false, slow_commit_ms: 0 }
 }
 
 const HOST: [&str; 7] = [
@@ -310,6 +313,24 @@ fn shown(stage: &Stage) -> Vec<(String, &'static str, String)> {
         task.messages.iter().map(|m| m.text.as_str()).collect::<Vec<_>>().join("|")
     };
     tasks.map(|task| (task.name.to_string(), task.state, text(&task))).collect()
+}
+
+/// The database takes six seconds to say that the beginning of a step is written, and a person disarms meanwhile.
+#[test]
+fn who_disarms_stops_a_step_that_was_meant_and_has_not_begun() {
+    let scene = |switch| Scene {
+        storm: Storm { switch, ..Storm::default() },
+        ..dying(Own { slow_commit_ms: 6_000, ..host(&[]) }, vec![undisturbed()])
+    };
+    let meant = |line: &Line| matches!(line.entry, Entry::Step(StepEntry::Begun { .. }));
+    let undisturbed = told(scene(Vec::new())).stage;
+    let first = log(&undisturbed).into_iter().find(meant).unwrap();
+    let off_ms = first.at.since(undisturbed.began).unsigned_abs() + 1_000;
+    let stage = told(scene(vec![(off_ms, false), (off_ms + 60_000, true)])).stage;
+    let armed = stage.began.plus((off_ms + 60_000).cast_signed());
+    assert!(log(&stage).iter().any(|line| meant(line) && line.at < armed), "{}", stage.story());
+    assert!(ran(&stage).iter().all(|ran| ran.at >= armed), "{}", stage.story());
+    around_the_evacuations(&stage).unwrap_or_else(|broken| panic!("{broken}\n{}", stage.story()));
 }
 
 #[test]
