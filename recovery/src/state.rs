@@ -13,6 +13,7 @@
 //! again before a look at the server has told.
 
 mod about;
+mod forced;
 mod left;
 mod retry;
 mod row;
@@ -20,29 +21,21 @@ mod subject;
 
 use crate::capacity::Wait;
 use crate::evidence::Kind;
-use crate::fencing::{self, Fencing};
+use crate::fencing::Fencing;
 use crate::forecast::Forecast;
 use crate::guard;
 use crate::hand::Hand;
-use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped, Summary};
+use crate::log::{Act, Aftermath, Arrival, Entry, Line, Planned, Reset, Skipped};
 use crate::nouns::NotificationStatus;
-use crate::seen::{OWN_WRITE_MS, VmState};
+use crate::seen::VmState;
 use crate::shadow::ShadowEntry;
 use crate::steps::Steps;
 use crate::tiers::Starts;
 use crate::way::Ways;
 use crate::{HostName, Millis, ServerId};
-use about::{matters_to_nova, servers_of};
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec::Vec,
-};
+use about::matters_to_nova;
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 pub use subject::Subject;
-
-/// An order to force a service down has landed so soon after it was meant.
-const FORCED_WITHIN_MS: i64 = 30_000;
 
 /// How the move of one server ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -329,15 +322,6 @@ impl State {
         self.hand.retried_at.or(self.began).max(self.guard.stop_ends)
     }
 
-    /// Whether a change of the service at that time may be the forcing down of which only the intent is written. What is
-    /// later is taken for a heartbeat: it must not be hidden for good by a line that nobody completed.
-    #[must_use]
-    pub fn may_have_forced_down_at(&self, at: Millis) -> bool {
-        let after = self.force_down_meant_at.map(|meant| at.since(meant));
-        self.forced_down == Once::Intended
-            && after.is_some_and(|ms| (-OWN_WRITE_MS..=FORCED_WITHIN_MS).contains(&ms))
-    }
-
     /// The status of the notification, as the API shows it.
     #[must_use]
     pub fn status(&self) -> NotificationStatus {
@@ -346,43 +330,6 @@ impl State {
             (None, Some(_), None) => NotificationStatus::Running,
             (None, _, _) => NotificationStatus::New,
         }
-    }
-
-    /// What Masakari's own tables show after `lines`, which this state has folded last.
-    #[must_use]
-    pub fn summaries(&self, before: &Self, lines: &[Line], of: &Subject) -> Vec<Summary> {
-        let mut summaries = Vec::new();
-        let real = self.shadow.is_none();
-        if real && self.proven.is_some() && before.proven.is_none() {
-            summaries.push(Summary::OnMaintenance(of.host_id.clone()));
-        }
-        summaries.extend(guard::summaries(before, lines));
-        summaries.extend(fencing::summaries(lines));
-        for line in lines {
-            if let Entry::Way(entry) = &line.entry {
-                summaries.extend(self.ways.summary(entry));
-            }
-            if let Entry::Hand(word) = &line.entry {
-                summaries.extend(word.summaries());
-            }
-        }
-        let touched: BTreeSet<&ServerId> = match lines.iter().any(|l| l.entry.is_retry()) {
-            true => self.moves.keys().collect(),
-            false => lines.iter().flat_map(|l| servers_of(&l.entry)).collect(),
-        };
-        for server in touched {
-            let after = self.moves.get(server);
-            if let Some(moved) = after.filter(|m| before.moves.get(server) != Some(*m)) {
-                summaries.push(Summary::VMove(Box::new(moved.row(of))));
-            }
-        }
-        summaries.extend(before.rows_of_left(lines, of));
-        if self.status() != before.status() {
-            let message = self.ended.as_ref().and_then(|(_, message)| message.clone());
-            summaries.push(Summary::Status { status: self.status(), message });
-        }
-        summaries.extend(crate::returns::left(self, before, of).filter(|_| real));
-        summaries
     }
 }
 
