@@ -46,8 +46,11 @@ pub struct Wanted {
 /// When each node was seen online last, by our clock, or may have been there.
 pub type LastSeen = BTreeMap<String, Millis>;
 
-/// Who counts as seen. Pacemaker 2.1.5 may have a remote that is back, and that it does not hold for fenced any more, as not there until
-/// its connection is made anew (seen after two changes of the coordinator): whatever that is, an older fencing proves nothing of it.
+/// Who counts as seen.
+///
+/// Pacemaker 2.1.5 may have a remote that is back, and that it does not hold for fenced any more, as not there until its
+/// connection is made anew (seen after two changes of the coordinator): whatever that is, an older fencing proves
+/// nothing of it.
 pub fn online<'c>(
     cluster: &'c Cluster,
     cib: Option<&'c Cib>,
