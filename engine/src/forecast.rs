@@ -251,7 +251,7 @@ pub(crate) fn plan_of(
         m.priority = priorities.get(&m.server).copied().unwrap_or(0);
         let deaths = seen.deaths.get(&m.server).map_or(&[][..], Vec::as_slice);
         let kills = config.quarantine.judge(&m.server, deaths, host, &retry);
-        m.quarantine = kills.or(m.quarantine.take());
+        m.quarantine = kills.or_else(|| m.quarantine.take());
     }
     plan::in_order(&mut moves);
     (moves, skipped)
