@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Keeps the heartbeat that Nova shows of a service, as a sign of life: what we are about to write to the service
-    /// hides it. Of one that is forced down it may be somebody's write.
+    /// hides it. Of one that is forced down nothing is kept: what Nova shows may be the forcing.
     pub(crate) async fn keep_heartbeat(
         &self,
         service: Option<&ComputeService>,
