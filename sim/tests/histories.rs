@@ -44,6 +44,8 @@ mod own_steps;
 mod owners;
 #[path = "histories/pace.rs"]
 mod pace;
+#[path = "histories/ranks.rs"]
+mod ranks;
 #[path = "histories/readiness.rs"]
 mod readiness;
 #[path = "histories/report.rs"]
@@ -72,6 +74,8 @@ mod tale;
 mod tiers;
 #[path = "histories/told.rs"]
 mod told;
+#[path = "histories/twice.rs"]
+mod twice;
 
 use recovery::nouns::RecoveryMethod;
 use scene::Scene;
@@ -88,16 +92,20 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Tells the histories of so many seeds, as many at a time as there are processors, and judges each; prints
-/// the story of one that does not end well.
+/// the story of one that does not end well. `SIM_UNTIL_ONE_FAILS=1`: and tells no more then.
 fn all_end_well(
     default: u64,
     scene: impl Fn(u64) -> Scene + Sync,
     judge: impl Fn(&Stage) -> Result<(), String> + Sync,
 ) {
     let (from, count) = (setting("SIM_FROM", 0), setting("SIM_SEEDS", default));
+    let one_is_enough = setting("SIM_UNTIL_ONE_FAILS", 0) > 0;
     let (next, failed) = (AtomicU64::new(from), Mutex::new(Vec::new()));
     let some = || {
         loop {
+            if one_is_enough && !failed.lock().unwrap().is_empty() {
+                return;
+            }
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= from + count {
                 return;
@@ -114,7 +122,11 @@ fn all_end_well(
         (0..at_a_time).for_each(|_| drop(threads.spawn(some)));
     });
     let failed = failed.into_inner().unwrap();
-    println!("{} passed, {} failed", count - failed.len() as u64, failed.len());
+    let told = next.into_inner().min(from + count) - from;
+    println!("{} passed, {} failed", told - failed.len() as u64, failed.len());
+    if let Some(first) = failed.iter().min() {
+        println!("the first that failed: seed {first}, number {}", first - from + 1);
+    }
     assert!(
         failed.is_empty(),
         "failed: {failed:?}; repeat one: SIM_FROM={} SIM_SEEDS=1",

@@ -11,6 +11,7 @@
 mod bench;
 mod cases;
 mod cloud;
+mod mutants;
 mod places;
 mod program;
 #[cfg(test)]
@@ -39,6 +40,8 @@ enum Door {
     Cloud(cloud::Arguments),
     /// The long version of a suite, in pieces that a second run continues
     Soak(soak::Arguments),
+    /// Deliberate faults, and which history of the simulated world catches each
+    Mutants(mutants::Arguments),
     /// Measure on the test cloud
     Bench(bench::Arguments),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Door::Test(arguments) => test_run::run(&arguments),
         Door::Cloud(arguments) => cloud::run(&arguments),
         Door::Soak(arguments) => soak::run(&arguments),
+        Door::Mutants(arguments) => mutants::run(&arguments),
         Door::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

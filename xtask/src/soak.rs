@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cases::{Cases, CountedBy};
 use crate::program::{Ended, Program};
-use crate::{cloud, places};
+use crate::{cloud, mutants, places};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -62,6 +62,8 @@ enum Name {
     Fuzz,
     /// Twenty identical reports at once to two API processes, on every database: one is accepted
     ExactlyOnce,
+    /// Deliberate faults of what decides and acts: each is caught by a history of the simulated world
+    Mutants,
 }
 
 /// What one soak is made of.
@@ -144,6 +146,17 @@ fn soak(name: Name) -> Soak {
                     .with("EXACTLY_ONCE_ROUNDS", count)
             },
             counted_by: CountedBy::CargoTest,
+        },
+        Name::Mutants => Soak {
+            total: mutants::how_many(),
+            piece: 1,
+            piece_budget: Duration::from_secs(60 * 60),
+            before: Vec::new(),
+            program: |from, count| {
+                let some = Program::new("cargo xtask mutants --from").and([from]);
+                some.and(["--count"]).and([count])
+            },
+            counted_by: CountedBy::ClosingLine,
         },
     }
 }

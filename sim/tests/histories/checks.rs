@@ -1,6 +1,6 @@
 //! What must be true at every step, and at the end.
 
-use crate::{by_hand, fences, guard, reserves, returns, soak, tale::Stage};
+use crate::{by_hand, fences, guard, reserves, returns, soak, tale::Stage, twice};
 use recovery::{
     HostName, ServerId,
     evidence::Kind,
@@ -39,6 +39,7 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
     fences::at_every_step(stage)?;
     by_hand::at_every_step(stage)?;
     returns::at_every_step(stage)?;
+    twice::at_every_step(stage)?;
     acts_follow_the_law(stage)
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Scene {
     pub(crate) room_after_ms: Option<u64>,
     /// For so many servers on each of them; more than there are if not set.
     pub(crate) room_for: Option<usize>,
+    /// How long after the first report of its death other monitors say the same.
+    pub(crate) said_again_ms: Vec<u64>,
     /// When the owner of the dead host's first server deletes it, after its death.
     pub(crate) deleted_after_ms: Option<u64>,
     /// When a person evacuates that server, after its death.
@@ -174,6 +176,7 @@ impl Scene {
             second_after_ms: None,
             room_after_ms: None,
             room_for: None,
+            said_again_ms: Vec::new(),
             deleted_after_ms: None,
             moved_after_ms: None,
             leaves_ms: None,

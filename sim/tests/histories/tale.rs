@@ -347,7 +347,8 @@ impl Stage {
         };
         let (healed, hit) = (fences::happens(self), soak::happens(self));
         let by_hand = futures::future::join(by_hand::happens(self), returns::happens(self));
-        let guests = crate::tiers::happens(self);
+        let guests =
+            futures::future::join(crate::tiers::happens(self), crate::twice::happens(self));
         let trouble = futures::future::join4(healed, hit, guard::happens(self), guests);
         futures::join!(
             trouble, leaves, first, second, revived, room, killed, deleted, moved, by_hand
@@ -371,15 +372,17 @@ impl Stage {
     }
 
     pub(crate) async fn report(&self, host: &HostName) {
-        self.report_as(host, format!("report-{host}")).await;
+        let id = format!("report-{host}");
+        self.report_as(host, id.clone(), id).await;
     }
 
     /// The host is lost once more.
     pub(crate) async fn report_again(&self, host: &HostName, n: usize) {
-        self.report_as(host, format!("report-{host}-{n}")).await;
+        let id = format!("report-{host}-{n}");
+        self.report_as(host, id.clone(), id).await;
     }
 
-    async fn report_as(&self, host: &HostName, id: String) {
+    pub(crate) async fn report_as(&self, host: &HostName, id: String, fingerprint: String) {
         let now = self.clock.wall();
         let payload =
             r#"{"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}"#;
@@ -391,13 +394,13 @@ impl Stage {
             raw: payload.into(),
         };
         let report = NewNotification {
-            uuid: NotificationId::new(&id),
+            uuid: NotificationId::new(id),
             kind: NotificationType::ComputeHost,
             generated_time: now,
             payload: payload.into(),
             source_host: HostId::new(format!("id-{host}")),
             segment: SegmentId::new("segment"),
-            fingerprint: id,
+            fingerprint,
             window_ms: 180_000,
             evidence: Some(evidence),
             now,
