@@ -36,6 +36,8 @@ mod forecast;
 mod gates;
 #[path = "histories/guard.rs"]
 mod guard;
+#[path = "histories/late.rs"]
+mod late;
 #[path = "histories/leaving.rs"]
 mod leaving;
 #[path = "histories/own_steps.rs"]

@@ -75,6 +75,11 @@ pub(crate) fn bus_is_away(at_ms: u64, away_ms: u64) -> Hit {
     Hit { blow: Blow::BusStopped, at_ms, database_ms: 0, away_ms }
 }
 
+/// The engine at work dies at that moment, and is started again.
+pub(crate) fn engine_dies_at(at_ms: u64) -> Hit {
+    Hit { blow: Blow::Restarted, at_ms, database_ms: 0, away_ms: 0 }
+}
+
 pub(crate) fn database_is_away(at_ms: u64, database_ms: u64) -> Hit {
     Hit { blow: Blow::DatabaseRestarted, at_ms, database_ms, away_ms: 0 }
 }
