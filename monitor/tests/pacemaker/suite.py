@@ -238,7 +238,8 @@ def is_well():
             if all_is_well():
                 return
         connect_anew()
-    raise RuntimeError(f'the cluster does not come back: {nodes()}')
+    connected = {remote: connected_by(remote) for remote in ('cmp1', 'cmp2')}
+    raise RuntimeError(f'the cluster does not come back: members {members()}, connected by {connected}, {nodes()}')
 
 
 def connect_anew():
@@ -248,6 +249,11 @@ def connect_anew():
         cluster('exec', 'ctl1', *role, '--set-parameter', 'target-role', '--parameter-value', 'Stopped')
         time.sleep(5)
         cluster('exec', 'ctl1', *role, '--delete-parameter', 'target-role')
+    for remote in ('cmp1', 'cmp2'):
+        if connected_by(remote) != 'ctl1':
+            cluster('exec', 'ctl1', 'crm_resource', '--resource', remote, '--move', '--node', 'ctl1')
+            until(60, lambda: connected_by(remote) == 'ctl1')
+            cluster('exec', 'ctl1', 'crm_resource', '--resource', remote, '--clear')
 
 
 def make_coordinator(wanted):
