@@ -306,6 +306,11 @@ impl Progress {
         Ok(progress)
     }
 
+    /// How many runs show nothing, because their moment came after the end. Others are made in their place.
+    fn over_before(&self) -> u64 {
+        self.runs.iter().filter(|run| run["over"] == true).map(|_| 1).sum()
+    }
+
     fn to_json(&self, soak: &str) -> Value {
         let mut json = json!({
             "soak": soak,
@@ -319,9 +324,14 @@ impl Progress {
             let takeovers = self.runs.iter().filter_map(|run| run["takeover_s"].as_f64());
             if let Some(most) = takeovers.reduce(f64::max) {
                 json["takeover_s_most"] = most.into();
-                // Their moment came after the end: they show nothing.
-                let over = self.runs.iter().filter(|run| run["over"] == true).count();
-                json["over_before"] = over.into();
+                json["over_before"] = self.over_before().into();
+            }
+            let mut ended: Vec<f64> =
+                self.runs.iter().filter_map(|run| run["ended_s"].as_f64()).collect();
+            ended.sort_by(f64::total_cmp);
+            if let (Some(median), Some(most)) = (ended.get(ended.len() / 2), ended.last()) {
+                json["ended_s_median"] = (*median).into();
+                json["ended_s_most"] = (*most).into();
             }
             json["runs"] = self.runs.clone().into();
         }
@@ -340,8 +350,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let stop_at = Instant::now() + Duration::from_secs(60 * arguments.minutes);
-    while progress.done < total && Instant::now() < stop_at {
-        let count = soak.piece.min(total - progress.done);
+    let to_do =
+        |progress: &Progress| (total + progress.over_before()).saturating_sub(progress.done);
+    while to_do(&progress) > 0 && Instant::now() < stop_at {
+        let count = soak.piece.min(to_do(&progress));
         let from = progress.done;
         let well = one_piece(&soak, &name, from, count, &mut progress)?;
         let text = format!("{:#}\n", progress.to_json(&name));
@@ -351,7 +363,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    println!("{} of {total} done; {}", progress.done, results.display());
+    let shown = progress.done - progress.over_before();
+    println!("{shown} of {total} done; {}", results.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -396,12 +409,17 @@ mod tests {
     fn the_runs_that_a_case_tells_are_kept_and_a_failed_one_is_known() {
         let output = "EngineKilled: and the other goes on 003 ... after 2 s ... \n\
             RUN {\"seed\": 3, \"takeover_s\": 10.5, \"outcome\": \"finished\"}\nok (40 s)\n\
-            RUN {\"seed\": 4, \"takeover_s\": 9.5, \"outcome\": \"FAILED: twice\"}\n";
+            RUN {\"seed\": 4, \"takeover_s\": 9.5, \"ended_s\": 97.2, \"outcome\": \"FAILED: twice\"}\n\
+            RUN {\"seed\": 5, \"ended_s\": 17.8, \"over\": true, \"outcome\": \"finished\"}\n\
+            RUN {\"seed\": 6, \"ended_s\": 18.4, \"over\": false, \"outcome\": \"finished\"}\n";
         let runs = told(output);
-        assert_eq!(runs.iter().map(went_well).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(runs.iter().map(went_well).collect::<Vec<_>>(), [true, false, true, true]);
         let (commit, cases) = (String::new(), Cases::default());
-        let json = Progress { commit, done: 1, seconds: 60, cases, runs }.to_json("kills");
+        let progress = Progress { commit, done: 3, seconds: 60, cases, runs };
+        assert_eq!(progress.over_before(), 1, "one more is made for it");
+        let json = progress.to_json("kills");
         assert_eq!(json["takeover_s_most"], 10.5);
+        assert_eq!((&json["ended_s_median"], &json["ended_s_most"]), (&18.4.into(), &97.2.into()));
         assert_eq!(json["runs"][1]["seed"], 4);
     }
 

@@ -94,6 +94,50 @@ fn ordered_restart_is_off_and_its_options_reach_the_engine() {
     assert_eq!(wrong, [mistake]);
 }
 
+/// Every option of a recovery with a value that is not its default: one that is read from elsewhere, or not at all, is seen here.
+#[test]
+fn the_options_of_recoveries_reach_the_engine() {
+    let of = |text: &str| Configuration::of_text(text).engine("machine").unwrap();
+    let set = of(
+        "[DEFAULT]\nwait_period_after_evacuation = 11\nwait_period_after_power_off = 12\n\
+        wait_period_after_power_on = 13\nwait_period_after_service_update = 14\n\
+        notifications_expired_interval = 900\nhost_failure_recovery_threads = 16\n\
+        [host_failure]\nha_enabled_instance_metadata_key = host_key\nevacuate_all_instances = false\n\
+        ignore_instances_in_error_state = true\nadd_reserved_host_to_aggregate = true\n\
+        service_disable_reason = dead\n\
+        [instance_failure]\nha_enabled_instance_metadata_key = vm_key\nprocess_all_instances = true\n\
+        [process_failure]\nservice_disable_reason = ended\n\
+        [recovery]\nauto_within_segment = true\nquarantine_deaths = 7\nquarantine_window = 71\n\
+        instance_restart_limit = 8\ninstance_restart_window = 81\ncapacity_wait = 91\n\
+        [ha]\nlease_seconds = 21\nnova_calls = 22\n",
+    );
+    let selection = &set.selection;
+    assert_eq!(selection.ha_key, "host_key");
+    assert_eq!((selection.evacuate_all, selection.ignore_error), (false, true));
+    assert_eq!((set.reserved_into_aggregates, set.within_segment), (true, true));
+    assert_eq!((&set.disable_reason[..], &set.process_disable_reason[..]), ("dead", "ended"));
+    let limits = &set.limits;
+    assert_eq!((limits.arrival_ms, limits.stop_ms, limits.expiry_ms), (11_000, 12_000, 900_000));
+    assert_eq!((limits.on_their_way, limits.capacity_wait_ms), (Some(16), 91_000));
+    assert_eq!((set.quarantine.deaths, set.quarantine.window_ms), (7, 71_000));
+    let restart = &set.restart;
+    assert_eq!((&restart.ha_key[..], restart.all), ("vm_key", true));
+    assert_eq!((restart.restarts_most, restart.window_ms), (8, 81_000));
+    let (of_vm, of_process) = (&set.restart_limits, &set.process_limits);
+    assert_eq!((of_vm.stop_ms, of_vm.start_ms, of_vm.expiry_ms), (12_000, 13_000, 900_000));
+    assert_eq!((of_process.confirm_ms, of_process.expiry_ms), (14_000, 900_000));
+    assert_eq!((set.lease_term, set.calls_most), (std::time::Duration::from_secs(21), 22));
+    // Nothing of that is a default, or the test would show nothing.
+    let unset = of("");
+    assert!(unset.selection.evacuate_all && !unset.selection.ignore_error && !unset.restart.all);
+    assert!(!unset.reserved_into_aggregates && !unset.within_segment);
+    assert_eq!(unset.limits.on_their_way, None);
+    assert_eq!(
+        (&unset.selection.ha_key[..], &unset.restart.ha_key[..]),
+        ("HA_Enabled", "HA_Enabled")
+    );
+}
+
 #[test]
 fn every_mistake_is_told_at_once_with_its_file_and_line_and_what_was_expected() {
     let text = "[DEFAULT]\nmasakari_api_listen_port = 99999\nnova_catalog_admin_info = nova\n\
