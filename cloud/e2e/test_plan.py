@@ -1,7 +1,7 @@
 """What `masakari plan` said of each VM, against what Nova says became of it when its host died.
 
 Half of the VMs are refusals, and each reason that these hypervisors can give has as many as any other. Those they cannot
-give (a TPM, a share, PCI devices, NUMA, accelerators) are in the seeded world, sim/tests/histories/forecast.rs.
+give (a TPM, a share, PCI devices, NUMA, accelerators) are in the seeded world, histories/tests/histories/forecast.rs.
 
 Only in the long run (`cargo xtask soak cases`): 128 VMs and four deaths.
 """

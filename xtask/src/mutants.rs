@@ -163,7 +163,7 @@ fn copy(all: &[Mutant]) -> Result<PathBuf> {
 
 fn histories(tree: &Path) -> Program {
     let manifest = tree.join("Cargo.toml");
-    Program::new("cargo test -p sim --test histories --manifest-path")
+    Program::new("cargo test -p histories --test histories --manifest-path")
         .and([manifest.display()])
         .with("CARGO_TARGET_DIR", tree.with_file_name("target").display())
 }
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn every_mutant_says_what_it_breaks_and_names_histories_that_exist() {
-        let folder = places::root().join("sim/tests/histories");
+        let folder = places::root().join("histories/tests/histories");
         let mut histories = std::fs::read_to_string(folder.with_extension("rs")).unwrap();
         for entry in std::fs::read_dir(folder).unwrap() {
             histories += &std::fs::read_to_string(entry.unwrap().path()).unwrap();

@@ -35,6 +35,10 @@ const ARROWS: &[Room] = &[
     simulated("api", &["recovery", "oslo", "store", "openstack", "ports"]),
     room("sim", &["recovery", "oslo", "ports", "store", "openstack", "engine", "api", "fence"]),
     room(
+        "histories",
+        &["recovery", "oslo", "ports", "store", "openstack", "engine", "api", "fence", "sim"],
+    ),
+    room(
         "fuzz",
         &["recovery", "oslo", "ports", "store", "openstack", "api", "fence", "monitor", "sim"],
     ),
@@ -49,6 +53,7 @@ const ARROWS: &[Room] = &[
             "engine",
             "api",
             "sim",
+            "histories",
             "fence",
             "monitor",
         ],

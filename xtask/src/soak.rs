@@ -77,16 +77,18 @@ struct Soak {
     counted_by: CountedBy,
 }
 
+const HISTORIES: &str = "cargo test --release -p histories --test histories";
+
 fn soak(name: Name) -> Soak {
     match name {
         Name::Seeds => Soak {
             total: 1_000_000,
             piece: 10_000,
             piece_budget: Duration::from_secs(30 * 60),
-            before: vec![Program::new("cargo test --release -p sim --test histories --no-run")],
+            before: vec![Program::new(HISTORIES).and(["--no-run"])],
             program: |from, count| {
-                let all = "cargo test --release -p sim --test histories every_history";
-                Program::new(all).with("SIM_FROM", from).with("SIM_SEEDS", count)
+                let all = Program::new(HISTORIES).and(["every_history"]);
+                all.with("SIM_FROM", from).with("SIM_SEEDS", count)
             },
             counted_by: CountedBy::CargoTest,
         },

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 /// A look at the host may be this old when an act is sent, and the act takes its time to arrive.
 const STALE_MS: i64 = 1_000 + 1_000;
 
-pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
+pub fn at_every_step(stage: &Stage) -> Result<(), String> {
     stage.world.check().map_err(|broken| broken.to_string())?;
     for call in stage.world.evacuate_calls() {
         if call.host_was != Condition::Dead && stage.scene.revived_after_ms.is_none() {
@@ -122,17 +122,17 @@ fn slow_faults(stage: &Stage) -> i64 {
         .sum()
 }
 
-pub(crate) fn all_over(stage: &Stage) -> bool {
+pub fn all_over(stage: &Stage) -> bool {
     let all = stage.memory.all_notifications();
     !all.is_empty() && all.iter().all(|n| n.status.is_terminal())
 }
 
-pub(crate) fn open(stage: &Stage) -> String {
+pub fn open(stage: &Stage) -> String {
     let open = stage.memory.all_notifications().into_iter().filter(|n| !n.status.is_terminal());
     open.map(|n| format!("{} is {}", n.uuid, n.status)).collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
+pub async fn at_the_end(stage: &Stage) -> Result<(), String> {
     nothing_left_locked(stage)?;
     fences::at_the_end(stage).await?;
     returns::at_the_end(stage).await?;
@@ -205,7 +205,7 @@ fn left_in_service(stage: &Stage) -> Result<(), String> {
 }
 
 /// No server is on a dead host any more, and each is as it was.
-pub(crate) fn all_brought_back(stage: &Stage) -> Result<(), String> {
+pub fn all_brought_back(stage: &Stage) -> Result<(), String> {
     let dead: Vec<HostName> = stage
         .world
         .hosts()

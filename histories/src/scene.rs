@@ -12,77 +12,77 @@ use sim::{Bmc, Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
 
 /// Everything that is decided before a history begins.
 #[derive(Debug)]
-pub(crate) struct Scene {
-    pub(crate) seed: u64,
-    pub(crate) shape: Shape,
+pub struct Scene {
+    pub seed: u64,
+    pub shape: Shape,
     /// When the host dies, after the beginning.
-    pub(crate) dies_at_ms: u64,
+    pub dies_at_ms: u64,
     /// When the monitor reports it, after that.
-    pub(crate) reported_after_ms: u64,
+    pub reported_after_ms: u64,
     /// The monitor is wrong: the host lives.
-    pub(crate) false_alarm: bool,
+    pub false_alarm: bool,
     /// A person confirms the death.
-    pub(crate) confirmed: bool,
+    pub confirmed: bool,
     /// That was said before, and whether or not it is true.
-    pub(crate) old_word: Option<OldWord>,
+    pub old_word: Option<OldWord>,
     /// The cluster that fenced it attests that.
-    pub(crate) attested: bool,
+    pub attested: bool,
     /// The host has power again so long after its death.
-    pub(crate) revived_after_ms: Option<u64>,
+    pub revived_after_ms: Option<u64>,
     /// A second host dies so long after the first.
-    pub(crate) second_after_ms: Option<u64>,
+    pub second_after_ms: Option<u64>,
     /// So long after the first death the other hosts have room, which had little or none before.
-    pub(crate) room_after_ms: Option<u64>,
+    pub room_after_ms: Option<u64>,
     /// For so many servers on each of them; more than there are if not set.
-    pub(crate) room_for: Option<usize>,
+    pub room_for: Option<usize>,
     /// How long after the first report of its death other monitors say the same.
-    pub(crate) said_again_ms: Vec<u64>,
+    pub said_again_ms: Vec<u64>,
     /// When the owner of the dead host's first server deletes it, after its death.
-    pub(crate) deleted_after_ms: Option<u64>,
+    pub deleted_after_ms: Option<u64>,
     /// When a person evacuates that server, after its death.
-    pub(crate) moved_after_ms: Option<u64>,
+    pub moved_after_ms: Option<u64>,
     /// So long after the beginning a person has one of the host's servers leave it alive.
-    pub(crate) leaves_ms: Option<u64>,
+    pub leaves_ms: Option<u64>,
     /// How many recoveries each engine runs at once, if not as many as it would.
-    pub(crate) recoveries_most: Option<usize>,
+    pub recoveries_most: Option<usize>,
     /// When the engines are told (SIGHUP) that servers wait so many milliseconds for room.
-    pub(crate) other_wait: Option<(u64, i64)>,
+    pub other_wait: Option<(u64, i64)>,
     /// How long after the first death further hosts die: those on which its first server is then.
-    pub(crate) killed_after_ms: Vec<u64>,
+    pub killed_after_ms: Vec<u64>,
     /// How long the world is watched after the last recovery is over.
-    pub(crate) watched_on_ms: u64,
+    pub watched_on_ms: u64,
     /// How much longer each call that locks a server takes.
-    pub(crate) slow_locks_ms: u64,
+    pub slow_locks_ms: u64,
     /// The segment's.
-    pub(crate) method: RecoveryMethod,
-    pub(crate) within_segment: bool,
-    pub(crate) engines: Vec<EngineScript>,
-    pub(crate) faults: Option<Faults>,
+    pub method: RecoveryMethod,
+    pub within_segment: bool,
+    pub engines: Vec<EngineScript>,
+    pub faults: Option<Faults>,
     /// What persons ask meanwhile.
-    pub(crate) by_hand: ByHand,
+    pub by_hand: ByHand,
     /// `[recovery] ordered_restart`.
-    pub(crate) tiers: bool,
+    pub tiers: bool,
     /// Instead of the host's death: a VM or a process of it fails.
-    pub(crate) small: Option<Small>,
+    pub small: Option<Small>,
     /// The operator's own steps.
-    pub(crate) own: Own,
+    pub own: Own,
     /// The hosts have fence devices, and only proof is enough.
-    pub(crate) fence: Option<Fence>,
+    pub fence: Option<Fence>,
     /// The engines look after lost hosts, and the first one comes back.
-    pub(crate) back: Option<Back>,
+    pub back: Option<Back>,
     /// What hits the recovery, once.
-    pub(crate) hit: Option<Hit>,
+    pub hit: Option<Hit>,
     /// Many hosts at once.
-    pub(crate) storm: Storm,
+    pub storm: Storm,
     /// A plan of the host is asked for before it dies.
-    pub(crate) foretold: bool,
+    pub foretold: bool,
     /// Whose servers are left alone.
-    pub(crate) owners: Owners,
+    pub owners: Owners,
 }
 
 /// Why a person's word reaches an engine half a minute after it was said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum OldWord {
+pub enum OldWord {
     /// No engine ran.
     Waited,
     /// Who passes it on says when it was.
@@ -91,59 +91,61 @@ pub(crate) enum OldWord {
 
 /// A failure on a host that lives, or seems to.
 #[derive(Clone, Debug)]
-pub(crate) struct Small {
-    pub(crate) of: Of,
+pub struct Small {
+    pub of: Of,
     /// How often it is reported, 20 s apart.
-    pub(crate) reports: u64,
+    pub reports: u64,
     /// When the host dies too, after the beginning; it is reported 30 s later.
-    pub(crate) host_dies_ms: Option<u64>,
+    pub host_dies_ms: Option<u64>,
     /// When the VM's owner deletes it.
-    pub(crate) deleted_ms: Option<u64>,
+    pub deleted_ms: Option<u64>,
     /// How long the first report had waited for an engine.
-    pub(crate) waited_ms: i64,
+    pub waited_ms: i64,
     /// When locks that engines, or others, had sent before arrive.
-    pub(crate) locked_ms: Option<u64>,
+    pub locked_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Of {
+pub enum Of {
     Vm(VmState),
     Process(&'static str),
 }
 
 /// What happens to one engine: how many crossings of its ports each of its lives has.
 #[derive(Clone, Debug)]
-pub(crate) struct EngineScript {
-    pub(crate) deaths: Vec<(usize, When)>,
+pub struct EngineScript {
+    pub deaths: Vec<(usize, When)>,
     /// At which crossing of the first life it stands still, and how long.
-    pub(crate) pause: Option<(usize, u64)>,
+    pub pause: Option<(usize, u64)>,
     /// How long it stands still when it first takes a lease, after it has looked who holds it.
-    pub(crate) slow_to_take_ms: Option<u64>,
+    pub slow_to_take_ms: Option<u64>,
     /// It is started again after its death sooner than that.
-    pub(crate) rest_ms: u64,
+    pub rest_ms: u64,
 }
 
 /// What fails for a while.
 #[derive(Debug)]
-pub(crate) struct Faults {
-    pub(crate) rules: Vec<(Service, Kind, Fault, u64)>,
-    pub(crate) from_ms: u64,
-    pub(crate) until_ms: u64,
+pub struct Faults {
+    pub rules: Vec<(Service, Kind, Fault, u64)>,
+    pub from_ms: u64,
+    pub until_ms: u64,
     /// Of 1000 transactions, how many do not reach the database, or lose their answer.
-    pub(crate) store_permille: u64,
-    pub(crate) build_fails_permille: u64,
-    pub(crate) loses_touch_permille: u64,
+    pub store_permille: u64,
+    pub build_fails_permille: u64,
+    pub loses_touch_permille: u64,
 }
 
 /// An engine to which nothing happens.
-pub(crate) fn undisturbed() -> EngineScript {
+pub fn undisturbed() -> EngineScript {
     EngineScript { deaths: Vec::new(), pause: None, slow_to_take_ms: None, rest_ms: 3_000 }
 }
 
-pub(crate) struct Dice(SeededEntropy);
+/// What a seed decides.
+#[derive(Debug)]
+pub struct Dice(SeededEntropy);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(SeededEntropy::new(seed))
     }
 
@@ -151,18 +153,18 @@ impl Dice {
         self.0.bits() % n.max(1)
     }
 
-    pub(crate) fn between(&self, low: u64, high: u64) -> u64 {
+    pub fn between(&self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    pub(crate) fn percent(&self, chance: u64) -> bool {
+    pub fn percent(&self, chance: u64) -> bool {
         self.below(100) < chance
     }
 }
 
 impl Scene {
     /// A host dies, its monitor reports it, and one engine recovers it: nothing else happens.
-    pub(crate) fn plain() -> Self {
+    pub fn plain() -> Self {
         Self {
             seed: 11,
             shape: Shape::default(),
@@ -202,7 +204,7 @@ impl Scene {
         }
     }
 
-    pub(crate) fn from_seed(seed: u64) -> Self {
+    pub fn from_seed(seed: u64) -> Self {
         let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let false_alarm = dice.percent(10);
         let lives = !false_alarm;
@@ -240,7 +242,7 @@ impl Scene {
     }
 
     /// The same trouble, in a cloud whose hosts have BMCs; some hosts hang and run on unheard.
-    pub(crate) fn fenced_from_seed(seed: u64) -> Self {
+    pub fn fenced_from_seed(seed: u64) -> Self {
         let dice = Dice::new(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         let scene = Self::from_seed(seed);
         let hangs = dice.percent(50);
@@ -259,26 +261,26 @@ impl Scene {
     }
 
     /// The same trouble, and persons who cancel and retry.
-    pub(crate) fn by_hand_from_seed(seed: u64) -> Self {
+    pub fn by_hand_from_seed(seed: u64) -> Self {
         let scene = Self::from_seed(seed);
         let from_ms = scene.dies_at_ms + scene.reported_after_ms;
         Self { by_hand: words(seed, from_ms), ..scene }
     }
 
     /// The same, around a small failure.
-    pub(crate) fn small_by_hand_from_seed(seed: u64) -> Self {
+    pub fn small_by_hand_from_seed(seed: u64) -> Self {
         let scene = Self::small_from_seed(seed);
         let from_ms = scene.dies_at_ms + scene.reported_after_ms;
         Self { by_hand: words(seed, from_ms), ..scene }
     }
 
     /// Whether the `n`-th host of the world, from 0, is a reserved one.
-    pub(crate) fn is_reserved(&self, n: usize) -> bool {
+    pub fn is_reserved(&self, n: usize) -> bool {
         n + self.shape.reserved >= self.shape.hosts
     }
 
     /// The same trouble around the failure of a VM or a process.
-    pub(crate) fn small_from_seed(seed: u64) -> Self {
+    pub fn small_from_seed(seed: u64) -> Self {
         let dice = Dice::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D));
         let of = match dice.below(10) {
             0..=1 => Of::Process("nova-compute"),
@@ -398,7 +400,7 @@ fn rule(dice: &Dice) -> (Service, Kind, Fault, u64) {
 
 impl Faults {
     /// The plan for a world that began at `began`.
-    pub(crate) fn plan(&self, began: recovery::Millis) -> Plan {
+    pub fn plan(&self, began: recovery::Millis) -> Plan {
         let at = |ms: u64| began.plus(i64::try_from(ms).unwrap());
         let rules = self.rules.iter().map(|(service, kind, fault, permille)| {
             Rule::always(*service, fault.clone())

@@ -1,6 +1,8 @@
 //! Ordered restart: the servers that ran arrive stopped and start tier by tier, through any crash, and
 //! every one of them runs at the end, once.
 
+pub(crate) use histories::tiers::*;
+
 use crate::{
     crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
     scene::{EngineScript, Scene, undisturbed},
@@ -9,13 +11,11 @@ use crate::{
 };
 use recovery::{
     HostName, Millis, ServerId,
-    log::Entry,
     nouns::NotificationStatus,
     seen::{Server, VmState},
     tiers::TierEntry,
 };
-use std::{collections::BTreeMap, time::Duration};
-use store::Store;
+use std::collections::BTreeMap;
 
 /// Three of two tiers, one of none, one that was stopped; two of the first four are checked.
 pub(crate) fn ordered(word: Word, engines: Vec<EngineScript>) -> Scene {
@@ -39,23 +39,6 @@ fn by_their_agents(engines: Vec<EngineScript>) -> Scene {
     let mut scene = by_a_person(engines);
     scene.shape.check = "guest";
     scene
-}
-
-/// The monitors of guests: each says once in each run of a server that its agent answers.
-pub(crate) async fn happens(stage: &Stage) {
-    if stage.scene.shape.check != "guest" {
-        return;
-    }
-    let mut told = BTreeMap::new();
-    loop {
-        stage.clock.sleep(Duration::from_secs(1)).await;
-        for (server, run) in stage.world.booted() {
-            if told.insert(server.clone(), run.clone()) != Some(run.clone()) {
-                let now = stage.clock.wall();
-                stage.memory.guests_answer(&run.0, &[server], now).await.unwrap();
-            }
-        }
-    }
 }
 
 /// What was before is in the crash points of all recoveries.
@@ -181,17 +164,6 @@ fn a_check_that_is_never_answered_keeps_the_next_tier_only_so_long() {
     assert!((57_000..75_000).contains(&waited), "{waited} ms");
 }
 
-/// The entries of the tiers in all logs.
-fn entries(stage: &Stage) -> Vec<TierEntry> {
-    let all = stage.memory.all_notifications();
-    let lines = all.iter().flat_map(|n| stage.memory.lines(&n.uuid));
-    let tier = |entry| match entry {
-        Entry::Tier(entry) => Some(entry),
-        _ => None,
-    };
-    lines.filter_map(|line| tier(line.entry)).collect()
-}
-
 #[test]
 fn a_nova_that_cannot_leave_them_stopped_starts_them_as_they_arrive() {
     let mut old = by_a_person(vec![undisturbed()]);
@@ -274,32 +246,4 @@ fn every_history_of_ordered_restarts_ends_well() {
     let failed: Vec<u64> = (from..from + count).filter(|seed| !ends_well(seed)).collect();
     println!("{count} histories from seed {from}, {} failed", failed.len());
     assert!(failed.is_empty(), "failed: {failed:?}");
-}
-
-/// What ran and was moved runs, or a person is told that it does not.
-pub(crate) fn at_the_end(stage: &Stage) -> Result<(), String> {
-    let all = stage.memory.all_notifications();
-    let given_up = all.iter().any(|n| {
-        n.message.as_ref().is_some_and(|why| why.starts_with("given up"))
-            && n.status == NotificationStatus::Failed
-    });
-    let entries = entries(stage);
-    let told = |server: &ServerId| {
-        given_up
-            || entries.iter().any(|entry| match entry {
-                TierEntry::NotStarted { server: named, .. } => named == server,
-                _ => false,
-            })
-    };
-    let after: BTreeMap<ServerId, Server> =
-        stage.world.servers().into_iter().map(|s| (s.id.clone(), s)).collect();
-    for before in stage.at_first.iter().filter(|s| s.vm_state == VmState::Active) {
-        let Some(now) = after.get(&before.id).filter(|now| now.host != before.host) else {
-            continue;
-        };
-        if now.vm_state == VmState::Stopped && !told(&before.id) {
-            return Err(format!("{} ran, was moved and is left stopped", before.id));
-        }
-    }
-    Ok(())
 }

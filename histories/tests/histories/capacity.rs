@@ -9,14 +9,13 @@ use crate::{
 };
 use futures::FutureExt;
 use recovery::{
-    Millis, ServerId,
+    Millis,
     capacity::CapacityEntry,
     log::{Act, Entry, Line},
     nouns::{NotificationStatus, RecoveryMethod, VMove, VMoveStatus},
     request::RequestState,
 };
-use serde_json::json;
-use sim::{Shape, Verdict, When, World};
+use sim::{Shape, Verdict, When};
 use std::pin::pin;
 use store::Store;
 
@@ -144,33 +143,6 @@ fn what_its_owner_deletes_while_it_waits_is_not_failed() {
     let row = rows.iter().find(|v| v.server == killer.unwrap().id).unwrap();
     assert_eq!(row.status, VMoveStatus::Ignored, "{}", told.stage.story());
     assert_eq!(row.message.as_deref(), Some("it was deleted meanwhile"));
-}
-
-/// Past us, by Nova's API.
-pub(crate) fn a_person_evacuates(world: &World, server: &ServerId) {
-    let path = format!("/compute/v2.1/servers/{server}/action");
-    a_person_asks(world, "POST", &path, &json!({ "evacuate": {} }));
-}
-
-/// With an administrator's token.
-pub(crate) fn a_person_asks(world: &World, method: &str, path: &str, body: &serde_json::Value) {
-    let ask = |method: &str, path: &str, token: Option<&str>, body: &serde_json::Value| {
-        let uri = format!("http://cloud.test{path}");
-        let mut ask = http::Request::builder().method(method).uri(uri);
-        if let Some(token) = token {
-            ask = ask.header("x-auth-token", token).header("openstack-api-version", "compute 2.90");
-        }
-        world.handle(&ask.body(body.to_string().into()).unwrap())
-    };
-    let domain = json!({ "id": "default" });
-    let user = json!({ "name": "admin", "domain": domain, "password": sim::PASSWORD });
-    let identity = json!({ "methods": ["password"], "password": { "user": user } });
-    let scope = json!({ "project": { "name": "admin", "domain": domain } });
-    let login = json!({ "auth": { "identity": identity, "scope": scope } });
-    let answer = ask("POST", "/identity/v3/auth/tokens", None, &login);
-    let token = answer.headers()["x-subject-token"].to_str().unwrap();
-    let answer = ask(method, path, Some(token), body);
-    assert!(answer.status().is_success(), "{:?}", answer.body());
 }
 
 #[test]

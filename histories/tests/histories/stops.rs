@@ -6,49 +6,7 @@ use crate::{
     scene::{EngineScript, Scene, undisturbed},
     tale::{self, Stage, Told},
 };
-use recovery::{
-    Millis,
-    guard::GuardEntry,
-    log::Entry,
-    nouns::NotificationStatus,
-    stops::{Kind, Stop},
-};
-use store::Store;
-
-/// The stop of the scene, while it happens.
-pub(crate) async fn happens(stage: &Stage) {
-    let host = stage.host(0);
-    for (n, (at_ms, for_ms)) in stage.scene.storm.planned.iter().enumerate() {
-        stage.at(*at_ms).await;
-        let at = stage.clock.wall();
-        match for_ms {
-            Some(for_ms) => {
-                let stop = Stop {
-                    id: format!("stop-{n}"),
-                    host: host.clone(),
-                    kind: match stage.scene.storm.drained {
-                        true => Kind::Drain { cold: false },
-                        false => Kind::StopAnnounced,
-                    },
-                    by: "operator".into(),
-                    why: None,
-                    at,
-                    until: at.plus(for_ms.cast_signed()),
-                };
-                stage.memory.plan_stop(&stop).await.unwrap();
-            }
-            None => {
-                stage.memory.end_stop(&host, "operator", at).await.unwrap().unwrap();
-            }
-        }
-    }
-}
-
-/// When the last of it is over.
-pub(crate) fn last_ms(scene: &Scene) -> u64 {
-    let ends = scene.storm.planned.iter().map(|(at_ms, for_ms)| at_ms + for_ms.unwrap_or(0));
-    ends.max().unwrap_or(0)
-}
+use recovery::{Millis, guard::GuardEntry, log::Entry, nouns::NotificationStatus};
 
 fn told(scene: Scene) -> Stage {
     let Told { stage, outcome } = tale::tell(scene);

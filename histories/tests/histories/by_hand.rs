@@ -1,6 +1,8 @@
 //! Persons who cancel recoveries and have them tried again, at any moment, one or two at once: each word
 //! counts once, a cancelled recovery begins nothing more, and what is tried again ends like any other.
 
+pub(crate) use histories::by_hand::*;
+
 use crate::{
     all_end_well,
     crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
@@ -10,177 +12,15 @@ use crate::{
     told,
 };
 use recovery::{
-    HostName, NotificationId,
+    HostName,
     evidence::Kind,
     hand::HandEntry,
-    log::{Act, Entry},
+    log::Entry,
     nouns::{NotificationStatus, RecoveryMethod},
-    request::{Asked, Request, RequestState},
-    restart,
 };
 use sim::Shape;
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 use store::Store;
-
-/// What persons ask of the first host's recovery, or of the first small failure.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ByHand {
-    pub(crate) words: Vec<Ask>,
-    /// Somebody has it tried again until it is finished.
-    pub(crate) insists: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask {
-    pub(crate) at_ms: u64,
-    pub(crate) what: What,
-    /// Two persons at once.
-    pub(crate) twice: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum What {
-    Cancel,
-    Retry,
-    Approve,
-    Reject,
-}
-
-/// How often the one who insists looks.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-fn subject(stage: &Stage) -> NotificationId {
-    match stage.scene.small {
-        Some(_) => NotificationId::new("small-0"),
-        None => NotificationId::new(format!("report-{}", stage.host(0))),
-    }
-}
-
-async fn file(stage: &Stage, id: String, what: What) {
-    let now = stage.clock.wall();
-    let (notification, reason) = (subject(stage), Some("it is my job".to_owned()));
-    let request = Request {
-        id,
-        asked: match what {
-            What::Cancel => Asked::Cancel { notification, reason },
-            What::Retry => Asked::Retry { notification, reason },
-            What::Approve => Asked::Approve { notification, reason },
-            What::Reject => Asked::Reject { notification, reason },
-        },
-        who: "operator".into(),
-        created_at: now,
-        deadline: now.plus(60_000),
-        state: RequestState::Open,
-        answer: None,
-    };
-    stage.memory.file_request(&request).await.unwrap();
-}
-
-/// What they ask, each at its time.
-pub(crate) async fn happens(stage: &Stage) {
-    for (n, ask) in stage.scene.by_hand.words.iter().enumerate() {
-        stage.at(ask.at_ms).await;
-        file(stage, format!("word-{n}"), ask.what).await;
-        if ask.twice {
-            file(stage, format!("word-{n}-again"), ask.what).await;
-        }
-    }
-    if !stage.scene.by_hand.insists {
-        return;
-    }
-    for tries in 0.. {
-        stage.clock.sleep(LOOK_EVERY).await;
-        let all = stage.memory.all_notifications();
-        let ours = all.iter().find(|n| n.uuid == subject(stage));
-        let failed = |s: NotificationStatus| s.is_terminal() && s != NotificationStatus::Finished;
-        if ours.is_some_and(|n| failed(n.status)) && unanswered(stage).await == 0 {
-            file(stage, format!("insists-{tries}"), What::Retry).await;
-        }
-    }
-}
-
-async fn unanswered(stage: &Stage) -> usize {
-    stage.memory.open_requests(1_000).await.unwrap().len()
-}
-
-/// Whether nobody waits for anything any more.
-pub(crate) async fn all_said(stage: &Stage) -> bool {
-    let finished = |n: &recovery::nouns::Notification| n.status == NotificationStatus::Finished;
-    let content =
-        !stage.scene.by_hand.insists || stage.memory.all_notifications().iter().all(finished);
-    content && unanswered(stage).await == 0
-}
-
-/// Nothing is begun between the line that cancels and the one that tries again.
-pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
-    for notification in stage.memory.all_notifications() {
-        let mut cancelled = false;
-        for line in stage.memory.lines(&notification.uuid) {
-            match &line.entry {
-                Entry::Hand(HandEntry::Cancelled { .. } | HandEntry::Rejected { .. }) => {
-                    cancelled = true;
-                }
-                Entry::Hand(HandEntry::Retried { .. }) => cancelled = false,
-                Entry::Intended { act: Act::Evacuate, .. }
-                | Entry::ForceDownIntended
-                | Entry::DisableIntended
-                | Entry::Planned { .. }
-                | Entry::Restart(
-                    restart::Event::StopIntended { .. } | restart::Event::StartIntended,
-                )
-                | Entry::Process(recovery::process::Event::DisableIntended)
-                    if cancelled =>
-                {
-                    return Err(format!("#{} begins what was cancelled", line.seq));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Each word that was granted stands in the log once, no other does.
-pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
-    let lines = stage.memory.lines(&subject(stage));
-    let words = lines.iter().filter_map(|line| match &line.entry {
-        Entry::Hand(
-            HandEntry::Retried { request, .. }
-            | HandEntry::Cancelled { request, .. }
-            | HandEntry::Approved { request, .. }
-            | HandEntry::Rejected { request, .. },
-        ) => Some(request.as_str()),
-        _ => None,
-    });
-    let written: Vec<&str> = words.collect();
-    for id in &written {
-        let request = stage.memory.request(id).await.unwrap();
-        if request.is_none_or(|r| r.state != RequestState::Done) {
-            return Err(format!("{id} was done and not granted"));
-        }
-    }
-    for n in 0..stage.scene.by_hand.words.len() {
-        for id in [format!("word-{n}"), format!("word-{n}-again")] {
-            let Some(request) = stage.memory.request(&id).await.unwrap() else { continue };
-            let times = written.iter().filter(|there| **there == id).count();
-            if times != usize::from(request.state == RequestState::Done) {
-                return Err(format!("{id} is {:?} and was done {times} times", request.state));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether what persons asked for may have left something undone.
-pub(crate) fn may_be_undone(stage: &Stage) -> bool {
-    let all = stage.memory.all_notifications();
-    let ours = all.iter().find(|n| n.uuid == subject(stage));
-    let finished = ours.is_some_and(|n| n.status == NotificationStatus::Finished);
-    !stage.scene.by_hand.words.is_empty() && !finished
-}
 
 /// Of seeds: a host that fails, and a VM or a process.
 const PAIRS: u64 = 40;

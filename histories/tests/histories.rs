@@ -14,8 +14,6 @@ mod bus;
 mod by_hand;
 #[path = "histories/capacity.rs"]
 mod capacity;
-#[path = "histories/checks.rs"]
-mod checks;
 #[path = "histories/crash_points.rs"]
 mod crash_points;
 #[path = "histories/deleted.rs"]
@@ -32,8 +30,6 @@ mod faults;
 mod fences;
 #[path = "histories/forecast.rs"]
 mod forecast;
-#[path = "histories/gates.rs"]
-mod gates;
 #[path = "histories/guard.rs"]
 mod guard;
 #[path = "histories/late.rs"]
@@ -54,12 +50,8 @@ mod readiness;
 mod report;
 #[path = "histories/reserved_points.rs"]
 mod reserved_points;
-#[path = "histories/reserves.rs"]
-mod reserves;
 #[path = "histories/returns.rs"]
 mod returns;
-#[path = "histories/scene.rs"]
-mod scene;
 #[path = "histories/shadow.rs"]
 mod shadow;
 #[path = "histories/sightings.rs"]
@@ -70,8 +62,6 @@ mod small;
 mod soak;
 #[path = "histories/stops.rs"]
 mod stops;
-#[path = "histories/tale.rs"]
-mod tale;
 #[path = "histories/tiers.rs"]
 mod tiers;
 #[path = "histories/told.rs"]
@@ -79,6 +69,7 @@ mod told;
 #[path = "histories/twice.rs"]
 mod twice;
 
+use histories::{checks, scene, tale};
 use recovery::nouns::RecoveryMethod;
 use scene::Scene;
 use std::sync::{

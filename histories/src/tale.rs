@@ -34,12 +34,12 @@ use std::{
 use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store};
 
 /// The request for a plan.
-pub(crate) const PLAN: &str = "plan";
+pub const PLAN: &str = "plan";
 
 /// How long after the last trouble everything must be over.
 const HEALED_WITHIN_MS: i64 = 1_500_000;
 /// A recovery that cannot go on is given up after this.
-pub(crate) const EXPIRY_MS: i64 = 900_000;
+pub const EXPIRY_MS: i64 = 900_000;
 /// Who cannot be started keeps the others waiting so long.
 const TIERS: tiers::Limits = tiers::Limits {
     tier_ms: 60_000,
@@ -56,45 +56,46 @@ const ROOM: usize = 100;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Everything in which one history happens.
-#[derive(Clone)]
-pub(crate) struct Stage {
-    pub(crate) scene: Arc<Scene>,
-    pub(crate) world: World,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) memory: Memory,
-    pub(crate) began: Millis,
+#[derive(Clone, Debug)]
+pub struct Stage {
+    pub scene: Arc<Scene>,
+    pub world: World,
+    pub clock: Arc<dyn Clock>,
+    pub memory: Memory,
+    pub began: Millis,
     /// The servers before anything happened.
-    pub(crate) at_first: Vec<Server>,
+    pub at_first: Vec<Server>,
     /// Every life of every engine, in the order in which they began.
-    pub(crate) lives: Arc<Mutex<Vec<Process>>>,
+    pub lives: Arc<Mutex<Vec<Process>>>,
     /// The path of every question to the cloud, in the order in which they were sent.
-    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    pub asked: Arc<Mutex<Vec<String>>>,
     /// What a shadow has sent to the cloud besides questions and logins.
-    pub(crate) changed: Arc<Mutex<Vec<String>>>,
+    pub changed: Arc<Mutex<Vec<String>>>,
     /// The database of a shadow that runs beside the engines.
-    pub(crate) beside: Memory,
+    pub beside: Memory,
     /// The operator's steps, in the order in which they were run.
-    pub(crate) ran: Arc<Mutex<Vec<Ran>>>,
+    pub ran: Arc<Mutex<Vec<Ran>>>,
     /// The hosts' BMCs.
-    pub(crate) bmcs: Bmcs,
+    pub bmcs: Bmcs,
 }
 
 /// A history that was told.
-pub(crate) struct Told {
-    pub(crate) stage: Stage,
+#[derive(Debug)]
+pub struct Told {
+    pub stage: Stage,
     /// What was broken.
-    pub(crate) outcome: Result<(), String>,
+    pub outcome: Result<(), String>,
 }
 
 /// Tells the history of `scene` in virtual time.
 ///
 /// In a thread of its own: an engine that spins keeps the virtual time from going on, for ever.
-pub(crate) fn tell(scene: Scene) -> Told {
+pub fn tell(scene: Scene) -> Told {
     in_time(|| tell_here(scene))
 }
 
 /// The same for so long, whatever becomes of it.
-pub(crate) fn tell_for(scene: Scene, ms: u64) -> Stage {
+pub fn tell_for(scene: Scene, ms: u64) -> Stage {
     in_time(move || {
         in_virtual_time(async move {
             let stage = Stage::new(scene);
@@ -123,7 +124,7 @@ fn in_time<T: Send + 'static>(tells: impl FnOnce() -> T + Send + 'static) -> T {
     }
 }
 
-pub(crate) fn tell_here(scene: Scene) -> Told {
+pub fn tell_here(scene: Scene) -> Told {
     in_virtual_time(async move {
         let stage = Stage::new(scene);
         let outcome = stage.happen(stage.watch()).await;
@@ -159,11 +160,11 @@ impl Stage {
     }
 
     /// What Masakari's own table says now.
-    pub(crate) async fn is_reserved_now(&self, host: &HostName) -> bool {
+    pub async fn is_reserved_now(&self, host: &HostName) -> bool {
         self.memory.host_named(host).await.unwrap().unwrap().reserved
     }
 
-    pub(crate) fn host(&self, n: usize) -> HostName {
+    pub fn host(&self, n: usize) -> HostName {
         self.world.hosts()[n].clone()
     }
 
@@ -279,13 +280,13 @@ impl Stage {
     }
 
     /// The first server of the host that dies first, as it is now.
-    pub(crate) fn killer(&self) -> Server {
+    pub fn killer(&self) -> Server {
         let first = self.host(0);
         let there = self.at_first.iter().find(|s| s.host.as_ref() == Some(&first)).unwrap();
         self.world.servers().into_iter().find(|s| s.id == there.id).unwrap()
     }
 
-    pub(crate) async fn at(&self, ms: u64) {
+    pub async fn at(&self, ms: u64) {
         let now_ms = u64::try_from(self.clock.wall().since(self.began)).unwrap();
         self.clock.sleep(Duration::from_millis(ms.saturating_sub(now_ms))).await;
     }
@@ -336,13 +337,13 @@ impl Stage {
         let moved = async {
             if let Some(after) = s.moved_after_ms {
                 self.at(s.dies_at_ms + after).await;
-                crate::capacity::a_person_evacuates(&self.world, &self.killer().id);
+                crate::person::a_person_evacuates(&self.world, &self.killer().id);
             }
         };
         let leaves = async {
             if let Some(at_ms) = s.leaves_ms {
                 self.at(at_ms).await;
-                crate::leaving::a_person_migrates(&self.world, &self.killer().id);
+                crate::person::a_person_migrates(&self.world, &self.killer().id);
             }
         };
         let (healed, hit) = (fences::happens(self), soak::happens(self));
@@ -371,18 +372,18 @@ impl Stage {
         }
     }
 
-    pub(crate) async fn report(&self, host: &HostName) {
+    pub async fn report(&self, host: &HostName) {
         let id = format!("report-{host}");
         self.report_as(host, id.clone(), id).await;
     }
 
     /// The host is lost once more.
-    pub(crate) async fn report_again(&self, host: &HostName, n: usize) {
+    pub async fn report_again(&self, host: &HostName, n: usize) {
         let id = format!("report-{host}-{n}");
         self.report_as(host, id.clone(), id).await;
     }
 
-    pub(crate) async fn report_as(&self, host: &HostName, id: String, fingerprint: String) {
+    pub async fn report_as(&self, host: &HostName, id: String, fingerprint: String) {
         let now = self.clock.wall();
         let payload =
             r#"{"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}"#;
@@ -411,7 +412,7 @@ impl Stage {
     }
 
     /// Those that are told of failures.
-    pub(crate) fn databases(&self) -> impl Iterator<Item = &Memory> {
+    pub fn databases(&self) -> impl Iterator<Item = &Memory> {
         let beside = self.scene.storm.shadow.then_some(&self.beside);
         std::iter::once(&self.memory).chain(beside)
     }
@@ -488,7 +489,7 @@ impl Stage {
         select(pin!(running), pin!(process.died())).await;
     }
 
-    pub(crate) fn user(&self) -> AuthConfig {
+    pub fn user(&self) -> AuthConfig {
         AuthConfig {
             auth_url: format!("{}/identity/v3", self.scene.shape.endpoints.base),
             username: Some("masakari".into()),
@@ -501,18 +502,18 @@ impl Stage {
     }
 
     /// The database's of one life.
-    pub(crate) fn gate(&self, process: &Process, seed: u64) -> Arc<dyn Gate> {
+    pub fn gate(&self, process: &Process, seed: u64) -> Arc<dyn Gate> {
         let (process, stage) = (process.clone(), self.clone());
         Arc::new(StoreGate { process, stage, dice: SeededEntropy::new(seed + 5) })
     }
 
     /// The way to the cloud of one life.
-    pub(crate) fn way(&self, process: &Process, shadow: bool) -> Arc<dyn Transport> {
+    pub fn way(&self, process: &Process, shadow: bool) -> Arc<dyn Transport> {
         let way = Way { to: self.world.transport(), stage: self.clone(), shadow };
         process.transport(Arc::new(way))
     }
 
-    pub(crate) fn config(&self, process: &Process) -> Config {
+    pub fn config(&self, process: &Process) -> Config {
         let limits = Limits { expiry_ms: EXPIRY_MS, tiers: TIERS, ..Limits::default() };
         let restart_limits = restart::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
         let process_limits = process::Limits { expiry_ms: EXPIRY_MS, ..Default::default() };
@@ -555,7 +556,7 @@ impl Stage {
         }
     }
 
-    pub(crate) fn story(&self) -> String {
+    pub fn story(&self) -> String {
         let mut lines: Vec<(i64, String)> = Vec::new();
         for line in self.world.story() {
             let (at, what) = line.split_once(' ').unwrap_or(("0", &line));

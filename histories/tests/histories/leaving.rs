@@ -3,26 +3,17 @@
 
 use crate::{
     by_hand::{Ask, ByHand, What},
-    capacity::a_person_asks,
     scene::Scene,
     tale::{self, Told},
 };
-use recovery::{ServerId, nouns::VMoveStatus, seen::VmState};
-use serde_json::json;
-use sim::{Pace, Shape, World};
+use recovery::{nouns::VMoveStatus, seen::VmState};
+use sim::{Pace, Shape};
 
 /// The guest starts on its new host so long after a person has asked for that.
 const COPIES_MS: u64 = 4_000;
 /// And Nova knows it so much later.
 const HANDOVER_MS: u64 = 6_000;
 const ASKED_AT_MS: u64 = 20_000;
-
-/// By Nova's API.
-pub(crate) fn a_person_migrates(world: &World, server: &ServerId) {
-    let path = format!("/compute/v2.1/servers/{server}/action");
-    let migrate = json!({ "os-migrateLive": { "host": null, "block_migration": "auto" } });
-    a_person_asks(world, "POST", &path, &migrate);
-}
 
 /// The host dies so long after a person has asked that its first server leave.
 fn dies_after(ms: u64, words: Vec<Ask>) -> Told {

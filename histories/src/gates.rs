@@ -12,11 +12,11 @@ use std::{sync::Arc, time::Duration};
 use store::{Gate, StoreError};
 
 /// The way to the cloud, on which is written down what was asked.
-pub(crate) struct Way {
-    pub(crate) to: Arc<dyn Transport>,
-    pub(crate) stage: Stage,
+pub struct Way {
+    pub to: Arc<dyn Transport>,
+    pub stage: Stage,
     /// It is that of a shadow.
-    pub(crate) shadow: bool,
+    pub shadow: bool,
 }
 
 impl std::fmt::Debug for Way {
@@ -51,10 +51,10 @@ impl Transport for Way {
 }
 
 /// The database's gate: the process's life, and the database's bad days.
-pub(crate) struct StoreGate {
-    pub(crate) process: Process,
-    pub(crate) stage: Stage,
-    pub(crate) dice: SeededEntropy,
+pub struct StoreGate {
+    pub process: Process,
+    pub stage: Stage,
+    pub dice: SeededEntropy,
 }
 
 impl std::fmt::Debug for StoreGate {

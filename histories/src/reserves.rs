@@ -6,7 +6,7 @@ use sim::Condition;
 use std::collections::BTreeMap;
 
 /// No reserved host is taken while another recovery has it.
-pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
+pub fn at_every_step(stage: &Stage) -> Result<(), String> {
     let mut holds: BTreeMap<HostName, Vec<(Millis, Option<Millis>)>> = BTreeMap::new();
     for notification in stage.memory.all_notifications() {
         for line in stage.memory.lines(&notification.uuid) {
@@ -34,7 +34,7 @@ pub(crate) fn at_every_step(stage: &Stage) -> Result<(), String> {
 }
 
 /// Whoever is reserved is as it was at first; whoever is not any more serves and was used.
-pub(crate) async fn at_the_end(stage: &Stage) -> Result<(), String> {
+pub async fn at_the_end(stage: &Stage) -> Result<(), String> {
     let given_up = |n: &recovery::nouns::Notification| {
         n.status == NotificationStatus::Failed
             && n.message.as_ref().is_some_and(|m| m.contains("given up after"))
