@@ -60,7 +60,9 @@ class Host:
 class Writer:
     """A process on a host that goes on writing to a volume: the second of the monotonic clock, again and again."""
 
-    PROGRAM = ("import sys, time\nwith open(sys.argv[1], 'a') as volume:\n    while True:\n"
+    # It ends with the run, if that is killed too.
+    PROGRAM = ("import os, sys, time\nparent = os.getppid()\n"
+               "with open(sys.argv[1], 'a') as volume:\n    while os.getppid() == parent:\n"
                "        print(time.monotonic(), file=volume, flush=True)\n        time.sleep(0.005)\n")
 
     def __init__(self, volume):

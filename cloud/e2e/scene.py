@@ -14,6 +14,7 @@ import unittest
 
 import cloud
 import law
+import leftovers
 
 HOST = "compute01"
 TERMINAL = ("finished", "failed", "ignored", "error")
@@ -170,6 +171,7 @@ class Case(unittest.TestCase):
             self.assertEqual(judged.broken(), [], "see law.py")
 
     def clean_cloud(self):
+        leftovers.processes()
         self.nova.delete_all_servers()
         services = self.nova.nova("GET", "/os-services", params={"binary": "nova-compute"})
         self.hosts = sorted(s["host"] for s in services.json()["services"])
@@ -180,6 +182,7 @@ class Case(unittest.TestCase):
             self.hosts = [host for host in self.hosts if host not in left]
         for host in self.hosts:
             cloud.revive(self.nova, host)
+        leftovers.resources(self.nova)
 
     def fresh_masakari(self):
         UNDER_TEST.up(self.extra, self.sections, **self.deployment)
