@@ -1,6 +1,6 @@
 //! What a look at Nova means for each server on its way.
 
-use crate::capacity;
+use crate::capacity::{self, CapacityEntry};
 use crate::due::Limits;
 use crate::log::{Act, Arrival, Entry, Reset};
 use crate::plan::newest_evacuations;
@@ -64,6 +64,10 @@ pub fn judge(state: &State, limits: &Limits, look: &Look<'_>, now: Millis) -> Ve
             Finding::Nothing => {}
             Finding::Moving => moving.push(id.clone()),
             Finding::Arrived(arrival) => arrived.push(arrival),
+            Finding::Left(to) => {
+                let left = CapacityEntry::Left { server: id.clone(), to: Some(to) };
+                entries.push(Entry::Capacity(left));
+            }
             Finding::Stopped => stopped.push(id.clone()),
             Finding::NotStopped => runs_on.push(id.clone()),
             Finding::Gone => entries.push(Entry::Gone { server: id.clone() }),
@@ -134,6 +138,8 @@ enum Finding {
     Nothing,
     Moving,
     Arrived(Arrival),
+    /// Somebody else has brought it there.
+    Left(HostName),
     Stopped,
     /// It runs and Nova has nothing to do with it: the stop never arrived, or failed.
     NotStopped,
@@ -182,6 +188,9 @@ fn judge_one(
                 Some(_) | None => Finding::Nothing,
             };
         }
+        Stage::Waiting { not_before } if !m.meant && *not_before < look.began => {
+            return moved_by_others(m, server, evacuation, look);
+        }
         Stage::Waiting { .. }
         | Stage::Arrived { .. }
         | Stage::Settling { .. }
@@ -199,6 +208,37 @@ fn judge_one(
     }
 }
 
+/// It waits for its turn, and this recovery has never meant to ask for it. What somebody else evacuates is followed: Nova
+/// would take a second call beside that. What somebody else has moved is where it is: no permit speaks of that host.
+fn moved_by_others(
+    m: &Move,
+    server: Option<&Server>,
+    evacuation: Option<&Evacuation>,
+    look: &Look<'_>,
+) -> Finding {
+    let Some(server) = server.filter(|server| !is_deleted(server)) else {
+        return Finding::Nothing;
+    };
+    // What was busy when it was planned is reset before it is asked for.
+    let rebuilding = server.task == Task::Rebuilding && m.reset == Reset::NotNeeded;
+    if rebuilding || evacuation.is_some_and(|e| e.status.may_run()) {
+        return Finding::Moving;
+    }
+    match server.host.as_ref().filter(|host| *host != look.source) {
+        Some(host) if server.vm_state == VmState::Error => {
+            let noted = look.reasons.get(&m.planned.server);
+            Finding::GivenUp { why: in_error_on(host, is_done(evacuation), noted) }
+        }
+        Some(host) => Finding::Left(host.clone()),
+        None => Finding::Nothing,
+    }
+}
+
+fn is_done(evacuation: Option<&Evacuation>) -> bool {
+    evacuation
+        .is_some_and(|e| matches!(e.status, EvacuationStatus::Done | EvacuationStatus::Completed))
+}
+
 /// The server is there. Where, and is Nova still at work on it?
 fn judge_shown(
     m: &Move,
@@ -214,8 +254,7 @@ fn judge_shown(
     let void = is_void(m, look);
     let at_work = (server.task == Task::Rebuilding && !void)
         || evacuation.is_some_and(|e| e.status.may_run());
-    let done = evacuation
-        .is_some_and(|e| matches!(e.status, EvacuationStatus::Done | EvacuationStatus::Completed));
+    let done = is_done(evacuation);
     let elsewhere = server.host.as_ref().filter(|host| *host != look.source);
     if at_work {
         return match (asking, times.overdue) {

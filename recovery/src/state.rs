@@ -90,6 +90,9 @@ pub struct Move {
     pub attempts: u32,
     /// How many calls may have reached Nova, ever: each that did leaves a record.
     pub sent: u32,
+    /// An evacuation of it was meant in this recovery, or Nova was at one when it was planned: what Nova shows of one may be
+    /// that. Of any other it is somebody else's.
+    pub meant: bool,
     /// Whether the state must be reset before Nova is asked next.
     pub reset: Reset,
     /// Why Nova refused it last.
@@ -285,7 +288,8 @@ impl State {
         self.plans += 1;
         self.skipped = skipped.to_vec();
         for planned in moves {
-            let fresh = Move::new(planned.clone(), at);
+            let mut fresh = Move::new(planned.clone(), at);
+            fresh.meant |= self.moves.get(&planned.server).is_some_and(|before| before.meant);
             match self.moves.insert(planned.server.clone(), fresh).map(|before| before.stage) {
                 None => {}
                 Some(Stage::Ended { outcome: Outcome::Failed { .. } }) => {
@@ -351,6 +355,7 @@ impl Move {
         let ended_at = planned.quarantine.is_some().then_some(at);
         Self {
             reset: planned.reset,
+            meant: planned.under_way,
             planned,
             stage,
             attempts: 0,
@@ -370,6 +375,7 @@ impl Move {
             (Act::Evacuate, Stage::Waiting { .. }) => {
                 self.attempts += 1;
                 self.sent += 1;
+                self.meant = true;
                 self.refusal = None;
                 self.locked_by_us = self.is_to_be_locked();
                 self.started_at = self.started_at.or(Some(at));
@@ -435,6 +441,13 @@ impl Move {
         self.doubted = false;
         self.stage = match (act, &self.stage) {
             (Act::Evacuate, Stage::Asking { .. }) => Stage::Moving { since: at },
+            // Somebody else has asked for it, before we meant to. That call leaves a record as one of ours would.
+            (Act::Evacuate, Stage::Waiting { .. }) if !self.meant => {
+                self.sent += 1;
+                self.meant = true;
+                self.started_at = self.started_at.or(Some(at));
+                Stage::Moving { since: at }
+            }
             (Act::Stop, Stage::Stopping { host, .. }) => {
                 Stage::Stopping { host: host.clone(), since: at }
             }

@@ -139,3 +139,41 @@ fn a_nova_whose_queue_is_long_is_not_sent_more_than_one_at_a_time() {
     let later = calls.iter().filter(|c| (75_000..95_000).contains(&c.at.since(calls[0].at)));
     assert!((1..=4).contains(&later.count()));
 }
+
+/// Forty servers that are locked first, eight at a time, so that most wait long for their turn.
+fn locked_one_after_the_other(seed: u64) -> Scene {
+    let mut scene = Scene { seed, ..scene(Word::Person, vec![undisturbed()]) };
+    scene.slow_locks_ms = 10_000;
+    let shape = &mut scene.shape;
+    (shape.vms_per_host, shape.vms_per_host_max) = (40, 400);
+    (shape.ha_enabled_every, shape.paused_every, shape.stopped_every) = (0, 0, 1);
+    (shape.error_every, shape.locked_every) = (0, 0);
+    scene
+}
+
+#[test]
+fn what_a_person_evacuates_before_its_turn_is_followed_and_not_asked_for_a_second_time() {
+    let mut followed = 0;
+    for seed in 0..6 {
+        let undisturbed = tale::tell(locked_one_after_the_other(seed)).stage;
+        let its = undisturbed.killer().id;
+        let calls = undisturbed.world.evacuate_calls();
+        let first = calls.iter().map(|call| call.at).min().unwrap();
+        let turn = calls.iter().find(|call| call.server == its).unwrap().at;
+        if turn.since(first) < 15_000 {
+            continue;
+        }
+        let mut scene = locked_one_after_the_other(seed);
+        let asked_ms = first.since(undisturbed.began).unsigned_abs() - 3_000;
+        scene.moved_after_ms = Some(asked_ms - scene.dies_at_ms);
+        scene.shape.pace.build_ms = 20_000..=20_000;
+        let told = tale::tell(scene);
+        told.outcome.as_ref().unwrap_or_else(|broken| panic!("{broken}\n{}", told.stage.story()));
+        let calls = told.stage.world.evacuate_calls();
+        let asked = calls.iter().filter(|call| call.server == its).count();
+        assert_eq!(asked, 1, "{seed}: {}", told.stage.story());
+        assert_eq!(calls.len(), 40, "{seed}: {}", told.stage.story());
+        followed += 1;
+    }
+    assert!(followed > 1, "only {followed} waited long enough");
+}

@@ -1,10 +1,14 @@
 //! What a look at Nova means, as sentences.
 
-use crate::words::{Log, Seen, id, not_moved, planned, planned_stopped, shown, still_there, words};
+use crate::words::{
+    Log, Seen, id, not_moved, planned, planned_busy, planned_stopped, shown, still_there, words,
+};
 use recovery::{
+    Millis,
     due::Limits,
     log::{Act, Entry, Reset},
     seen::{EvacuationStatus, Task, VmState},
+    state::{Outcome, Stage},
 };
 
 fn linger_ms() -> i64 {
@@ -252,4 +256,85 @@ fn the_record_of_an_earlier_attempt_does_not_tell_what_became_of_a_lost_call() {
         ["not moved a, at 100010"],
         "it never will"
     );
+}
+
+#[test]
+fn a_server_that_somebody_else_moved_before_its_turn_is_where_it_is_and_is_not_asked_for() {
+    let log = Log::planned(&[planned_stopped("a")]);
+    let elsewhere = || vec![shown("a", "new", VmState::Active, Task::None)];
+    let entries = log.looks(2_000, &Seen::whole(1_500, elsewhere()));
+    assert_eq!(words(&entries), ["a left"]);
+    let after = log.clone().all(entries, 2_000);
+    let Stage::Ended { outcome } = &after.state.moves[&id("a")].stage else {
+        panic!("it is not over")
+    };
+    let why = "somebody brought it to new meanwhile".into();
+    assert_eq!(*outcome, Outcome::Ignored { why });
+    let in_error = vec![shown("a", "new", VmState::Error, Task::None)];
+    let entries = log.looks(2_000, &Seen::whole(1_500, in_error));
+    assert_eq!(words(&entries), ["not moved a, no more"]);
+    assert_eq!(words(&log.looks(2_000, &Seen::whole(1_500, vec![still_there("a")]))), nothing());
+    assert_eq!(words(&log.looks(2_000, &Seen::whole(0, elsewhere()))), nothing(), "an old look");
+}
+
+#[test]
+fn an_evacuation_that_somebody_else_asked_for_is_followed_and_no_second_one_sent() {
+    let log = Log::planned(&[planned("a")]);
+    let rebuilding = || vec![shown("a", "dead", VmState::Active, Task::Rebuilding)];
+    let entries = log.looks(2_000, &Seen::whole(1_500, rebuilding()));
+    assert_eq!(words(&entries), ["Nova has begun [a]"]);
+    let followed = log.clone().all(entries, 2_000);
+    assert!(followed.state.moves[&id("a")].is_on_its_way());
+    let arrived = vec![shown("a", "new", VmState::Active, Task::None)];
+    assert_eq!(words(&followed.looks(3_000, &Seen::whole(2_500, arrived))), ["arrived a"]);
+    // Nova clears the task before it changes the host; the record runs on.
+    let between = Seen::whole(1_500, vec![still_there("a")]);
+    let between = between.record(7, "a", EvacuationStatus::Running);
+    assert_eq!(words(&log.looks(2_000, &between)), ["Nova has begun [a]"]);
+    // What was busy already when it was planned is reset first, and nobody is at work on it.
+    let log = Log::planned(&[planned_busy("a")]);
+    assert_eq!(words(&log.looks(2_000, &Seen::whole(1_500, rebuilding()))), nothing());
+}
+
+/// Its record is there, and says nothing of the call that we have sent since.
+#[test]
+fn when_somebody_elses_evacuation_has_failed_our_own_may_land_as_long_as_any() {
+    let rebuilding = vec![shown("a", "dead", VmState::Active, Task::Rebuilding)];
+    let log = Log::planned(&[planned("a")]);
+    let log = log.clone().all(log.looks(1_000, &Seen::whole(500, rebuilding)), 1_000);
+    let failed = |began| {
+        let seen = Seen::whole(began, vec![still_there("a")]);
+        seen.record(7, "a", EvacuationStatus::Failed)
+    };
+    let entries = log.looks(2_000, &failed(1_500));
+    assert_eq!(words(&entries), ["not moved a, at 7000"]);
+    let asked = log.all(entries, 2_000).intends(7_000, Act::Evacuate, "a");
+    assert_eq!(words(&asked.looks(8_000, &failed(7_500))), nothing());
+    let over = 7_000 + linger_ms();
+    assert_ne!(words(&asked.looks(over, &failed(over - 1))), nothing());
+}
+
+/// Our own call may be what is seen: it was meant, whatever became of it.
+#[test]
+fn what_was_meant_once_is_nobody_elses() {
+    let asked = Log::asked(0);
+    let away = Entry::Postponed { act: Act::Evacuate, servers: vec![id("a")], until: Millis(10) };
+    let failed = not_moved("a", None);
+    let left_behind = asked.clone().says(10, failed).did(11, Act::Settle, "a");
+    for log in [
+        asked.clone().says(10, away),
+        asked.says(10, not_moved("a", Some(10))),
+        left_behind.plans(12, &[planned("a")]),
+    ] {
+        let elsewhere = shown("a", "new", VmState::Active, Task::None);
+        let rebuilding = shown("a", "dead", VmState::Active, Task::Rebuilding);
+        for server in [elsewhere, rebuilding] {
+            assert_eq!(words(&log.looks(2_000, &Seen::whole(1_500, vec![server]))), nothing());
+        }
+        assert!(log.clone().try_to_say(2_000, did_evacuate()).is_err());
+    }
+}
+
+fn did_evacuate() -> Entry {
+    Entry::Did { act: Act::Evacuate, servers: vec![id("a")] }
 }

@@ -14,7 +14,7 @@ const TABLE: &str = "
     intended evacuate     asking    -         -         -         -         -         -
     intended stop         -         -         -         stopping  -         -         -
     intended settle       -         -         -         -         -         settling  -
-    did evacuate          -         moving    -         -         -         -         -
+    did evacuate          moving    moving    -         -         -         -         -
     did stop              -         -         -         -         stopping  -         -
     did settle            -         -         -         -         -         ended     -
     refused               -         asking    -         -         stopping  settling  -
