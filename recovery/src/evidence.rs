@@ -75,6 +75,25 @@ pub struct Evidence {
     pub raw: String,
 }
 
+/// A storage's block is believed for so long: when it was listed it had half of its time left, which is an hour at least,
+/// and what Nova was asked for last may take some minutes to land.
+const STORAGE_HOLDS_MS: i64 = 1_500_000;
+
+impl Evidence {
+    /// Whether it proves anything still. A block of the storage ends by itself; who relies on it longer has it listed anew.
+    #[must_use]
+    pub(crate) fn holds_at(&self, now: Millis) -> bool {
+        match self.kind {
+            Kind::StorageFenced => now.since(self.at) < STORAGE_HOLDS_MS,
+            Kind::MonitorSaid
+            | Kind::OperatorConfirmed
+            | Kind::LeaseExpired
+            | Kind::ClusterFenced
+            | Kind::PoweredOff => true,
+        }
+    }
+}
+
 /// A sign of life.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Sighting {
@@ -179,4 +198,25 @@ pub enum Require {
     Monitor,
     /// Only what is stronger than a monitor's word.
     Proven,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_the_storage_proves_less_long_than_it_lasts_and_all_else_until_a_sign_of_life() {
+        let holds = |kind, ms: i64| {
+            let host = HostName::new("a");
+            let (source, raw) = (String::new(), String::new());
+            Evidence { host, kind, at: Millis(60_000), source, raw }.holds_at(Millis(60_000 + ms))
+        };
+        assert!(holds(Kind::StorageFenced, 0) && holds(Kind::StorageFenced, 1_499_999));
+        // Half of an hour, which is the least that may be set, is 1,800 s.
+        assert!(!holds(Kind::StorageFenced, 1_500_000));
+        for kind in [Kind::MonitorSaid, Kind::OperatorConfirmed, Kind::LeaseExpired] {
+            assert!(holds(kind, 100_000_000), "{kind}");
+        }
+        assert!(holds(Kind::ClusterFenced, 100_000_000) && holds(Kind::PoweredOff, 100_000_000));
+    }
 }

@@ -39,15 +39,16 @@ impl Loss {
     /// Whether the evidence may be of this loss.
     ///
     /// A later heartbeat voids what was true before it, where one is seen. A write of ours hides it until the next one:
-    /// then what is long past is not known to be true still, of a host that nobody forced down.
+    /// then what is long past is not known to be true still, of a host that nobody forced down. And what ends by itself
+    /// may have ended.
     #[must_use]
-    pub fn may_prove(self, evidence: &Evidence, heartbeat_is_hidden: bool) -> bool {
+    pub fn may_prove(self, evidence: &Evidence, heartbeat_is_hidden: bool, now: Millis) -> bool {
         // What is no older than what asks for it is of this loss, whatever our clock says.
         let asked = self.retried.map_or(self.reported, |at| at.max(self.reported));
         let returned = self.returned.map(|at| at.min(asked.plus(-1)));
         let since = returned.is_none_or(|at| evidence.at > at);
         let young = self.reported.since(evidence.at) <= BEFORE_MOST_MS;
-        since && (young || !heartbeat_is_hidden)
+        since && (young || !heartbeat_is_hidden) && evidence.holds_at(now)
     }
 }
 
@@ -404,7 +405,9 @@ mod tests {
             retried: None,
             returned: returned.map(Millis),
         };
-        let may = |loss: Loss, at, hidden| loss.may_prove(&said(Kind::PoweredOff, at), hidden);
+        let may = |loss: Loss, at, hidden| {
+            loss.may_prove(&said(Kind::PoweredOff, at), hidden, Millis(3_000_000))
+        };
         // It was brought back since.
         assert!(!may(loss(Some(900_000)), 900_000, false));
         assert!(may(loss(Some(900_000)), 900_001, true));
@@ -420,6 +423,14 @@ mod tests {
         assert!(may(loss(None), 400_000, true) && may(loss(None), 2_000_000, true));
         assert!(!may(loss(None), 399_999, true));
         assert!(may(loss(None), 399_999, false), "a heartbeat tells");
+    }
+
+    #[test]
+    fn what_ends_by_itself_proves_nothing_when_it_may_have_ended() {
+        let loss = Loss { reported: Millis(1_000_000), retried: None, returned: None };
+        let may = |kind, now| loss.may_prove(&said(kind, 1_000_000), false, Millis(now));
+        assert!(may(Kind::StorageFenced, 2_499_999) && may(Kind::PoweredOff, 90_000_000));
+        assert!(!may(Kind::StorageFenced, 2_500_000));
     }
 
     #[test]

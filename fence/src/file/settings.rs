@@ -16,6 +16,8 @@ pub(super) const KINDS: [&str; 6] = ["redfish", "ipmi", "agent", "ssh", "storage
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How long the storage keeps a host out where the file says nothing: beyond any recovery.
 const EXPIRY: Duration = Duration::from_secs(24 * 3600);
+/// The least: half of it is proven when it is listed, and so long the evidence is believed (`recovery`'s `Evidence::holds_at`).
+const EXPIRY_LEAST: Duration = Duration::from_secs(3600);
 
 /// Agents that hand the password to ipmitool as an argument, where every user of the machine reads it
 /// (fence-agents 4.12.1; they are all the same program).
@@ -337,6 +339,15 @@ fn storage(fields: &Fields<'_>) -> Option<Settings> {
     let formats = [("ceph", Listing::Ceph), ("lines", Listing::Lines)];
     let listing = fields.word("listing", &formats).unwrap_or(Listing::Lines);
     let expiry = fields.duration("expiry").unwrap_or(EXPIRY);
+    if let Some(node) = fields.get("expiry").filter(|_| expiry < EXPIRY_LEAST) {
+        // What proves nothing longer than a recovery lasts.
+        fields.wrong(
+            "expiry",
+            node,
+            "a time of 1h at least is wanted: a recovery relies on it",
+            None,
+        );
+    }
     let commands = Entries { block: block?, list: list?, unblock };
     Some(Settings::Storage(StorageSettings { commands, listing, expiry }))
 }

@@ -211,6 +211,13 @@ fn a_storage_wants_the_hosts_addresses_and_ipmi_a_serial_number() {
         "{said}"
     );
     parse(&text.replace("[ceph]}", "[ceph], addresses: [192.0.2.1]}")).unwrap();
+    let right = text.replace("[ceph]}", "[ceph], addresses: [192.0.2.1]}");
+    let lasts = |expiry: &str| {
+        parse(&right.replace("listing: ceph", &format!("listing: ceph\n    expiry: {expiry}")))
+    };
+    lasts("1h").unwrap();
+    let said = lasts("59m").unwrap_err().to_string();
+    assert!(said.contains("a time of 1h at least is wanted"), "{said}");
     let said = parse(&text.replace("[ceph]}", "[ceph], addresses: [nowhere]}")).unwrap_err();
     assert!(said.to_string().contains("an IP address is wanted"), "{said}");
     let said = complaint(
