@@ -35,7 +35,7 @@
 //! destination had started the server and then lost RabbitMQ or the database. So Nova's events are asked before it is
 //! evacuated again, and such a one is left to a person.
 
-use crate::{Engine, error::ActFailed, sight::Sight};
+use crate::{Engine, error::ActFailed, look::Hides, sight::Sight};
 use openstack::AskError;
 use ports::Boot;
 use recovery::{
@@ -100,15 +100,20 @@ impl Engine {
         self.ports.nova.stop(server).await.map_err(ActFailed::Itself)
     }
 
-    /// Starts a server where it is: one that failed, or one that arrived stopped.
+    /// Starts a server where it is: one that failed, or one that arrived stopped. `sight`: of the old host that has to be
+    /// dead for that.
     pub(crate) async fn start_here(
         &self,
         lease: &Lease,
         server: &ServerId,
+        sight: Option<&Sight>,
         looked_at: Boot,
     ) -> Result<(), ActFailed> {
         self.nova_ready().await?;
-        self.may_begin(lease)?;
+        match sight {
+            Some(sight) => self.may_go_on(lease, sight).await?,
+            None => self.may_begin(lease)?,
+        }
         self.in_time(looked_at, START_WITHIN)?;
         tracing::info!(%server, notification = lease.key.notification(), "start");
         self.ports.nova.start(server).await.map_err(ActFailed::Itself)
@@ -179,7 +184,7 @@ impl Engine {
     }
 
     /// The same of what the host's death allows: it is looked whether it still holds. The lease last.
-    async fn may_go_on(&self, lease: &Lease, sight: &Sight) -> Result<(), ActFailed> {
+    pub(crate) async fn may_go_on(&self, lease: &Lease, sight: &Sight) -> Result<(), ActFailed> {
         self.still_dead(sight).await?;
         self.may_begin(lease)
     }
@@ -224,19 +229,22 @@ impl Engine {
                 why: "only a monitor's word is left of its proof".into(),
             });
         }
+        self.keep_what_is_hidden(&sight.hidden_by_a_write()).await?;
         self.may_begin(lease)?;
         let why = "it is proven dead, and Nova does not call it down";
         tracing::warn!(host = %order.host(), why, "force down");
         self.ports.nova.force_down(order).await.map_err(ActFailed::Itself)
     }
 
-    /// Takes the host out of service, so that nothing new is placed on it when it returns.
+    /// Takes the host out of service, so that nothing new is placed on it when it returns. `hides`: as it was seen.
     pub(crate) async fn disable(
         &self,
         lease: &Lease,
         service: &ServiceId,
+        hides: &Hides,
         reason: &str,
     ) -> Result<(), ActFailed> {
+        self.keep_what_is_hidden(hides).await?;
         self.may_begin(lease)?;
         tracing::info!(%service, reason, "disable the compute service");
         self.ports.nova.disable_service(service, reason).await.map_err(ActFailed::Itself)

@@ -9,7 +9,7 @@ use crate::{
     error::Stop,
     guard::Armed,
     journal::{Journal, Outcome},
-    look::LookFailed,
+    look::{Hides, LookFailed},
     turn::chain,
 };
 use openstack::AskError;
@@ -152,8 +152,8 @@ impl Walk<'_> {
             Due::Wait => return Ok(false),
             Due::Note(event) => self.note(event).await?,
             Due::Disable(service) => {
-                engine.keep_heartbeat(seen.service.as_ref(), None).await?;
-                return self.disable(&service).await;
+                let hides = Hides { service: seen.service, own_write: None };
+                return self.disable(&service, &hides).await;
             }
             Due::Move { server, name, way } => return self.send(server, name, way).await,
             Due::Confirm(server) => return self.confirm(server).await,
@@ -221,13 +221,13 @@ impl Walk<'_> {
     }
 
     /// `false`: a later look tells; it may be done twice.
-    async fn disable(&mut self, service: &ServiceId) -> Result<bool, Stop> {
+    async fn disable(&mut self, service: &ServiceId, hides: &Hides) -> Result<bool, Stop> {
         self.note(Event::DisableIntended).await?;
         let Planned { by, why, .. } = self.planned;
         let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let reason = format!("masakari: drained by {by}{why}");
         let lease = self.journal.lease.clone();
-        let call = self.engine.disable(&lease, service, &reason);
+        let call = self.engine.disable(&lease, service, hides, &reason);
         let event = match self.journal.act(call, pin!(pending())).await? {
             Outcome::Taken => Event::Disabled,
             Outcome::Refused { why } => Event::NotDisabled { why },

@@ -2,11 +2,13 @@
 
 use crate::{
     Engine,
+    error::ActFailed,
     fencing::Ladder,
     reasons::Watched,
     records::{Asked, Quiet},
     subject::Mission,
     tiers::Order,
+    turn::chain,
 };
 use openstack::{AskError, Cursor};
 use ports::Boot;
@@ -123,17 +125,19 @@ impl Engine {
 
     /// Keeps the heartbeat that Nova shows of a service, as a sign of life: what we are about to write to the service
     /// hides it. Of one that is forced down nothing is kept: what Nova shows may be the forcing.
-    pub(crate) async fn keep_heartbeat(
-        &self,
-        service: Option<&ComputeService>,
-        own_write: Option<Millis>,
-    ) -> Result<(), StoreError> {
-        let heard = service.filter(|service| !service.forced_down);
+    ///
+    /// # Errors
+    /// When it is not kept: then nothing may be written.
+    pub(crate) async fn keep_what_is_hidden(&self, hides: &Hides) -> Result<(), ActFailed> {
+        let heard = hides.service.as_ref().filter(|service| !service.forced_down);
         let heard = heard.and_then(ComputeService::sighting);
-        match heard.filter(|seen| !is_own_write(seen, own_write)) {
-            Some(seen) => self.ports.store.keep_sighting(&seen).await,
-            None => Ok(()),
-        }
+        let Some(seen) = heard.filter(|seen| !is_own_write(seen, hides.own_write)) else {
+            return Ok(());
+        };
+        let kept = self.ports.store.keep_sighting(&seen).await;
+        kept.map_err(|failed| ActFailed::Withheld {
+            why: format!("its last heartbeat cannot be kept: {}", chain(&failed)),
+        })
     }
 
     /// What is on the host, which evacuations away from it Nova has on record, and where it may go.
@@ -271,6 +275,15 @@ impl Engine {
     }
 }
 
+/// What a write to a host's service hides.
+#[derive(Clone, Debug)]
+pub(crate) struct Hides {
+    /// The service, as Nova showed it last.
+    pub(crate) service: Option<ComputeService>,
+    /// A heartbeat that is no newer is no heartbeat, but a write of ours.
+    pub(crate) own_write: Option<Millis>,
+}
+
 impl HostView {
     /// Judges anew whether the host is dead.
     pub(crate) fn permit(
@@ -289,7 +302,7 @@ impl HostView {
         let forced_down = self.service.as_ref().is_some_and(|service| service.forced_down);
         let hidden = sightings.is_empty() && !forced_down;
         let mut evidence = self.evidence.clone();
-        evidence.retain(|evidence| loss.may_prove(evidence, hidden));
+        evidence.retain(|evidence| loss.may_prove(evidence, hidden, now));
         sightings.extend(self.told.iter().cloned());
         permit(host, &evidence, engine.config().require, &sightings, says)
     }

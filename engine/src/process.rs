@@ -4,6 +4,7 @@ use crate::{
     Engine,
     error::Stop,
     journal::{Journal, Outcome, Stopping},
+    look::Hides,
 };
 use recovery::{
     ServiceId,
@@ -34,7 +35,9 @@ impl Engine {
                 journal.record(end).await?;
                 continue;
             }
-            let Some(due) = self.due_after(&mut journal, process, stopping.as_mut()).await? else {
+            let Some((due, hides)) =
+                self.due_after(&mut journal, process, stopping.as_mut()).await?
+            else {
                 continue;
             };
             let acts = match due {
@@ -52,22 +55,22 @@ impl Engine {
                     journal.run_step(&run, more, stopping.as_mut()).await?;
                 }
                 Due::Disable(service) => {
-                    self.disable_it(&mut journal, &service, stopping.as_mut()).await?;
+                    self.disable_it(&mut journal, &service, &hides, stopping.as_mut()).await?;
                 }
             }
         }
     }
 
-    /// What is due; nothing when Nova does not answer.
+    /// What is due, and what a write to the service would hide; nothing when Nova does not answer.
     async fn due_after(
         &self,
         journal: &mut Journal<'_, State>,
         process: &str,
         stopping: Stopping<'_>,
-    ) -> Result<Option<Due>, Stop> {
+    ) -> Result<Option<(Due, Hides)>, Stop> {
         let limits = &self.config().process_limits;
         if let Some(due) = process::at_first(&journal.state, process, limits, self.now()) {
-            return Ok(Some(due));
+            return Ok(Some((due, Hides { service: None, own_write: None })));
         }
         let host = journal.subject.host.clone();
         match self.ports.nova.compute_service(&host).await {
@@ -75,10 +78,7 @@ impl Engine {
                 journal.heard();
                 let now = self.now();
                 let due = process::judge(&journal.state, limits, &host, service.as_ref(), now);
-                if matches!(due, Due::Disable(_)) {
-                    self.keep_heartbeat(service.as_ref(), None).await?;
-                }
-                Ok(Some(due))
+                Ok(Some((due, Hides { service, own_write: None })))
             }
             Err(failed) => {
                 journal.outage(&failed, stopping).await?;
@@ -91,12 +91,13 @@ impl Engine {
         &self,
         journal: &mut Journal<'_, State>,
         service: &ServiceId,
+        hides: &Hides,
         stopping: Stopping<'_>,
     ) -> Result<(), Stop> {
         journal.record(vec![Entry::Process(Event::DisableIntended)]).await?;
         let lease = journal.lease.clone();
         let config = self.config();
-        let act = self.disable(&lease, service, &config.process_disable_reason);
+        let act = self.disable(&lease, service, hides, &config.process_disable_reason);
         let event = match journal.act(act, stopping).await? {
             Outcome::Taken => Event::DisableTaken,
             Outcome::Refused { why } => {

@@ -258,7 +258,7 @@ impl Engine {
     ) -> Result<(), Stop> {
         journal.record(vec![Entry::Restart(Event::StartIntended)]).await?;
         let lease = journal.lease.clone();
-        let act = self.start_here(&lease, server, looked_at);
+        let act = self.start_here(&lease, server, None, looked_at);
         let event = match journal.act(act, stopping).await? {
             Outcome::Taken => Event::StartTaken,
             Outcome::Refused { why } => {

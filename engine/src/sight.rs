@@ -8,10 +8,15 @@
 //!
 //! It is no permit: what is begun is decided by the recovery's own look, which also writes why it is held.
 
-use crate::{Engine, error::ActFailed, look::HostView, turn::chain};
+use crate::{
+    Engine,
+    error::ActFailed,
+    look::{Hides, HostView},
+    turn::chain,
+};
 use futures::lock::Mutex;
 use ports::Boot;
-use recovery::{HostName, Millis, evidence::Kind, permit::Loss};
+use recovery::{HostName, Millis, evidence::Kind, permit::Loss, seen::ComputeService};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -32,6 +37,8 @@ struct Newest {
     /// Which heartbeats may be our own writes, and which evidence is of this loss.
     judged_by: Cell<(Option<Millis>, Loss)>,
     looked_at: Cell<Boot>,
+    /// Its service, as that look showed it.
+    service: RefCell<Option<ComputeService>>,
     /// By what the host is proven dead, or why it is not.
     judged: RefCell<Result<Kind, String>>,
     /// Whose turn it is to look.
@@ -44,6 +51,7 @@ impl Sight {
             host,
             judged_by: Cell::new((own_write, loss)),
             looked_at: Cell::new(Boot(0)),
+            service: RefCell::new(None),
             judged: RefCell::new(Err("nobody has looked at it".into())),
             turn: Mutex::new(()),
         }))
@@ -63,6 +71,13 @@ impl Sight {
         let judged = view.permit(engine, &self.0.host, own_write, loss);
         let judged = judged.map(|permit| permit.kind()).map_err(|missing| missing.to_string());
         self.note(view.answered_at, judged);
+        self.0.service.borrow_mut().clone_from(&view.service);
+    }
+
+    /// What a write to its service hides.
+    pub(crate) fn hidden_by_a_write(&self) -> Hides {
+        let (own_write, _) = self.0.judged_by.get();
+        Hides { service: self.0.service.borrow().clone(), own_write }
     }
 
     fn note(&self, at: Boot, judged: Result<Kind, String>) {

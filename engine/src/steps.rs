@@ -9,6 +9,7 @@ use crate::{
     Engine,
     error::{ActFailed, Stop},
     journal::{Journal, Stopping},
+    sight::Sight,
     turn::{WIND_UP, chain},
 };
 use openstack::Secret;
@@ -123,9 +124,15 @@ impl Engine {
         [claim].into_iter().chain(flow).collect()
     }
 
-    /// Does what the step is declared to do.
-    pub(crate) async fn run_step(&self, lease: &Lease, run: &Run, facts: Value) -> Ended {
-        if let Err(why) = self.may_run(lease, run.place) {
+    /// Does what the step is declared to do. `sight`: of the host that has to be dead until all its servers have moved.
+    pub(crate) async fn run_step(
+        &self,
+        lease: &Lease,
+        run: &Run,
+        sight: Option<&Sight>,
+        facts: Value,
+    ) -> Ended {
+        if let Err(why) = self.may_run(lease, run.place, sight).await {
             tracing::warn!(step = run.step, recovery = %lease.key, why = chain(&why), "step not begun");
             return Ended::NotBegun;
         }
@@ -151,10 +158,18 @@ impl Engine {
 
     /// Its beginning is in the log, and that may have taken a while. What comes when all servers have moved is done to its
     /// end as they are, whatever a person has switched off meanwhile.
-    fn may_run(&self, lease: &Lease, place: Place) -> Result<(), ActFailed> {
-        match place {
-            Place::First | Place::Second | Place::Third => self.may_begin(lease),
-            Place::End => self.allowed(lease),
+    async fn may_run(
+        &self,
+        lease: &Lease,
+        place: Place,
+        sight: Option<&Sight>,
+    ) -> Result<(), ActFailed> {
+        match (place, sight) {
+            (Place::First | Place::Second | Place::Third, Some(sight)) => {
+                self.may_go_on(lease, sight).await
+            }
+            (Place::First | Place::Second | Place::Third, None) => self.may_begin(lease),
+            (Place::End, _) => self.allowed(lease),
         }
     }
 
@@ -242,7 +257,7 @@ impl<S: Fold> Journal<'_, S> {
         let facts = facts(&self.subject, run, more);
         let ended = tokio::select! {
             biased;
-            ended = engine.run_step(&lease, run, facts) => ended,
+            ended = engine.run_step(&lease, run, None, facts) => ended,
             () = too_long => return Err(Stop::Shutdown),
             () = lost => return Err(Stop::LeaseLost { key: lease.key.clone() }),
         };

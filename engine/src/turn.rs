@@ -354,7 +354,6 @@ impl<'e> Turns<'e> {
         let steps = self.our_share(steps);
         let steps = self.with_a_place(steps);
         self.intended_at = self.boot();
-        self.keep_what_is_hidden(&steps).await?;
         let climb = self.climb_intended(&steps);
         self.record(climb.into_iter().chain(intents::of(&steps)).collect()).await?;
         for step in steps {
@@ -444,7 +443,8 @@ impl<'e> Turns<'e> {
                 let config = engine.config();
                 let done = async {
                     engine.still_dead(&sight).await?;
-                    engine.disable(&lease, &service, &config.disable_reason).await
+                    let hides = sight.hidden_by_a_write();
+                    engine.disable(&lease, &service, &hides, &config.disable_reason).await
                 };
                 Came::Switched(Entry::Disabled, done.await)
             }
@@ -482,11 +482,11 @@ impl<'e> Turns<'e> {
     }
 
     fn own_step(&self, run: recovery::steps::Run) -> LocalBoxFuture<'e, Came<'e>> {
-        let (engine, lease) = (self.engine, self.lease.clone());
+        let (engine, lease, sight) = (self.engine, self.lease.clone(), self.sight.clone());
         let more = steps::facts_of_host(&self.state);
         let facts = steps::facts(&self.mission.subject, &run, more);
         async move {
-            let ended = engine.run_step(&lease, &run, facts).await;
+            let ended = engine.run_step(&lease, &run, Some(&sight), facts).await;
             Came::Stepped(run, ended)
         }
         .boxed_local()

@@ -6,6 +6,7 @@ use ports::{Answer, Ask, Entropy, SeededEntropy, Transport, TransportError};
 use recovery::{
     log::{Entry, Line},
     steps::StepEntry,
+    tiers::TierEntry,
 };
 use sim::Process;
 use std::{sync::Arc, time::Duration};
@@ -64,10 +65,16 @@ impl std::fmt::Debug for StoreGate {
 }
 
 impl StoreGate {
-    /// What says that a step begins is written, and the database is long in saying so.
+    /// What says that a step begins, or that servers are about to be started, is written, and the database is long in
+    /// saying so.
     async fn slow_commit(&self, doing: &'static str) {
         let slow_ms = self.stage.scene.own.slow_commit_ms;
-        let begins = |line: &Line| matches!(line.entry, Entry::Step(StepEntry::Begun { .. }));
+        let begins = |line: &Line| {
+            matches!(
+                line.entry,
+                Entry::Step(StepEntry::Begun { .. }) | Entry::Tier(TierEntry::StartIntended { .. })
+            )
+        };
         let reports = self.stage.memory.all_notifications();
         let last = reports.first().and_then(|n| self.stage.memory.lines(&n.uuid).pop());
         if slow_ms > 0 && doing == "writing a log" && last.as_ref().is_some_and(begins) {

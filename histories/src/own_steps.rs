@@ -22,7 +22,7 @@ pub struct Own {
     pub steps: Steps,
     /// The servers stay on their dead host.
     pub keeps: bool,
-    /// How much longer the transaction takes that says that a step begins.
+    /// How much longer the transaction takes that says that a step begins, or a server's start.
     pub slow_commit_ms: u64,
 }
 

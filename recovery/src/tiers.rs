@@ -28,7 +28,7 @@ pub use check::{Check, Door, Inside, Network, NotChecked, networks};
 pub(crate) use details::tell;
 pub use due::{Wanted, due, reset_for};
 pub use guest::{GuestHeard, is_up};
-pub use judge::{HostSeen, Look, Start, judge, ready};
+pub use judge::{Copy, HostSeen, Look, Start, judge, ready};
 
 use crate::log::Arrival;
 use crate::priority::Keys;

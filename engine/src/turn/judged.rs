@@ -4,7 +4,6 @@ use super::{Turns, VIEW_FRESH};
 use crate::{error::Stop, fencing::Ladder, look::HostView};
 use recovery::{
     Millis, Missing,
-    due::Step,
     evidence::Sign,
     log::Entry,
     permit::{Lack, LadderIs},
@@ -45,16 +44,6 @@ impl Turns<'_> {
             self.kept = Some(sighting.at);
         }
         Ok(())
-    }
-
-    /// The same of the last heartbeat of a host before we write to its service.
-    pub(super) async fn keep_what_is_hidden(&mut self, steps: &[Step]) -> Result<(), Stop> {
-        let writes = |step: &Step| matches!(step, Step::ForceDown(_) | Step::Disable(_));
-        if !steps.iter().any(writes) {
-            return Ok(());
-        }
-        let service = self.view.as_ref().and_then(|view| view.service.as_ref());
-        Ok(self.engine.keep_heartbeat(service, self.own_write).await?)
     }
 
     pub(super) fn fresh_view(&self) -> Option<&HostView> {

@@ -14,7 +14,7 @@ use recovery::{
     Millis, ServerId,
     due::{Scene, Step},
     log::{Act, Aftermath, Entry, Planned},
-    tiers::{self, Check, Ordered, Start, Tier, TierEntry, Wanted},
+    tiers::{self, Check, Copy, Ordered, Start, Tier, TierEntry, Wanted},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -83,9 +83,13 @@ impl<'e> Turns<'e> {
         self.busy.insert(server.clone());
         engine.fair.borrow_mut().begins(&self.mission.subject.notification);
         let host = start.host().clone();
+        let sight = match start.copy() {
+            Copy::Gone => None,
+            Copy::OfTheDead => Some(self.sight.clone()),
+        };
         async move {
             tracing::info!(%server, %host, "in its turn");
-            let act = engine.start_here(&lease, &server, looked_at);
+            let act = engine.start_here(&lease, &server, sight.as_ref(), looked_at);
             let result = engine.paced(act).await;
             Came::Started(server, result)
         }

@@ -6,14 +6,17 @@ pub(crate) use histories::own_steps::*;
 
 use crate::{
     crash_points::{self, ALL, PAUSE_MS, Points, Which, Word, crossings, whens},
+    fences::{Fence, hanging},
     guard::Storm,
     scene::{EngineScript, Of, Scene, undisturbed},
+    sightings::Said,
     small,
     tale::{self, Stage, Told},
 };
 use engine::{Declared, Does, Steps, Webhook};
 use recovery::{
     Millis, details,
+    evidence::Sign,
     log::{Entry, Line},
     nouns::{Notification, NotificationStatus},
     seen::VmState,
@@ -237,6 +240,24 @@ fn who_disarms_stops_a_step_that_was_meant_and_has_not_begun() {
     assert!(log(&stage).iter().any(|line| meant(line) && line.at < armed), "{}", stage.story());
     assert!(ran(&stage).iter().all(|ran| ran.at >= armed), "{}", stage.story());
     around_the_evacuations(&stage).unwrap_or_else(|broken| panic!("{broken}\n{}", stage.story()));
+}
+
+/// The same, and a monitor says meanwhile that the host is there.
+#[test]
+fn a_step_that_was_meant_is_not_begun_when_its_host_shows_life() {
+    let scene = |said| {
+        let fence = Fence { said, hangs: false, ..Fence::default() };
+        let own = Own { slow_commit_ms: 6_000, ..host(&[]) };
+        Scene { own, ..hanging(fence, vec![undisturbed()]) }
+    };
+    let meant = |line: &Line| matches!(line.entry, Entry::Step(StepEntry::Begun { .. }));
+    let stage = tale::tell_for(scene(Vec::new()), 200_000);
+    let first = log(&stage).into_iter().find(meant).unwrap().at.since(stage.began);
+    assert!(!ran(&stage).is_empty());
+    let said = vec![(first.unsigned_abs() + 2_500, Said::Lives(Sign::MonitorSaw))];
+    let stage = tale::tell_for(scene(said), 200_000);
+    assert!(log(&stage).iter().any(meant), "{}", stage.story());
+    assert!(ran(&stage).is_empty(), "{}", stage.story());
 }
 
 #[test]

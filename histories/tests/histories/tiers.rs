@@ -5,12 +5,16 @@ pub(crate) use histories::tiers::*;
 
 use crate::{
     crash_points::{Which, Word, dies_everywhere, pauses_everywhere, scene, told_well},
+    fences::{Fence, logs},
     scene::{EngineScript, Scene, undisturbed},
     setting,
+    sightings::Said,
     tale::{self, Stage, Told},
 };
 use recovery::{
     HostName, Millis, ServerId,
+    evidence::Sign,
+    log::{Entry, Line},
     nouns::NotificationStatus,
     seen::{Server, VmState},
     tiers::TierEntry,
@@ -229,6 +233,30 @@ fn servers_whose_new_host_dies_before_their_turn_are_started_where_they_come_to(
         moved_on += entries(&stage).iter().filter(|entry| is_moved_on(entry)).count();
     }
     assert!(moved_on > 0, "nobody's host died before its turn");
+}
+
+/// The database takes four seconds to say that the starts are meant, and a monitor says meanwhile that the old host is there.
+#[test]
+fn a_start_that_was_meant_is_not_sent_when_the_old_host_shows_life() {
+    let scene = |said| {
+        let mut scene = ordered(Word::Monitor, vec![undisturbed()]);
+        scene.own.slow_commit_ms = 4_000;
+        scene.fence = Some(Fence { said, hangs: false, ..Fence::default() });
+        scene
+    };
+    let starts = |stage: &Stage| {
+        let of = |server: &Server| stage.world.actions(&server.id);
+        let all = stage.at_first.iter().flat_map(of);
+        all.filter(|action| *action == "start").count()
+    };
+    let meant = |line: &Line| matches!(line.entry, Entry::Tier(TierEntry::StartIntended { .. }));
+    let stage = tale::tell_for(scene(Vec::new()), 200_000);
+    let first = logs(&stage).concat().into_iter().find(meant).unwrap().at.since(stage.began);
+    assert!(starts(&stage) > 0);
+    let said = vec![(first.unsigned_abs() + 2_500, Said::Lives(Sign::MonitorSaw))];
+    let stage = tale::tell_for(scene(said), 200_000);
+    assert!(logs(&stage).concat().iter().any(meant), "{}", stage.story());
+    assert_eq!(starts(&stage), 0, "{}", stage.story());
 }
 
 #[test]

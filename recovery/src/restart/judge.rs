@@ -435,8 +435,9 @@ pub(crate) fn deaf(
     let Some(up) = service.filter(|s| s.up && !s.forced_down) else {
         return Some(format!("nova-compute of its host '{host}' is down"));
     };
-    // Nova takes a host for alive up to a minute after its death; its last heartbeat tells earlier.
-    let heard = up.heartbeat_at.is_none_or(|at| began.since(at) <= HEARTBEAT_FRESH_MS);
+    // Nova takes a host for alive up to a minute after its death; its last heartbeat tells earlier. One that is hidden by a
+    // write to the service tells nothing.
+    let heard = up.heartbeat_at.is_some_and(|at| began.since(at) <= HEARTBEAT_FRESH_MS);
     (!heard).then(|| format!("nova-compute of its host '{host}' was not heard for a while"))
 }
 

@@ -52,6 +52,16 @@ pub struct HostSeen {
 pub struct Start {
     server: ServerId,
     host: HostName,
+    copy: Copy,
+}
+
+/// Why what is left of a server on its old host does not run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Copy {
+    /// Nova has destroyed it.
+    Gone,
+    /// That host is dead, and has to be so still when the start is sent.
+    OfTheDead,
 }
 
 impl Start {
@@ -64,6 +74,11 @@ impl Start {
     #[must_use]
     pub fn host(&self) -> &HostName {
         &self.host
+    }
+
+    #[must_use]
+    pub fn copy(&self) -> &Copy {
+        &self.copy
     }
 }
 
@@ -121,11 +136,15 @@ pub fn ready(
             continue;
         };
         // Its copy on the old host is gone for certain, or that host is dead.
-        if permit.is_none() && !is_cleaned_up(state, look, id) {
-            asks_for_permit = true;
-            continue;
-        }
-        starts.push(Start { server: id.clone(), host: host.clone() });
+        let copy = match (is_cleaned_up(state, look, id), permit) {
+            (true, _) => Copy::Gone,
+            (false, Some(_)) => Copy::OfTheDead,
+            (false, None) => {
+                asks_for_permit = true;
+                continue;
+            }
+        };
+        starts.push(Start { server: id.clone(), host: host.clone(), copy });
     }
     (!asks_for_permit || !starts.is_empty()).then_some(starts)
 }

@@ -277,7 +277,8 @@ fn of_server(names: &[&str], events: &[restart::Event]) -> restart::State {
 
 fn server_due(state: &restart::State, vm_state: VmState, now: i64) -> restart::Due {
     let server = crate::words::shown("s1", "compute01", vm_state, recovery::seen::Task::None);
-    let (host, up) = (HostName::new("compute01"), service(true));
+    let host = HostName::new("compute01");
+    let up = ComputeService { heartbeat_at: Some(Millis(now)), ..service(true) };
     let look = restart::Look {
         id: &server.id,
         reported_by: &host,

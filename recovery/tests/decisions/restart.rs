@@ -47,6 +47,8 @@ fn service(up: bool) -> ComputeService {
 struct Seen {
     server: Option<Server>,
     service: ComputeService,
+    /// Somebody has just written to it.
+    heartbeat_is_hidden: bool,
     evacuating: bool,
     host_recovery: bool,
     restarts: u32,
@@ -57,6 +59,7 @@ impl Seen {
         Self {
             server: Some(server(vm_state, task)),
             service: service(true),
+            heartbeat_is_hidden: false,
             evacuating: false,
             host_recovery: false,
             restarts: 0,
@@ -70,12 +73,14 @@ impl Seen {
     fn judged_by(&self, rules: &Rules, state: &State, now: Millis) -> Due {
         let (id, host) = (ServerId::new("s1"), HostName::new("compute01"));
         let recovery = NotificationId::new("n9");
+        let heard = self.service.heartbeat_at.or(Some(now)).filter(|_| !self.heartbeat_is_hidden);
+        let service = ComputeService { heartbeat_at: heard, ..self.service.clone() };
         let look = Look {
             id: &id,
             reported_by: &host,
             began: now,
             server: self.server.as_ref(),
-            service: Some(&self.service),
+            service: Some(&service),
             evacuating: self.evacuating,
             host_recovery: self.host_recovery.then_some((&host, &recovery)),
             restarts: self.restarts,
@@ -226,6 +231,9 @@ fn nothing_is_done_while_the_host_is_down_or_being_recovered() {
         seen.service.forced_down = false;
         seen.service.heartbeat_at = Some(at(-20));
         assert!(blocked(seen.judged(state, NOW)).contains("not heard"));
+        seen.heartbeat_is_hidden = true;
+        assert!(blocked(seen.judged(state, NOW)).contains("not heard"), "it may be dead");
+        seen.heartbeat_is_hidden = false;
         seen.service.heartbeat_at = Some(at(-5));
         seen.evacuating = true;
         assert_eq!(blocked(seen.judged(state, NOW)), "Nova is evacuating it");
