@@ -40,7 +40,7 @@ use openstack::AskError;
 use ports::Boot;
 use recovery::{
     Evacuate, ForceDown, NotificationId, ServerId, ServiceId, drain, evidence::Kind, lease::Lease,
-    log::Reset, pace::Answered, returns,
+    log::Reset, pace::Answered, returns, seen::Task,
 };
 use std::time::Duration;
 
@@ -204,7 +204,7 @@ impl Engine {
         to_error: bool,
         unlock: bool,
     ) -> Result<(), ActFailed> {
-        if to_error {
+        if to_error && self.is_at_rest(server).await? {
             self.allowed(lease)?;
             self.ports.nova.reset_to_error(server).await.map_err(ActFailed::Before)?;
         }
@@ -213,6 +213,19 @@ impl Engine {
             self.ports.nova.unlock(server).await.map_err(ActFailed::Itself)?;
         }
         Ok(())
+    }
+
+    /// Where it has arrived a host may have died since: then it may be on its way from there, and to reset it would have
+    /// that fail when it runs already.
+    async fn is_at_rest(&self, server: &ServerId) -> Result<bool, ActFailed> {
+        let Some(shown) = self.ports.nova.server(server).await.map_err(ActFailed::Before)? else {
+            // Resetting it says so.
+            return Ok(true);
+        };
+        let Some(host) = shown.host.filter(|_| shown.task == Task::None) else { return Ok(false) };
+        // Not known is no leave: what is not reset is shown as it runs, and that is all.
+        let recovery = self.ports.store.open_host_recovery(&host).await;
+        Ok(recovery.is_ok_and(|open| open.is_none()))
     }
 
     /// Tells Nova that the host is down whatever its heartbeat says.

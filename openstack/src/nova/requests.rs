@@ -65,6 +65,14 @@ impl Event {
             && self.details.as_deref().is_some_and(|details| details.trim().starts_with(what))
     }
 
+    /// Whether a host had built the server when somebody else had taken its task away: it could not write that down, and
+    /// leaves the server running. Before that it expects other tasks.
+    fn is_built_in_vain(&self) -> bool {
+        let details = self.details.as_deref().unwrap_or_default();
+        let expected = details.split("Actual:").next().unwrap_or_default();
+        self.failed_with("Conflict updating instance") && expected.contains("rebuild_spawning")
+    }
+
     /// Whether the scheduler did not answer.
     fn is_unanswered(&self) -> bool {
         let elsewhere = |trace: &str| !trace.is_empty() && !trace.contains(SCHEDULER_CALL);
@@ -105,7 +113,8 @@ fn at_host(events: Vec<Event>) -> AtHost {
         if event.result.as_deref() == Some("Success") {
             return AtHost::Brought;
         }
-        if OUT_OF_TOUCH.iter().any(|error| event.failed_with(error)) {
+        let is_out_of_touch = OUT_OF_TOUCH.iter().any(|error| event.failed_with(error));
+        if is_out_of_touch || event.is_built_in_vain() {
             let why = event.details.unwrap_or_default().trim().to_owned();
             let host = HostName::new(event.host.unwrap_or_else(|| "a host".into()));
             told = AtHost::MayRun(MayRun { host, why });
@@ -286,6 +295,15 @@ mod tests {
         assert_eq!(told(&[failed(host, "DBConnectionError")]), "may run on h: DBConnectionError");
         assert_eq!(told(&[failed(host, "Instance x already exists.")]), "nothing");
         assert_eq!(told(&[failed(host, "Build of instance x aborted")]), "nothing");
+        let conflict = |expected: &str, actual: &str| {
+            let task = |word: &str| format!("{{'task_state': {word}}}");
+            let (expected, actual) = (task(&format!("['{expected}']")), task(actual));
+            format!("Conflict updating instance x. Expected: {expected}. Actual: {actual}")
+        };
+        let built = conflict("rebuild_spawning", "None");
+        assert_eq!(told(&[failed(host, &built)]), format!("may run on h: {built}"));
+        let not_begun = conflict("rebuilding", "'rebuild_spawning'");
+        assert_eq!(told(&[failed(host, &not_begun)]), "nothing");
         assert_eq!(told(&[failed("rebuild_server", "MessagingTimeout")]), "nothing");
         assert_eq!(told(&[went_well(host), went_well("rebuild_server")]), "brought");
         assert_eq!(told(&[begun(host)]), "nothing");
