@@ -52,7 +52,11 @@ class Fences(Case):
         if case.happened is None:
             case.happened = self
             self.failed = "it did not come to its end"
-            self.happens()
+            try:
+                self.happens()
+            except BaseException as error:
+                self.failed += ": %r" % error
+                raise
             self.failed = None
         elif case.happened.failed:
             self.fail(case.happened.failed)
@@ -77,7 +81,7 @@ class Fences(Case):
         self.hung_at = time.monotonic()
         self.reports = {host: self.report_the_death_of(host.name) for host in ALL}
         self.boots_in_the_middle()
-        until("all recoveries have ended or are held", self.have_ended, ENDS_WITHIN_S, every=1)
+        self.wait_for_all()
         self.evacuations_of_boots = len(self.evacuations(BOOTS))
         time.sleep(QUIET_S)
         self.told = {host: self.recovery(host) for host in ALL}
@@ -108,8 +112,17 @@ class Fences(Case):
         self.rack.boot(BOOTS)
         until("it is held", lambda: "Held: " in self.messages(self.recovery(BOOTS)), 60)
 
-    def have_ended(self):
-        return all(self.has_ended(host, self.recovery(host)) for host in ALL)
+    def wait_for_all(self):
+        left = list(ALL)
+
+        def have_ended():
+            left[:] = [host for host in left if not self.has_ended(host, self.recovery(host))]
+            return not left
+        try:
+            until("all recoveries have ended or are held", have_ended, ENDS_WITHIN_S, every=1)
+        except AssertionError as late:
+            told = ("%s: %s" % (host.name, self.messages(self.recovery(host))) for host in left)
+            raise AssertionError("%s; not so: %s" % (late, "; ".join(told))) from late
 
     def has_ended(self, host, told):
         moved = host is WRITER or host in HOSTS.values() and TABLE[host.kind][host.case]["servers"] == "moved"

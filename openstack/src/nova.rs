@@ -8,6 +8,7 @@ mod evacuations;
 mod failures;
 mod foresight;
 mod images;
+mod own_writes;
 mod requests;
 mod servers;
 mod services;
@@ -21,7 +22,7 @@ pub use servers::Cursor;
 
 use crate::{
     AskError, Asked, Interface, Repeat, Reply, Request, Service, Session, flight::Flight,
-    nova::services::OwnWrites,
+    nova::own_writes::OwnWrites,
 };
 use http::Method;
 use recovery::Millis;

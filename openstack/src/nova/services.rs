@@ -7,37 +7,15 @@
 //! process remembers what Nova answered to its writes, and another one, after a crash, reads the time
 //! that we put at the end of the reason for disabling.
 
-use super::{Microversion, Nova};
+use super::{Microversion, Nova, own_writes::OUR_CLOCK_MS};
 use crate::{AskError, Asked, Repeat, moment};
 use http::Method;
 use recovery::{ForceDown, HostName, Millis, ServiceId, seen::ComputeService};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
 
-/// Nova's databases keep whole seconds, rounded or cut; its answer to a write has fractions.
-const OWN_WRITE_MS: i64 = 1_000;
-/// The time in a reason is ours, brought to Nova's clock by a `Date` header.
-const STAMP_MS: i64 = 2_000;
 /// Nova takes no longer reason.
 const REASON_CHARS_MAX: usize = 255;
-
-/// When we last wrote each service, by Nova's clock.
-#[derive(Default, Debug)]
-pub(super) struct OwnWrites(Mutex<BTreeMap<ServiceId, Millis>>);
-
-impl OwnWrites {
-    fn note(&self, id: &ServiceId, at: Millis) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), at);
-    }
-
-    fn last(&self, id: &ServiceId) -> Option<Millis> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
-    }
-}
 
 /// The status of a service whose cell is down.
 const UNKNOWN: &str = "UNKNOWN";
@@ -109,8 +87,8 @@ impl Nova {
         let (reason, stamp) = row.disabled_reason.as_deref().map_or((None, None), unstamp);
         let ours = self.0.session.clock().wall();
         let heartbeat = row.updated_at.as_deref().and_then(moment::read).filter(|&at| {
-            let near = |write: Option<Millis>, ms| write.is_some_and(|w| at.since(w).abs() <= ms);
-            !near(self.0.own_writes.last(&id), OWN_WRITE_MS) && !near(stamp, STAMP_MS)
+            let stamped = stamp.is_some_and(|stamp| at.since(stamp).abs() <= OUR_CLOCK_MS);
+            !self.0.own_writes.may_be(&id, at) && !stamped
         });
         Ok(ComputeService {
             id,
@@ -167,15 +145,18 @@ impl Nova {
     ) -> Result<(), AskError> {
         let (at, deadline) = (Microversion::SERVICES_BY_UUID, self.0.config.service_deadline);
         let path = ["os-services", id.as_str()];
+        let sent_at = self.by_novas_clock(self.0.session.clock().wall());
+        let write = self.0.own_writes.begin(id, sent_at);
         match self.change(Method::PUT, &path, body, at, (deadline, repeat)).await {
             Ok(reply) => {
                 let written = reply.body.pointer("/service/updated_at").and_then(Value::as_str);
                 if let Some(written) = written.and_then(moment::read) {
-                    self.0.own_writes.note(id, written);
+                    write.is_done(written);
                 }
                 Ok(())
             }
             Err(refused @ AskError::BadRequest { .. }) => {
+                drop(write);
                 let services = self.compute_services().await?;
                 match services.iter().find(|service| service.id == *id) {
                     Some(service) if is_so(service) => Ok(()),

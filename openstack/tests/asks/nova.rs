@@ -469,6 +469,39 @@ async fn our_own_writes_are_no_heartbeats() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn our_own_write_is_no_heartbeat_before_its_answer_is_here_either() {
+    let cloud = one_host();
+    let nova = cloud.ready_nova().await;
+    cloud.clock().sleep(Duration::from_secs(60)).await;
+    cloud.state().late.insert("PUT", Duration::from_secs(5));
+    let order = dead().force_down(id()).unwrap();
+    let look = async {
+        cloud.clock().sleep(Duration::from_secs(3)).await;
+        nova.compute_service(&host()).await.unwrap().unwrap()
+    };
+    let (done, seen) = tokio::join!(nova.force_down(&order), look);
+    done.unwrap();
+    assert_eq!((seen.forced_down, seen.heartbeat_at), (true, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_shows_our_first_write_is_no_heartbeat_after_our_second() {
+    let cloud = one_host();
+    let nova = cloud.ready_nova().await;
+    cloud.clock().sleep(Duration::from_secs(60)).await;
+    nova.force_down(&dead().force_down(id()).unwrap()).await.unwrap();
+    cloud.state().late.insert("GET", Duration::from_secs(5));
+    let disable = async {
+        cloud.clock().sleep(Duration::from_secs(3)).await;
+        nova.disable_service(&id(), "compute01 failed").await.unwrap();
+    };
+    let host = host();
+    let (seen, ()) = tokio::join!(nova.compute_service(&host), disable);
+    let seen = seen.unwrap().unwrap();
+    assert_eq!((seen.enabled, seen.forced_down, seen.heartbeat_at), (true, true, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_engine_takes_our_disabling_for_no_heartbeat_either() {
     let cloud = one_host();
     cloud.state().ahead_ms = 3_600_000;
