@@ -16,6 +16,9 @@ pub(crate) enum Stop {
     /// Not damage: it is read anew.
     #[error("its log was written by somebody else; read anew")]
     Overtaken,
+    /// It ended between the poll that found it and our taking it.
+    #[error("it had ended when it was taken")]
+    Ended,
     #[error("the engine shuts down")]
     Shutdown,
 }

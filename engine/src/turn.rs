@@ -154,6 +154,7 @@ impl Engine {
             Ok(()) => {}
             Err(Stop::Shutdown) => tracing::info!("recovery left for others"),
             Err(stop @ Stop::Overtaken) => tracing::info!("{stop}"),
+            Err(stop @ Stop::Ended) => tracing::debug!("{stop}"),
             Err(stop) => {
                 let why = chain(&stop);
                 tracing::warn!(why, "recovery left; it goes on from its log");
@@ -177,6 +178,9 @@ impl Engine {
             return Err(Stop::LeaseLost { key });
         };
         let lines = self.ports.store.log(id).await?;
+        if lines.last().is_some_and(|line| line.entry.is_the_end()) {
+            return Err(Stop::Ended);
+        }
         let generation = lease.generation;
         let claim = Entry::Claimed { owner: self.owner.0.clone(), generation };
         let task = self.task(id, &lines).await?;

@@ -149,6 +149,12 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// Whether nothing can follow but a word to try it again.
+    #[must_use]
+    pub const fn is_the_end(&self) -> bool {
+        matches!(self, Self::Ended { .. })
+    }
+
     /// Whether more was done by then than looking: what has begun is brought to its end even if it would
     /// not be begun any more.
     #[must_use]
