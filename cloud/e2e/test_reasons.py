@@ -1,5 +1,5 @@
 """Why a server was not recovered: vmoves and details say what Nova and Placement say."""
-from scene import HOST, Case, ours_only
+from scene import HOST, Case, command, ours_only, until
 
 # More than half of what a host has.
 HUGE_MB = 500000
@@ -28,11 +28,10 @@ class Huge(Case):
 class Reasons(Huge):
     sections = "[recovery]\ncapacity_wait = 0"
 
-    def test_a_server_for_which_no_host_has_memory_fails_with_that_reason(self):
+    def test_a_server_for_which_no_host_has_memory_fails_with_that_reason_and_a_retry_does_it_alone(self):
         flavor = self.huge()
         others = [h for h in self.hosts if h != HOST]
-        for host in others:
-            self.nova.boot(1, host, flavor=flavor)
+        [filler, *_] = [self.nova.boot(1, host, flavor=flavor)[0] for host in others]
         [left] = self.nova.boot(1, HOST, flavor=flavor)
         ids = self.nova.boot(2, HOST)
         self.host_dies()
@@ -53,3 +52,15 @@ class Reasons(Huge):
             ("EvacuateInstancesTask", "FAILURE")])
         told = [d["message"] for d in steps[-1]["progress_details"]]
         self.assertIn("Instance '%s' was not evacuated: %s" % (left, why), told)
+        self.is_done_alone_by_a_retry(left, ids, filler)
+
+    def is_done_alone_by_a_retry(self, left, ids, filler):
+        """Once there is room."""
+        asked = self.actions([left, *ids])
+        self.nova.nova("DELETE", "/servers/" + filler)
+        until("there is room", lambda: filler not in {s["id"] for s in self.nova.servers()}, 30)
+        command("masakari", "retry", self.notification_id, "--reason", "there is room now")
+        self.wait_for_end()
+        self.assertEqual(self.notification()["status"], "finished")
+        self.assertEqual(self.actions([left, *ids]), {**asked, left: asked[left] + 1})
+        self.assert_all_came_back([left, *ids])
