@@ -44,6 +44,7 @@ class States(ReservedHost):
         # Its compute takes these from the queue no more: the servers stay busy.
         self.nova.action(made["busy: being stopped"], "os-stop")
         self.nova.action(made["busy: rebooting"], "reboot", {"type": "HARD"})
+        self.nova.nova("DELETE", "/servers/" + made["busy: being deleted"])
         cloud.wait_until_down(self.nova, HOST)
         # Before the report: later, it is a race with the plan whether there is a vmove for it.
         self.nova.nova("DELETE", "/servers/" + made["deleted meanwhile"])
@@ -74,7 +75,7 @@ class States(ReservedHost):
     def servers_in_every_state(self):
         names = ["active", "stopped", "error", "paused", "suspended", "shelved", "rescued",
                  "locked by its user", "busy: being stopped", "busy: rebooting",
-                 "shelved and offloaded", "deleted meanwhile"]
+                 "busy: being deleted", "shelved and offloaded", "deleted meanwhile"]
         made = dict(zip(names, self.nova.boot(len(names), HOST)))
         # A resize leaves the host, so it begins on another one and is sent here.
         [made["resized"]] = self.nova.boot(1, self.hosts[1])

@@ -173,6 +173,11 @@ fn may_run_elsewhere(server: &Server, facts: &Facts) -> Option<String> {
     ))
 }
 
+/// Its host took the order with it to the grave, and carries it out if it ever comes back. Evacuated it would live again,
+/// against its owner's will.
+const BEING_DELETED: &str =
+    "it was being deleted when its host died: its owner's next `openstack server delete` ends that";
+
 /// Why a server stays.
 enum Stays {
     State(&'static str),
@@ -189,6 +194,9 @@ fn stays(
 ) -> Option<Stays> {
     if let Some(why) = stays_by_its_state(server.vm_state, rules) {
         return Some(Stays::State(why));
+    }
+    if server.task.is_deletion() && !under_way {
+        return Some(Stays::State(BEING_DELETED));
     }
     match rules.owners.judge(server, Failure::Host, facts) {
         Verdict::Left(left) if !under_way => return Some(Stays::Rule(left)),
@@ -412,14 +420,7 @@ mod tests {
         // A resize, and a migration that was over long ago.
         assert_eq!(planned("resize_migrating", to(true), &[]).quarantine, None);
         assert_eq!(planned("powering-off", to(true), &[]).quarantine, None);
-        let evacuation = Evacuation {
-            id: 1,
-            server: leaving.id.clone(),
-            source: HostName::new("compute01"),
-            status: EvacuationStatus::Running,
-            dest: None,
-            created: None,
-        };
+        let evacuation = evacuation(leaving.id.as_str(), EvacuationStatus::Running);
         assert_eq!(planned("migrating", to(true), &[evacuation]).quarantine, None);
     }
 
@@ -431,5 +432,28 @@ mod tests {
             server("c", VmState::Deleted),
         ];
         assert_eq!(choose(&servers, &Selection::default()).1.len(), 3);
+    }
+
+    #[test]
+    fn what_its_owner_was_deleting_stays_deleted_unless_nova_moves_it_already() {
+        let select = |task: &str, evacuations: &[Evacuation]| {
+            let mut being = server("a", VmState::Active);
+            being.metadata.insert("HA_Enabled".into(), "True".into());
+            being.task = Task::from_word(Some(task));
+            let (rules, facts) = (Selection::default(), Facts::default());
+            select(&[being], evacuations, &rules, &facts, || VMoveId::new("v"))
+        };
+        for task in ["deleting", "soft-deleting"] {
+            let (moves, skipped) = select(task, &[]);
+            assert_eq!((moves.len(), skipped[0].why.as_str()), (0, BEING_DELETED), "{task}");
+            let under_way = evacuation("a", EvacuationStatus::Running);
+            assert_eq!(select(task, &[under_way]).0.len(), 1, "{task}");
+        }
+        assert_eq!(select("restoring", &[]).0.len(), 1);
+    }
+
+    fn evacuation(of: &str, status: EvacuationStatus) -> Evacuation {
+        let source = HostName::new("compute01");
+        Evacuation { id: 1, server: ServerId::new(of), source, status, dest: None, created: None }
     }
 }

@@ -117,6 +117,12 @@ impl Task {
     pub fn is_live_migration(&self) -> bool {
         matches!(self, Self::Other(word) if word == "migrating")
     }
+
+    /// `deleting`, `soft-deleting`: its owner wants it gone, and its host has not said that it is.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        matches!(self, Self::Other(word) if word == "deleting" || word == "soft-deleting")
+    }
 }
 
 /// How far the newest live migration of a server is, as `os-migrations` shows it.
