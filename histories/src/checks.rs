@@ -1,6 +1,6 @@
 //! What must be true at every step, and at the end.
 
-use crate::{by_hand, fences, guard, reserves, returns, soak, tale::Stage, twice};
+use crate::{by_hand, fences, guard, reserves, returns, soak, tale::Stage, twice, whole};
 use recovery::{
     HostName, ServerId,
     evidence::Kind,
@@ -23,15 +23,12 @@ const STALE_MS: i64 = 1_000 + 1_000;
 pub fn at_every_step(stage: &Stage) -> Result<(), String> {
     stage.world.check().map_err(|broken| broken.to_string())?;
     for call in stage.world.evacuate_calls() {
-        if call.host_was != Condition::Dead && stage.scene.revived_after_ms.is_none() {
+        if call.host_was != Condition::Dead && !may_be_back(stage, &call.from) {
             return Err(format!("{} was to leave {}, which lives", call.server, call.from));
         }
     }
     for forced in stage.world.forced_downs() {
-        if forced.to
-            && forced.host_was == Condition::Alive
-            && stage.scene.revived_after_ms.is_none()
-        {
+        if forced.to && forced.host_was == Condition::Alive && !may_be_back(stage, &forced.host) {
             return Err(format!("{} was forced down while it lived", forced.host));
         }
     }
@@ -40,7 +37,14 @@ pub fn at_every_step(stage: &Stage) -> Result<(), String> {
     by_hand::at_every_step(stage)?;
     returns::at_every_step(stage)?;
     twice::at_every_step(stage)?;
+    whole::at_every_step(stage)?;
     acts_follow_the_law(stage)
+}
+
+/// It has power again, and what was on its way to Nova may have landed after that.
+fn may_be_back(stage: &Stage, host: &HostName) -> bool {
+    let first_alone = stage.scene.whole.is_some();
+    stage.scene.revived_after_ms.is_some() && (!first_alone || *host == stage.host(0))
 }
 
 /// In each log: no act on the host without a judgement that it is dead, none after the judgement
@@ -148,6 +152,9 @@ pub async fn at_the_end(stage: &Stage) -> Result<(), String> {
         }
     }
     by_hand::at_the_end(stage).await?;
+    if stage.scene.whole.is_some() {
+        return whole::at_the_end(stage);
+    }
     if let Some(small) = &stage.scene.small {
         if by_hand::may_be_undone(stage) {
             return Ok(());

@@ -1,6 +1,6 @@
 //! What lies between an engine and the world: the way to the cloud, and the database's gate.
 
-use crate::{guard, tale::Stage};
+use crate::{guard, own_steps::RUNNING, tale::Stage};
 use async_trait::async_trait;
 use ports::{Answer, Ask, Entropy, SeededEntropy, Transport, TransportError};
 use recovery::{
@@ -11,6 +11,33 @@ use recovery::{
 use sim::Process;
 use std::{sync::Arc, time::Duration};
 use store::{Gate, StoreError};
+
+/// Where an engine is cut off.
+pub const PLACES: [&str; 21] = [
+    "listing hosts",
+    "taking leases",
+    "reading a log",
+    "reading a notification",
+    "reading a host",
+    "reading a segment",
+    "reading evidence",
+    "reading signs of life",
+    "keeping a sign of life",
+    "reading which machine a host is",
+    "reading the guard",
+    "looking for a host's recovery",
+    "counting restarts",
+    "looking for hosts that died",
+    "answering a request",
+    "writing a log",
+    "renewing leases",
+    "giving leases back",
+    RUNNING,
+    "http read",
+    CALL_THAT_WRITES,
+];
+/// A call that changes the cloud.
+pub const CALL_THAT_WRITES: &str = "http write";
 
 /// The way to the cloud, on which is written down what was asked.
 pub struct Way {
@@ -85,7 +112,8 @@ impl StoreGate {
     fn unlucky(&self, doing: &'static str) -> Result<(), StoreError> {
         let scene = &self.stage.scene;
         let now_ms = self.stage.clock.wall().since(self.stage.began).unsigned_abs();
-        let away = scene.hit.as_ref().is_some_and(|hit| hit.takes_the_database_at(now_ms));
+        let away = scene.hit.as_ref().is_some_and(|hit| hit.takes_the_database_at(now_ms))
+            || scene.whole.as_ref().is_some_and(|whole| whole.takes_the_database_at(now_ms));
         let faults = scene.faults.as_ref().filter(|f| (f.from_ms..f.until_ms).contains(&now_ms));
         if away || faults.is_some_and(|f| self.dice.bits() % 1000 < f.store_permille) {
             return Err(StoreError::Away {

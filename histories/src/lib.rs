@@ -21,21 +21,27 @@
 
 pub mod by_hand;
 pub mod checks;
+pub mod coverage;
 pub mod drill;
 pub mod dumps;
 pub mod fences;
 pub mod gates;
 pub mod guard;
+pub mod many;
 pub mod own_steps;
 pub mod person;
+pub mod reports;
 pub mod reserves;
 pub mod returns;
 pub mod scene;
 pub mod shadow;
+pub mod shrink;
 pub mod sightings;
 pub mod small;
 pub mod soak;
 pub mod stops;
+pub mod story;
 pub mod tale;
 pub mod tiers;
 pub mod twice;
+pub mod whole;

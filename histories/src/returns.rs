@@ -50,6 +50,8 @@ pub enum End {
     DisabledBy(&'static str),
     /// Away, with these words.
     Waits(&'static str),
+    /// Wherever it came to.
+    Anywhere,
 }
 
 /// Why a person disables it.
@@ -121,6 +123,13 @@ pub fn log(stage: &Stage) -> NotificationId {
     log_of(&recovery::HostId::new(format!("id-{}", stage.host(0))))
 }
 
+/// Why a host that is away does not come back, as its log says.
+pub fn waits_for(stage: &Stage, host: &HostName) -> String {
+    let log = log_of(&recovery::HostId::new(format!("id-{host}")));
+    let state = State::fold(&stage.memory.lines(&log)).unwrap();
+    recovery::returns::standing(&state).why
+}
+
 fn state(stage: &Stage) -> State {
     State::fold(&stage.memory.lines(&log(stage))).unwrap()
 }
@@ -149,6 +158,7 @@ async fn is_there(stage: &Stage, end: End) -> Result<(), String> {
         End::DisabledBy(why) => {
             away.is_empty() && shown == (false, false, false, false) && reason == why
         }
+        End::Anywhere => true,
         End::Waits(words) => {
             let waits = state.why.as_ref().is_some_and(|why| why.contains(words));
             !away.is_empty() && !service.enabled && waits
@@ -171,7 +181,9 @@ pub fn at_every_step(stage: &Stage) -> Result<(), String> {
     let host = stage.host(0);
     for line in &lines {
         let Entry::Return(Event::Intended { act }) = &line.entry else { continue };
-        for notification in stage.memory.all_notifications() {
+        let reports = stage.memory.all_notifications().into_iter();
+        let id = recovery::HostId::new(format!("id-{host}"));
+        for notification in reports.filter(|report| report.source_host == id) {
             let of_it = stage.memory.lines(&notification.uuid);
             let runs = of_it.first().is_some_and(|first| first.at < line.at)
                 && of_it

@@ -6,12 +6,13 @@ use crate::guard::Storm;
 use crate::own_steps::Own;
 use crate::returns::Back;
 use crate::soak::Hit;
+use crate::whole::Whole;
 use ports::{Entropy, SeededEntropy};
 use recovery::{nouns::RecoveryMethod, rules::Owners, seen::VmState};
 use sim::{Bmc, Fault, Kind, Pace, Plan, Rule, Service, Shape, When};
 
 /// Everything that is decided before a history begins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scene {
     pub seed: u64,
     pub shape: Shape,
@@ -78,6 +79,8 @@ pub struct Scene {
     pub foretold: bool,
     /// Whose servers are left alone.
     pub owners: Owners,
+    /// Whatever can happen besides.
+    pub whole: Option<Whole>,
 }
 
 /// Why a person's word reaches an engine half a minute after it was said.
@@ -115,6 +118,8 @@ pub enum Of {
 #[derive(Clone, Debug)]
 pub struct EngineScript {
     pub deaths: Vec<(usize, When)>,
+    /// And where else each of them ends: at the n-th crossing of a place.
+    pub dies_at: Vec<(&'static str, usize, When)>,
     /// At which crossing of the first life it stands still, and how long.
     pub pause: Option<(usize, u64)>,
     /// How long it stands still when it first takes a lease, after it has looked who holds it.
@@ -124,7 +129,7 @@ pub struct EngineScript {
 }
 
 /// What fails for a while.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Faults {
     pub rules: Vec<(Service, Kind, Fault, u64)>,
     pub from_ms: u64,
@@ -137,7 +142,13 @@ pub struct Faults {
 
 /// An engine to which nothing happens.
 pub fn undisturbed() -> EngineScript {
-    EngineScript { deaths: Vec::new(), pause: None, slow_to_take_ms: None, rest_ms: 3_000 }
+    EngineScript {
+        deaths: Vec::new(),
+        dies_at: Vec::new(),
+        pause: None,
+        slow_to_take_ms: None,
+        rest_ms: 3_000,
+    }
 }
 
 /// What a seed decides.
@@ -201,6 +212,7 @@ impl Scene {
             storm: Storm::default(),
             foretold: false,
             owners: Owners::default(),
+            whole: None,
         }
     }
 
@@ -357,6 +369,7 @@ fn engine(dice: &Dice) -> EngineScript {
     let crossing = |dice: &Dice| usize::try_from(dice.between(200, 1_200)).unwrap();
     EngineScript {
         deaths: (0..deaths).map(|_| (crossing(dice), when(dice))).collect(),
+        dies_at: Vec::new(),
         pause: dice.percent(35).then(|| (crossing(dice), dice.between(2_000, 45_000))),
         slow_to_take_ms: None,
         rest_ms: 30_000,
@@ -376,7 +389,8 @@ fn faults(dice: &Dice) -> Faults {
     }
 }
 
-fn rule(dice: &Dice) -> (Service, Kind, Fault, u64) {
+/// One way in which Nova or Keystone fails, and at how many of 1000 requests.
+pub fn rule(dice: &Dice) -> (Service, Kind, Fault, u64) {
     let service = if dice.percent(75) { Service::Compute } else { Service::Identity };
     let kind = [Kind::Any, Kind::Reads, Kind::Writes][usize::try_from(dice.below(3)).unwrap()];
     let fault = match dice.below(13) {

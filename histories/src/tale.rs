@@ -6,18 +6,16 @@ use crate::{
     guard,
     own_steps::{Hook, Ran},
     returns,
-    scene::{EngineScript, OldWord, Scene},
-    soak,
+    scene::{EngineScript, Scene},
+    soak, whole,
 };
 use engine::{Config, Engine, Ports, Wake};
 use futures::future::{join_all, select};
 use openstack::{AuthConfig, Nova, NovaConfig, Secret, Session};
-use ports::{Clock, Entropy, SeededEntropy, Transport};
+use ports::{Boot, Clock, Entropy, SeededEntropy, Transport};
 use recovery::{
-    HostId, HostName, Millis, NotificationId, SegmentId, approval,
+    HostId, HostName, Millis, SegmentId, approval,
     due::Limits,
-    evidence::{Evidence, Kind},
-    nouns::NotificationType,
     plan::Selection,
     process,
     request::{Asked, Request, RequestState},
@@ -25,13 +23,13 @@ use recovery::{
     seen::Server,
     tiers,
 };
-use sim::{Bmc, Bmcs, Process, SimClock, World};
+use sim::{Bmc, Bmcs, Plan, Process, SimClock, World};
 use std::{
     pin::pin,
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
-use store::{Gate, Memory, NewHost, NewNotification, NewSegment, Store};
+use store::{Gate, Memory, NewHost, NewSegment, Store};
 
 /// The request for a plan.
 pub const PLAN: &str = "plan";
@@ -63,6 +61,7 @@ pub struct Stage {
     pub clock: Arc<dyn Clock>,
     pub memory: Memory,
     pub began: Millis,
+    pub began_boot: Boot,
     /// The servers before anything happened.
     pub at_first: Vec<Server>,
     /// Every life of every engine, in the order in which they began.
@@ -77,6 +76,8 @@ pub struct Stage {
     pub ran: Arc<Mutex<Vec<Ran>>>,
     /// The hosts' BMCs.
     pub bmcs: Bmcs,
+    /// What happened besides what the world and the logs tell.
+    pub notes: Arc<Mutex<Vec<(Millis, String)>>>,
 }
 
 /// A history that was told.
@@ -91,6 +92,14 @@ pub struct Told {
 ///
 /// In a thread of its own: an engine that spins keeps the virtual time from going on, for ever.
 pub fn tell(scene: Scene) -> Told {
+    told(scene).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// The same, where it is no wonder that an engine spins or panics.
+///
+/// # Errors
+/// When one did.
+pub fn told(scene: Scene) -> Result<Told, String> {
     in_time(|| tell_here(scene))
 }
 
@@ -107,19 +116,26 @@ pub fn tell_for(scene: Scene, ms: u64) -> Stage {
             stage
         })
     })
+    .unwrap_or_else(|why| panic!("{why}"))
 }
 
-fn in_time<T: Send + 'static>(tells: impl FnOnce() -> T + Send + 'static) -> T {
+fn in_time<T: Send + 'static>(tells: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let (done, told) = mpsc::channel();
     let telling = std::thread::spawn(move || {
         // Nobody listens any more when it took too long.
         let _ = done.send(tells());
     });
     match told.recv_timeout(SPINS_AFTER) {
-        Ok(told) => told,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("something spins: the time stands still"),
+        Ok(told) => Ok(told),
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            Err("something spins: the time stands still".into())
+        }
         Err(mpsc::RecvTimeoutError::Disconnected) => {
-            std::panic::resume_unwind(telling.join().unwrap_err())
+            let why = telling.join().err().and_then(|why| why.downcast::<String>().ok());
+            Err(format!(
+                "a panic: {}",
+                why.map_or_else(|| "it is printed above".into(), |why| *why)
+            ))
         }
     }
 }
@@ -147,6 +163,8 @@ impl Stage {
             bmcs: Bmcs::new(world.clone(), like),
             scene: Arc::new(scene),
             began: clock.wall(),
+            began_boot: clock.boot(),
+            notes: Arc::default(),
             at_first: world.servers(),
             world,
             clock,
@@ -173,8 +191,8 @@ impl Stage {
         if self.scene.foretold {
             self.ask_for_a_plan().await;
         }
-        if let Some(faults) = &self.scene.faults {
-            self.world.faults(faults.plan(self.began));
+        if let Some(plan) = self.plan() {
+            self.world.faults(plan);
         }
         let engines = self.scene.engines.iter().enumerate().map(|(n, s)| self.engine(n, s));
         let events = pin!(async {
@@ -197,14 +215,20 @@ impl Stage {
             let now_ms = self.clock.wall().since(self.began);
             let over = checks::all_over(self) && by_hand::all_said(self).await;
             let over = over && returns::over(self).await && crate::drill::over(self).await;
-            if now_ms > self.last_trouble_ms() && over {
+            let left = whole::unsettled(self).await;
+            let healed = now_ms > self.last_trouble_ms() && over;
+            if healed {
+                whole::a_person_helps(self);
+            }
+            if healed && left.is_none() {
                 // What was on its way to Nova still lands.
                 self.clock.sleep(Duration::from_millis(self.scene.watched_on_ms)).await;
                 checks::at_every_step(self)?;
                 return checks::at_the_end(self).await;
             }
             if now_ms > self.last_trouble_ms() + HEALED_WITHIN_MS {
-                return Err(format!("not over in time: {}", checks::open(self)));
+                let left = left.unwrap_or_else(|| checks::open(self));
+                return Err(format!("not over in time: {left}"));
             }
         }
     }
@@ -227,9 +251,23 @@ impl Stage {
         let hit = s.hit.as_ref().map_or(0, |hit| hit.at_ms + hit.away_ms);
         let switched = s.storm.switch.last().map_or(0, |(at_ms, _)| *at_ms);
         let turned = returns::last_turn_ms(s);
-        let planned = crate::stops::last_ms(s);
+        let planned =
+            crate::stops::last_ms(s).max(s.whole.as_ref().map_or(0, whole::Whole::last_ms));
         let last = last.max(small).max(said).max(hit).max(switched).max(turned).max(planned);
         i64::try_from(last + 1_000).unwrap()
+    }
+
+    /// What goes wrong in the cloud.
+    fn plan(&self) -> Option<Plan> {
+        let Scene { faults, whole, .. } = &*self.scene;
+        if faults.is_none() && whole.is_none() {
+            return None;
+        }
+        let mut plan = faults.as_ref().map(|faults| faults.plan(self.began)).unwrap_or_default();
+        if let Some(whole) = whole {
+            whole.add_to(&mut plan, self.began);
+        }
+        Some(plan)
     }
 
     async fn ask_for_a_plan(&self) {
@@ -350,6 +388,7 @@ impl Stage {
         let by_hand = futures::future::join(by_hand::happens(self), returns::happens(self));
         let guests =
             futures::future::join(crate::tiers::happens(self), crate::twice::happens(self));
+        let hit = futures::future::join(hit, whole::happens(self));
         let trouble = futures::future::join4(healed, hit, guard::happens(self), guests);
         futures::join!(
             trouble, leaves, first, second, revived, room, killed, deleted, moved, by_hand
@@ -366,81 +405,12 @@ impl Stage {
             Some(_) | None => self.world.kill_host(&host),
         }
         self.at(dies_at_ms + self.scene.reported_after_ms).await;
-        self.report(&host).await;
+        match self.scene.whole {
+            Some(_) => whole::report(self, &host).await,
+            None => self.report(&host).await,
+        }
         if self.scene.confirmed || self.scene.attested {
             self.confirm(&host).await;
-        }
-    }
-
-    pub async fn report(&self, host: &HostName) {
-        let id = format!("report-{host}");
-        self.report_as(host, id.clone(), id).await;
-    }
-
-    /// The host is lost once more.
-    pub async fn report_again(&self, host: &HostName, n: usize) {
-        let id = format!("report-{host}-{n}");
-        self.report_as(host, id.clone(), id).await;
-    }
-
-    pub async fn report_as(&self, host: &HostName, id: String, fingerprint: String) {
-        let now = self.clock.wall();
-        let payload =
-            r#"{"event": "STOPPED", "cluster_status": "OFFLINE", "host_status": "NORMAL"}"#;
-        let evidence = Evidence {
-            host: host.clone(),
-            kind: Kind::MonitorSaid,
-            at: now,
-            source: "monitor".into(),
-            raw: payload.into(),
-        };
-        let report = NewNotification {
-            uuid: NotificationId::new(id),
-            kind: NotificationType::ComputeHost,
-            generated_time: now,
-            payload: payload.into(),
-            source_host: HostId::new(format!("id-{host}")),
-            segment: SegmentId::new("segment"),
-            fingerprint,
-            window_ms: 180_000,
-            evidence: Some(evidence),
-            now,
-        };
-        for memory in self.databases() {
-            memory.accept(report.clone()).await.unwrap();
-        }
-    }
-
-    /// Those that are told of failures.
-    pub fn databases(&self) -> impl Iterator<Item = &Memory> {
-        let beside = self.scene.storm.shadow.then_some(&self.beside);
-        std::iter::once(&self.memory).chain(beside)
-    }
-
-    /// A person looks first: a host that has come back is not confirmed dead.
-    async fn confirm(&self, host: &HostName) {
-        let old = self.scene.old_word;
-        if old.is_none() && self.world.condition(host) != sim::Condition::Dead {
-            return;
-        }
-        let now = self.clock.wall();
-        let said = now.plus(-30_000);
-        let at = (old == Some(OldWord::PassedOn)).then_some(said);
-        let request = Request {
-            id: format!("request-{host}"),
-            asked: match self.scene.attested {
-                true => Asked::Attest { evidence: fenced_by_the_cluster(host, now) },
-                false => Asked::ConfirmDead { host: host.clone(), reason: "no power".into(), at },
-            },
-            who: "operator".into(),
-            created_at: if old == Some(OldWord::Waited) { said } else { now },
-            // So short that the host cannot have come back before it is answered.
-            deadline: now.plus(5_000),
-            state: RequestState::Open,
-            answer: None,
-        };
-        for memory in self.databases() {
-            memory.file_request(&request).await.unwrap();
         }
     }
 
@@ -451,6 +421,9 @@ impl Stage {
             if let Some((crossing, when)) = script.deaths.get(life) {
                 process.die_at(*crossing, *when);
             }
+            if let Some((place, nth, when)) = script.dies_at.get(life) {
+                process.die_at_nth(place, *nth, *when);
+            }
             if let Some((crossing, ms)) = script.pause.filter(|_| life == 0) {
                 process.pause_at(crossing, Duration::from_millis(ms));
             }
@@ -459,6 +432,7 @@ impl Stage {
             }
             self.lives.lock().unwrap().push(process.clone());
             self.one_life(n, life, &process).await;
+            self.died(&process);
             let rest = SeededEntropy::new(self.scene.seed + 31 * life as u64).bits();
             self.clock.sleep(Duration::from_millis(rest % script.rest_ms)).await;
         }
@@ -468,14 +442,15 @@ impl Stage {
         let seed = self.scene.seed.wrapping_mul(1_000) + 10 * n as u64 + life as u64;
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let transport = self.way(process, false);
-        let session = Session::new(self.user(), transport, self.clock.clone(), entropy.clone());
+        let clock = whole::clock_of(self, n);
+        let session = Session::new(self.user(), transport, clock.clone(), entropy.clone());
         let hook = Arc::new(Hook { process: process.clone(), stage: self.clone() });
         let ports = Ports {
             exec: hook.clone(),
             web: hook,
             store: Arc::new(self.memory.handle(self.gate(process, seed))),
             nova: Nova::new(session, NovaConfig::default()),
-            clock: self.clock.clone(),
+            clock,
             entropy,
             probe: self.world.probe(),
         };
@@ -555,29 +530,4 @@ impl Stage {
             engine.reconfigure(config);
         }
     }
-
-    pub fn story(&self) -> String {
-        let mut lines: Vec<(i64, String)> = Vec::new();
-        for line in self.world.story() {
-            let (at, what) = line.split_once(' ').unwrap_or(("0", &line));
-            lines.push((at.parse().unwrap_or(0), what.to_owned()));
-        }
-        let hosts = self.world.hosts().into_iter().map(|host| format!("id-{host}"));
-        let reports = self.memory.all_notifications().into_iter().map(|n| n.uuid);
-        for log in hosts.map(NotificationId::new).chain(reports) {
-            for line in self.memory.lines(&log) {
-                let entry = serde_json::to_string(&line.entry).unwrap_or_default();
-                lines.push((line.at.0, format!("{log} #{} {entry}", line.seq)));
-            }
-        }
-        lines.sort_by_key(|(at, _)| *at);
-        let began = self.began.0;
-        let shown = lines.iter().map(|(at, what)| format!("  {:>8} {what}", at - began));
-        format!("{:?}\n{}", self.scene, shown.collect::<Vec<_>>().join("\n"))
-    }
-}
-
-fn fenced_by_the_cluster(host: &HostName, at: Millis) -> Evidence {
-    let (source, raw) = ("pacemaker by reporter".into(), "off: OK".into());
-    Evidence { host: host.clone(), kind: Kind::ClusterFenced, at, source, raw }
 }

@@ -68,8 +68,10 @@ mod tiers;
 mod told;
 #[path = "histories/twice.rs"]
 mod twice;
+#[path = "histories/whole.rs"]
+mod whole;
 
-use histories::{checks, scene, tale};
+use histories::{checks, gates, scene, tale};
 use recovery::nouns::RecoveryMethod;
 use scene::Scene;
 use std::sync::{

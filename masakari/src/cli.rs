@@ -96,6 +96,9 @@ pub(crate) enum Role {
     /// A cloud in memory, the real API and engine, and a host that dies
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
+    /// A cloud that fails by seed, and the engine that has to recover it: one history as a story, or many in sum
+    #[cfg(feature = "demo")]
+    Simulate(crate::simulate::Simulate),
 }
 
 /// Reads the command line, by whatever name the program was called.
@@ -148,6 +151,8 @@ impl Role {
             Self::Explain(explain) => explain.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),
+            #[cfg(feature = "demo")]
+            Self::Simulate(simulate) => simulate.run(),
         }
     }
 }
@@ -176,6 +181,20 @@ mod tests {
         assert!(matches!(role("masakari return --list"), Role::Return(_)));
         assert!(matches!(role("masakari fence status"), Role::Fence(_)));
         assert!(matches!(role("masakari fence test compute01 --reason drill"), Role::Fence(_)));
+    }
+
+    #[cfg(feature = "demo")]
+    #[test]
+    fn one_seed_is_told_or_many_and_not_both() {
+        assert!(matches!(role("masakari simulate --seed 7"), Role::Simulate(_)));
+        assert!(matches!(
+            role("masakari simulate --seeds 9 --from 3 --kind soak"),
+            Role::Simulate(_)
+        ));
+        for wrong in ["", " --seed 1 --seeds 2", " --seed 1 --from 2"] {
+            let line = format!("masakari simulate{wrong}");
+            assert!(parse(line.split(' ').map(OsString::from).collect()).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ mod reload;
 mod report_role;
 mod shadow_role;
 mod signals;
+#[cfg(feature = "demo")]
+mod simulate;
 mod status;
 mod stop_role;
 mod told;

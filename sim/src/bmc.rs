@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use ports::{Answer, Ask, Transport, TransportError};
 use recovery::{HostName, Millis};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ struct Records {
     orders: Vec<Ordered>,
     woken: Vec<(Millis, HostName)>,
     asked: u64,
+    /// How often each was asked for its power.
+    looks: BTreeMap<HostName, u64>,
     /// The hosts whose BMCs are being spoken with, and the most at one moment.
     busy: BTreeSet<HostName>,
     most: usize,
@@ -123,11 +125,14 @@ impl Bmcs {
     }
 
     fn power(&self, host: &HostName) -> &'static str {
-        let (asked, ordered) = self.with(|records| {
-            (records.asked, records.orders.iter().any(|order| order.host == *host))
+        let (look, ordered) = self.with(|records| {
+            let looks = records.looks.entry(host.clone()).or_default();
+            *looks += 1;
+            (*looks, records.orders.iter().any(|order| order.host == *host))
         });
         let off = match self.like {
-            Bmc::Flapping => asked.is_multiple_of(2),
+            // By its own looks: what others are asked meanwhile would make it say the same twice in a row.
+            Bmc::Flapping => look.is_multiple_of(2),
             Bmc::Lying { .. } if ordered => true,
             Bmc::Honest | Bmc::Dead | Bmc::Slow { .. } | Bmc::Lying { .. } | Bmc::WrongPassword => {
                 self.world.condition(host) == Condition::Dead

@@ -31,6 +31,22 @@ pub enum Fault {
     Lost,
 }
 
+impl Fault {
+    /// What it is called in tables.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Away => "no connection".into(),
+            Self::Slow { .. } => "slow".into(),
+            Self::Status(status) => format!("HTTP {status}"),
+            Self::TooMany { status, .. } => format!("HTTP {status}, later"),
+            Self::Rubbish => "answer that is no JSON".into(),
+            Self::HalfBody => "half an answer".into(),
+            Self::Lost => "request lost".into(),
+        }
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {

@@ -152,6 +152,8 @@ pub(crate) struct Records {
     pub(crate) story: VecDeque<(Millis, String)>,
     /// The most servers that migrated alive at one moment.
     pub(crate) most_moving: usize,
+    /// How many requests met each fault.
+    pub(crate) hits: BTreeMap<String, u64>,
     /// The first time that a server ran twice.
     pub(crate) broken: Option<Broken>,
 }

@@ -108,6 +108,9 @@ impl State {
     /// Sends a request on its way; the seed decides what becomes of it.
     pub(crate) fn depart(&mut self, ask: Ask) -> Journey {
         let fault = self.draw_fault(&ask);
+        if let Some(fault) = &fault {
+            *self.records.hits.entry(fault.name()).or_default() += 1;
+        }
         let latency = self.shape.pace.latency_ms.clone();
         let (mut there_ms, mut back_ms) = (self.between(&latency), self.between(&latency));
         let number = self.number();

@@ -56,10 +56,26 @@ struct Script {
     fates: BTreeMap<usize, Fate>,
     /// How long it pauses at its first crossing of a place.
     pauses: BTreeMap<&'static str, Duration>,
+    /// What becomes of it at its n-th crossing of a place.
+    nth: Vec<(&'static str, usize, When)>,
+    /// Where it died by its script.
+    died_at: Option<(&'static str, When)>,
     /// When a pause that was scripted ends.
     paused_until: Option<ports::Boot>,
     /// Where the process crossed so far.
     places: Vec<&'static str>,
+}
+
+impl Script {
+    /// What becomes of it now that it crosses this place.
+    fn nth_of(&self, place: &'static str) -> Option<When> {
+        if self.nth.is_empty() {
+            return None;
+        }
+        let times = self.places.iter().filter(|crossed| **crossed == place).count();
+        let now = self.nth.iter().find(|(at, nth, _)| (*at, *nth) == (place, times));
+        now.map(|(.., when)| *when)
+    }
 }
 
 impl Process {
@@ -95,6 +111,17 @@ impl Process {
     /// Dies at its n-th crossing, counted from 1.
     pub fn die_at(&self, crossing: usize, when: When) {
         self.script().fates.insert(crossing, Fate::Die(when));
+    }
+
+    /// Dies at its n-th crossing of that place, counted from 1.
+    pub fn die_at_nth(&self, place: &'static str, nth: usize, when: When) {
+        self.script().nth.push((place, nth, when));
+    }
+
+    /// Where it died, if that was scripted.
+    #[must_use]
+    pub fn died_at(&self) -> Option<(&'static str, When)> {
+        self.script().died_at
     }
 
     /// Pauses before the effect of its n-th crossing, counted from 1, for `wait`.
@@ -141,7 +168,7 @@ impl Process {
     pub async fn cross<T>(&self, place: &'static str, effect: impl Future<Output = T>) -> T {
         let fate = self.enter(place);
         match &fate {
-            Some(Fate::Die(When::Before)) => self.kill(),
+            Some(Fate::Die(When::Before)) => self.die(place, When::Before),
             Some(Fate::Pause(wait)) => {
                 self.script().paused_until = Some(self.0.clock.boot().plus(*wait));
                 self.pause();
@@ -156,7 +183,7 @@ impl Process {
             Either::Left(((), _)) => pending().await,
             Either::Right((output, _)) => {
                 if let Some(Fate::Die(When::After)) = fate {
-                    self.kill();
+                    self.die(place, When::After);
                 }
                 self.not_paused().await;
                 self.until(|life| life == Life::Running).await;
@@ -197,6 +224,11 @@ impl Process {
         let _ = life.wait_for(|life| wanted(*life)).await;
     }
 
+    fn die(&self, place: &'static str, when: When) {
+        self.script().died_at = Some((place, when));
+        self.kill();
+    }
+
     fn enter(&self, place: &'static str) -> Option<Fate> {
         let mut script = self.script();
         if self.life() != Life::Dead {
@@ -204,7 +236,8 @@ impl Process {
         }
         let crossing = script.places.len();
         let paused = script.pauses.remove(place).map(Fate::Pause);
-        script.fates.remove(&crossing).or(paused)
+        let dies = script.nth_of(place).map(Fate::Die);
+        script.fates.remove(&crossing).or(paused).or(dies)
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {

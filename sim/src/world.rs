@@ -97,6 +97,14 @@ impl World {
         self.change(|state| state.revive(host));
     }
 
+    /// nova-compute is started anew on a host that lives: it destroys what was evacuated. Whether there was any.
+    #[must_use]
+    pub fn restart_compute(&self, host: &HostName) -> bool {
+        let mut state = self.state();
+        let alive = state.hosts.get(host).is_some_and(|h| h.condition == Condition::Alive);
+        alive && !state.complete_evacuations_from(host).is_empty()
+    }
+
     /// The host runs on, but Nova and it do not reach each other.
     pub fn cut_host(&self, host: &HostName) {
         self.change(|state| state.cut(host));
@@ -244,6 +252,12 @@ impl World {
     #[must_use]
     pub fn servers_shown(&self) -> u64 {
         self.state().records.servers_shown
+    }
+
+    /// How many requests met each fault.
+    #[must_use]
+    pub fn hits(&self) -> BTreeMap<String, u64> {
+        self.state().records.hits.clone()
     }
 
     /// Every change of `forced_down`, with the truth at that moment.

@@ -3,6 +3,7 @@
 //! beside it. Nothing else fails, so the outcome must be the one that it always is.
 
 use crate::{
+    gates::{CALL_THAT_WRITES, PLACES},
     own_steps::RUNNING,
     scene::{EngineScript, Faults, Scene, undisturbed},
     tale::{self, Stage, Told},
@@ -16,33 +17,8 @@ use recovery::{
 use sim::{Fault, Kind, Process, Service, Shape, Verdict, When};
 use std::collections::BTreeMap;
 
-/// Where an engine is cut off.
-const PLACES: [&str; 21] = [
-    "listing hosts",
-    "taking leases",
-    "reading a log",
-    "reading a notification",
-    "reading a host",
-    "reading a segment",
-    "reading evidence",
-    "reading signs of life",
-    "keeping a sign of life",
-    "reading which machine a host is",
-    "reading the guard",
-    "looking for a host's recovery",
-    "counting restarts",
-    "looking for hosts that died",
-    "answering a request",
-    "writing a log",
-    "renewing leases",
-    "giving leases back",
-    RUNNING,
-    "http read",
-    CALL_THAT_WRITES,
-];
 /// The first after which something could be left half done.
 const THE_BEGINNING: &str = "taking leases";
-const CALL_THAT_WRITES: &str = "http write";
 /// What an idle engine does all the time: to die there is to die between two other places.
 const IDLE: [&str; 4] = [
     "listing open recoveries",
