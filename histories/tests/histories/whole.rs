@@ -64,3 +64,13 @@ fn what_breaks_is_made_smaller_and_still_breaks() {
     assert!(faults(&smallest) < faults(&scene), "{smallest:?}");
     assert!(smallest.shape.vms_per_host < scene.shape.vms_per_host, "{smallest:?}");
 }
+
+/// A server that was in error arrives, its new host dies, and another recovery evacuates it; then an engine that has taken
+/// over the first one comes to leave it in error again. That took its task from the destination, which let it run.
+#[test]
+fn who_is_left_in_error_is_not_reset_while_another_recovery_moves_it() {
+    let told = tale::tell(Scene::whole_from_seed(456));
+    told.outcome.unwrap();
+    let in_vain = |line: &String| line.contains("Conflict updating instance");
+    assert_eq!(told.stage.world.story().into_iter().find(in_vain), None);
+}
