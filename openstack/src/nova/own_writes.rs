@@ -59,7 +59,7 @@ pub(super) struct UnderWay<'a> {
 
 impl UnderWay<'_> {
     /// Nova says that it wrote at `at`.
-    pub(super) fn is_done(self, at: Millis) {
+    pub(super) fn done(self, at: Millis) {
         let mut all = self.all.all();
         let done = &mut all.entry(self.id.clone()).or_default().done;
         done.push_back(at);
@@ -93,7 +93,7 @@ mod tests {
         assert!(writes.may_be(&id, Millis(58_000)) && writes.may_be(&id, Millis(90_000)));
         assert!(!writes.may_be(&id, Millis(57_999)), "what was before it");
         assert!(!writes.may_be(&ServiceId::new("b"), Millis(60_000)));
-        under_way.is_done(Millis(60_500));
+        under_way.done(Millis(60_500));
         assert!(writes.may_be(&id, Millis(60_000)) && writes.may_be(&id, Millis(61_500)));
         assert!(!writes.may_be(&id, Millis(62_000)));
     }
@@ -111,7 +111,7 @@ mod tests {
         let (writes, id) = (OwnWrites::default(), ServiceId::new("a"));
         for at in 1..=5 {
             let at = Millis(at * 10_000);
-            writes.begin(&id, at).is_done(at);
+            writes.begin(&id, at).done(at);
         }
         assert!(!writes.may_be(&id, Millis(10_000)));
         assert!((2..=5).all(|at| writes.may_be(&id, Millis(at * 10_000))));

@@ -151,7 +151,7 @@ impl Nova {
             Ok(reply) => {
                 let written = reply.body.pointer("/service/updated_at").and_then(Value::as_str);
                 if let Some(written) = written.and_then(moment::read) {
-                    write.is_done(written);
+                    write.done(written);
                 }
                 Ok(())
             }
