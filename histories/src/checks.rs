@@ -104,7 +104,8 @@ fn no_evacuation_after_life(stage: &Stage) -> Result<(), String> {
         return Ok(());
     }
     // The first beat after the boot; later ones only make the bound later.
-    let first_beat = revived.plus(5_000 + stage.scene.shape.report_interval_ms);
+    let booted = stage.world.host_booted_at(&host).unwrap_or(revived).max(revived);
+    let first_beat = booted.plus(5_000 + stage.scene.shape.report_interval_ms);
     let slowest = i64::try_from(*stage.scene.shape.pace.latency_ms.end()).unwrap() * 8;
     let bound = first_beat.plus(SKEW_MS + STALE_MS + slowest + slow_faults(stage));
     for call in stage.world.evacuate_calls() {

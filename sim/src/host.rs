@@ -35,6 +35,8 @@ pub(crate) struct Host {
     beats_from: Millis,
     /// The last report before that.
     last_before: Millis,
+    /// When it last booted.
+    pub(crate) booted_at: Option<Millis>,
     /// When somebody last changed the service by the API, which moves `updated_at` too.
     pub(crate) changed_at: Option<Millis>,
     /// How many servers fit on it, if not as many as on others.
@@ -63,6 +65,7 @@ impl Host {
             condition: Condition::Alive,
             beats_from: now.plus(-phase_ms),
             last_before: now.plus(-phase_ms),
+            booted_at: None,
             changed_at: None,
             fits: None,
             disabled: false,
@@ -205,6 +208,7 @@ impl State {
     /// The host loses its power, and with it every copy that ran there.
     pub(crate) fn kill(&mut self, name: &HostName) {
         let (now, interval_ms) = (self.now, self.shape.report_interval_ms);
+        self.events.retain(|_, event| !matches!(event, Event::Boot(of) if of == name));
         let Some(host) = self.hosts.get_mut(name) else { return };
         host.fall_silent(Condition::Dead, now, interval_ms);
         host.guests.clear();
@@ -245,8 +249,13 @@ impl State {
     }
 
     /// The host has power again and boots: nova-compute first destroys the copies of servers that were
-    /// evacuated, then looks after the others (`init_host` of nova-compute).
+    /// evacuated, then looks after the others (`init_host` of nova-compute). Before that it waits for its conductor
+    /// (`wait_until_ready` of `nova.conductor.api`), and so for the bus: until then it is as if it had no power.
     pub(crate) fn revive(&mut self, name: &HostName) {
+        let back_in_ms = self.bus_is_back_in_ms();
+        if back_in_ms > 0 {
+            return self.after(back_in_ms, Event::Boot(name.clone()));
+        }
         let now = self.now;
         let Some(host) = self.hosts.get_mut(name) else { return };
         if host.condition != Condition::Dead {
@@ -254,6 +263,7 @@ impl State {
         }
         host.condition = Condition::Alive;
         host.beats_from = now.plus(FIRST_REPORT_MS);
+        host.booted_at = Some(now);
         self.tell(format!("{name} boots"));
         let evacuated = match self.shape.destroys_after_ms {
             0 => self.complete_evacuations_from(name),

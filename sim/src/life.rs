@@ -29,6 +29,8 @@ pub(crate) enum Event {
         action: PowerAction,
     },
     SyncPower(HostName),
+    /// A host that has power again finds Nova's bus.
+    Boot(HostName),
     Destroy(HostName),
     /// A server's live migration has come to where it runs on its new host.
     LiveMigrated {
@@ -97,6 +99,7 @@ impl State {
             Event::Build(job) => self.build(job),
             Event::Power { server, action } => self.finish_power(&server, action),
             Event::SyncPower(host) => self.sync_power(&host),
+            Event::Boot(host) => self.revive(&host),
             Event::Destroy(host) => {
                 self.complete_evacuations_from(&host);
             }

@@ -97,6 +97,12 @@ impl World {
         self.change(|state| state.revive(host));
     }
 
+    /// When the host last booted: later than it was given power where Nova's bus was stopped.
+    #[must_use]
+    pub fn host_booted_at(&self, host: &HostName) -> Option<Millis> {
+        self.state().hosts.get(host)?.booted_at
+    }
+
     /// nova-compute is started anew on a host that lives: it destroys what was evacuated. Whether there was any.
     #[must_use]
     pub fn restart_compute(&self, host: &HostName) -> bool {

@@ -1,7 +1,7 @@
 use crate::client::Client;
 use recovery::seen::VmState;
 use serde_json::json;
-use sim::{Condition, Shape};
+use sim::{Condition, Plan, Shape};
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_host_runs_nothing() {
@@ -29,6 +29,35 @@ async fn a_host_that_boots_resumes_its_servers_where_nova_is_told_to() {
     client.wait_s(300).await;
     client.world.revive_host(&host);
     assert_eq!(client.world.running(&server), [host]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_boots_without_novas_bus_starts_nothing_before_that_is_back() {
+    let client = Client::new(1, Shape { resume_guests: true, ..Shape::default() });
+    let (host, server) = client.host_and_server();
+    client.world.kill_host(&host);
+    let now = client.world.now();
+    client.world.faults(Plan { bus_stopped: Some(now..now.plus(60_000)), ..Plan::default() });
+    client.world.revive_host(&host);
+    client.wait_s(59).await;
+    assert!(client.world.running(&server).is_empty());
+    client.wait_s(2).await;
+    assert_eq!(client.world.running(&server), [host]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_loses_its_power_again_before_it_found_novas_bus_does_not_boot() {
+    let client = Client::new(1, Shape { resume_guests: true, ..Shape::default() });
+    let (host, server) = client.host_and_server();
+    client.world.kill_host(&host);
+    let now = client.world.now();
+    client.world.faults(Plan { bus_stopped: Some(now..now.plus(60_000)), ..Plan::default() });
+    client.world.revive_host(&host);
+    client.wait_s(30).await;
+    client.world.kill_host(&host);
+    client.wait_s(60).await;
+    assert!(client.world.running(&server).is_empty());
+    assert_eq!(client.world.condition(&host), Condition::Dead);
 }
 
 #[tokio::test(start_paused = true)]
