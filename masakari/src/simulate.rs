@@ -30,7 +30,7 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "COUNT")]
     seeds: Option<u64>,
     /// The first seed of many
-    #[arg(long, default_value_t = 0, requires = "seeds")]
+    #[arg(long, default_value_t = 0, conflicts_with = "seed")]
     from: u64,
     /// What happens in the histories
     #[arg(long, value_enum, default_value_t = Kind::Whole)]
