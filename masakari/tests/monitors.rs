@@ -141,3 +141,68 @@ fn what_nobody_watches_is_refused_with_what_there_is() {
     assert_eq!(ended.code(), Some(1), "{said}");
     assert!(said.contains("[monitor] watch = \"gusts\" is watched by nobody: instances"), "{said}");
 }
+
+/// A library that the program finds before the host's own.
+fn with_library(folder: &Path, make: impl FnOnce(&Path)) -> Running {
+    let libraries = folder.join("lib");
+    std::fs::create_dir(&libraries).unwrap();
+    make(&libraries.join("libvirt.so.0"));
+    std::fs::write(folder.join("process_list.yaml"), "[]").unwrap();
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut command = masakari(folder, &["monitor"]);
+    command.env("LD_LIBRARY_PATH", &libraries);
+    Running(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
+}
+
+/// What each monitor of the process says of itself.
+fn states(folder: &Path) -> Option<Vec<(String, String, String)>> {
+    let told: Value = serde_json::from_slice(&asked(folder, &["--json"]).stdout).ok()?;
+    let monitors = told["processes"].get(0)?["status"]["monitors"].as_array()?.clone();
+    let text = |monitor: &Value, key: &str| monitor[key].as_str().unwrap_or_default().to_owned();
+    let of = |one: &Value| (text(one, "name"), text(one, "state"), text(one, "why"));
+    Some(monitors.iter().map(of).collect())
+}
+
+#[test]
+fn a_libvirt_that_is_too_old_and_one_that_cannot_be_opened_say_so_once_and_the_others_go_on() {
+    let empty = |path: &Path| {
+        let source = path.with_extension("c");
+        std::fs::write(&source, "int nothing;").unwrap();
+        let made =
+            Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([path, &source]).status();
+        assert!(made.unwrap().success());
+    };
+    let broken = |path: &Path| std::fs::write(path, "no library").unwrap();
+    let makes: [(&dyn Fn(&Path), &str); 2] = [
+        (&empty, "libvirt.so.0 is too old: it has no virInitialize"),
+        (&broken, "Install libvirt's client library (libvirt0 on Debian and Ubuntu"),
+    ];
+    for (make, says) in makes {
+        let folder = host("");
+        let folder = folder.path();
+        let list = folder.join("process_list.yaml");
+        let watch = format!(
+            "\n[process]\nprocess_list_path = {}\n[monitor]\nwatch = instances,processes\n",
+            list.display()
+        );
+        let conf = folder.join("monitors.conf");
+        let text = std::fs::read_to_string(&conf).unwrap();
+        std::fs::write(&conf, text + &watch).unwrap();
+        let _running = with_library(folder, make);
+        let log = || std::fs::read_to_string(folder.join("log")).unwrap();
+        let states = soon("instances are troubled", || {
+            let states = states(folder)?;
+            states
+                .iter()
+                .any(|(name, state, _)| name == "instances" && state == "troubled")
+                .then_some(states)
+        });
+        let instances = states.iter().find(|(name, ..)| name == "instances").unwrap();
+        assert!(instances.2.contains(says), "{instances:?}");
+        assert_eq!(log().matches(says).count(), 1, "{}", log());
+        let processes = soon("processes are watched", || {
+            self::states(folder)?.into_iter().find(|(name, ..)| name == "processes")
+        });
+        assert_ne!(processes.1, "troubled", "{processes:?} {}", log());
+    }
+}

@@ -122,6 +122,11 @@ impl Board {
 }
 
 impl Mark {
+    /// The monitor's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Its loop turned.
     pub fn turned(&self) {
         self.write(|monitor, now| monitor.turned = now);

@@ -6,7 +6,10 @@
 mod suite;
 
 use async_trait::async_trait;
-use monitor::{instances::Hypervisor, libvirt::Libvirt};
+use monitor::{
+    instances::{Hypervisor, HypervisorError},
+    libvirt::Libvirt,
+};
 use ports::{Clock, Exec, Program, SystemClock, SystemExec};
 use std::{sync::Arc, time::Duration};
 use suite::World;
@@ -109,4 +112,20 @@ impl World for Node {
 #[ignore = "needs a libvirtd: monitor/tests/libvirt/run"]
 async fn the_real_libvirt_is_what_the_one_in_memory_is() {
     suite::all(Node::new).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a libvirtd: monitor/tests/libvirt/run"]
+async fn a_libvirt_that_asks_for_a_password_says_where_to_turn_and_lets_us_in_when_it_does_not() {
+    let node = Node::new().await;
+    node.does(&["daemon-stop"]).await;
+    node.does(&["daemon-asks"]).await;
+    for hypervisor in [node.hypervisor(), node.hypervisor_for_guests()] {
+        let error = hypervisor.connect().await.unwrap_err();
+        assert!(matches!(error, HypervisorError::AsksForPassword { .. }), "{error}");
+        assert!(error.to_string().contains("set [libvirt] connection_uri to a socket"), "{error}");
+    }
+    node.does(&["daemon-stop"]).await;
+    node.does(&["daemon-start"]).await;
+    assert!(node.hypervisor().connect().await.is_ok());
 }

@@ -22,6 +22,7 @@ impl Configuration {
             self.watched(ROLES).map(drop),
             self.drivers(DRIVERS).map(drop),
             self.hosts(String::new()).map(drop),
+            self.guests(String::new()).map(drop),
             self.consul_if_wanted(),
         ];
         errors.extend(access.into_iter().filter_map(Result::err));
@@ -162,6 +163,14 @@ mod tests {
                 "is no URI: qemu:///system is the libvirt",
             ),
             ("[monitor]\nwatch = gusts\n", "is watched by nobody: instances"),
+            (
+                "[introspectiveinstancemonitor]\nqemu_guest_agent_sock_path = (?=a)\n",
+                "error: [introspectiveinstancemonitor] qemu_guest_agent_sock_path",
+            ),
+            (
+                "[introspectiveinstancemonitor]\nguest_monitoring_commands = guest-exec\n",
+                "error: [introspectiveinstancemonitor] guest_monitoring_commands",
+            ),
             ("[api]\ncafile = /nowhere/ca.pem\n", "masakarimonitors.conf:6: error: [api] cafile"),
             ("[database]\nconnection = sqlite://\n", "[database] connection is read by no monitor"),
             (

@@ -123,7 +123,8 @@ pub(crate) async fn connected(
             Err(error) => error,
         };
         if told.as_ref() != Some(&error) {
-            tracing::warn!("Error from libvirt : {error}; it is tried again until it works");
+            let what = mark.name();
+            tracing::warn!("Error from libvirt : {error}; no {what} are watched until it works");
         }
         mark.troubled(error.to_string());
         told = Some(error);
@@ -154,7 +155,10 @@ pub enum HypervisorError {
     /// What is needed to ask is not on this host.
     #[error("{0}")]
     NoLibrary(String),
-    #[error("cannot connect to {uri}: {why}")]
+    #[error(
+        "cannot connect to {uri}: {why}: start libvirtd (or virtqemud) on this host, let this user into its socket's \
+         group, or set [libvirt] connection_uri to where it listens"
+    )]
     NoConnection { uri: String, why: String },
     #[error(
         "{uri} asks for a password, and nobody is here to type it: set [libvirt] connection_uri to a socket on \

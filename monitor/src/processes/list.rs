@@ -109,7 +109,8 @@ impl ProcessList {
     pub fn parse(path: &Path, text: &str, systemctl: &str) -> Result<Self, ListError> {
         let shape = |what: String| ListError::Shape { path: path.to_owned(), what };
         let last_wins = serde_saphyr::DuplicateKeyPolicy::LastWins;
-        let options = serde_saphyr::options! { duplicate_keys: last_wins };
+        // A line of the log has no room for a picture of the place; line and column are told.
+        let options = serde_saphyr::options! { duplicate_keys: last_wins, with_snippet: false };
         let read: Value = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| ListError::Syntax { path: path.to_owned(), why: error.to_string() })?;
         let items = match read {
@@ -387,6 +388,8 @@ mod tests {
                 "{error}"
             );
         }
+        let broken = parse("- process_name: [\n").unwrap_err();
+        assert!(broken.contains("line ") && !broken.contains('\n'), "{broken:?}");
         let absent = ProcessList::read(Path::new("/nowhere/list.yaml"), "systemctl").unwrap_err();
         assert!(absent.to_string().contains("set [process] process_list_path"), "{absent}");
     }

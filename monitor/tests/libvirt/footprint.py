@@ -19,8 +19,8 @@ from false_api import Masakari, tell  # noqa: E402
 
 NODE = pathlib.Path(os.environ['NODE'])
 BIN = pathlib.Path(sys.executable).parent
-# What Python's four do, in our one.
-WATCH = 'instances,guests,processes,hosts'
+# What Python's four do, in our one, and the host's agent, which Python has not.
+WATCH = 'instances,guests,processes,hosts,agent'
 PYTHONS = ['hostmonitor', 'instancemonitor', 'introspectiveinstancemonitor', 'processmonitor']
 SETTLE_S = 20
 PRIVATE_MIB_MOST = 15

@@ -75,7 +75,9 @@ fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
         return Ok(json);
     }
     let last_wins = serde_saphyr::DuplicateKeyPolicy::LastWins;
-    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { duplicate_keys: last_wins })
+    // A line of the log has no room for a picture of the place; line and column are told.
+    let options = serde_saphyr::options! { duplicate_keys: last_wins, with_snippet: false };
+    serde_saphyr::from_str_with_options(text, options)
 }
 
 fn rule_text(rule: Value) -> Option<RuleText> {

@@ -114,7 +114,8 @@ impl Matrix {
     pub fn parse(path: &Path, text: &str) -> Result<Self, MatrixError> {
         let shape = |what: String| MatrixError::Shape { path: path.to_owned(), what };
         let last_wins = serde_saphyr::DuplicateKeyPolicy::LastWins;
-        let options = serde_saphyr::options! { duplicate_keys: last_wins };
+        // A line of the log has no room for a picture of the place; line and column are told.
+        let options = serde_saphyr::options! { duplicate_keys: last_wins, with_snippet: false };
         let read: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             MatrixError::Syntax { path: path.to_owned(), why: error.to_string() }
         })?;
