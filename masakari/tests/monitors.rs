@@ -173,11 +173,11 @@ fn a_libvirt_that_is_too_old_and_one_that_cannot_be_opened_say_so_once_and_the_o
         assert!(made.unwrap().success());
     };
     let broken = |path: &Path| std::fs::write(path, "no library").unwrap();
-    let makes: [(&dyn Fn(&Path), &str); 2] = [
-        (&empty, "libvirt.so.0 is too old: it has no virInitialize"),
-        (&broken, "Install libvirt's client library (libvirt0 on Debian and Ubuntu"),
-    ];
-    for (make, says) in makes {
+    for (is_library, says) in [
+        (true, "libvirt.so.0 is too old: it has no virInitialize"),
+        (false, "Install libvirt's client library (libvirt0 on Debian and Ubuntu"),
+    ] {
+        let make = |path: &Path| if is_library { empty(path) } else { broken(path) };
         let folder = host("");
         let folder = folder.path();
         let list = folder.join("process_list.yaml");
