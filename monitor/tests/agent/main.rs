@@ -287,3 +287,12 @@ async fn a_script_that_does_not_wait_is_told_at_once() {
     let (started, s, _) = host.starts(at_once).await;
     assert_eq!((started, s), (Started::Refused("a recovery is under way".into()), 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn however_long_there_is_nothing_to_do_the_agents_loop_is_seen_to_turn() {
+    for minutes in [4, 10, 60] {
+        let host = Host::new();
+        host.runs(minutes * 60).await;
+        assert_eq!(host.board.stuck(), [""; 0], "after {minutes} minutes");
+    }
+}

@@ -20,33 +20,36 @@ use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 /// A host and its monitor, with Python's defaults.
-struct Host {
-    fake: Fake,
-    api: Api,
+pub(crate) struct Host {
+    pub(crate) fake: Fake,
+    pub(crate) api: Api,
+    pub(crate) board: Board,
+    pub(crate) interval: Duration,
     folder: tempfile::TempDir,
     commands: Vec<String>,
     sockets: &'static str,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (fake, commands) = (Fake::new(), Vec::new());
-        let api = Api::new(fake.sim_clock());
-        Self { fake, api, folder, commands, sockets: r"/agents/instance-.*\.sock" }
+        let (api, board) = (Api::new(fake.sim_clock()), Board::new(fake.clock()));
+        let (interval, sockets) = (Duration::from_secs(10), r"/agents/instance-.*\.sock");
+        Self { fake, api, board, interval, folder, commands, sockets }
     }
 
-    async fn sleep(&self, seconds: u64) {
+    pub(crate) async fn sleep(&self, seconds: u64) {
         self.fake.clock().sleep(Duration::from_secs(seconds)).await;
     }
 
     /// The VMs that were reported.
-    fn reported(&self) -> Vec<String> {
+    pub(crate) fn reported(&self) -> Vec<String> {
         self.api.taken().iter().map(|taken| taken.word("instance_uuid").to_owned()).collect()
     }
 
     /// Runs a monitor while `story` is told, and kills it.
-    async fn watched(&self, story: impl AsyncFnOnce()) {
+    pub(crate) async fn watched(&self, story: impl AsyncFnOnce()) {
         let clock: Arc<dyn Clock> = Arc::new(self.fake.sim_clock());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let folder: Arc<dyn Folder> = Arc::new(SystemFolder::open(self.folder.path()).unwrap());
@@ -65,10 +68,10 @@ impl Host {
             Arc::clone(&entropy),
         );
         let patience = Patience { threshold: 3, shutdown: Duration::from_secs(75) };
-        let interval = Duration::from_secs(10);
+        let interval = self.interval;
         let config = GuestsConfig { hostname: "cmp1".into(), interval, patience };
         let hypervisor = self.fake.hypervisor_for_guests();
-        let mark = Board::new(clock.clone()).mark("guests", None, TURN_MOST);
+        let mark = self.board.mark("guests", None, TURN_MOST);
         let answer = Waiting::default();
         let tell = Tell {
             client: self.api.client(&entropy),

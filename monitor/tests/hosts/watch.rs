@@ -95,6 +95,7 @@ impl Power for Switch {
 struct World {
     clock: SimClock,
     api: Api,
+    board: Board,
     show: mpsc::UnboundedSender<Result<Round, SourceFault>>,
 }
 
@@ -132,9 +133,10 @@ async fn story<F: Future<Output = ()>>(
     let clock = SimClock::new();
     let api = Api { status: Arc::new(Mutex::new(202)), took: Arc::default() };
     let (show, shown) = mpsc::unbounded_channel();
-    let world = Arc::new(World { clock, api: api.clone(), show });
     let (shared, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
         (Arc::new(clock), Arc::new(SeededEntropy::new(7)));
+    let board = Board::new(shared.clone());
+    let world = Arc::new(World { clock, api: api.clone(), board: board.clone(), show });
     let url = url::Url::parse("http://m:15868/v1").unwrap();
     let session = Session::none(url, None, Arc::new(api), shared.clone(), entropy.clone());
     let (client, hosts) = (Client::new(session), Hosts::default());
@@ -161,7 +163,7 @@ async fn story<F: Future<Output = ()>>(
         hosts,
         reporter,
         client,
-        mark: Board::new(shared.clone()).mark("hosts", None, TURN_MOST),
+        mark: board.mark("hosts", None, TURN_MOST),
         clock: shared,
         entropy,
     };
@@ -313,6 +315,20 @@ async fn who_is_cut_off_or_cannot_ask_says_nothing() {
         world.shows(Sight::Offline, None).await;
         world.clock.sleep(SECOND * 10).await;
         assert_eq!(world.told(), ["STOPPED OFFLINE NORMAL"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_long_a_source_shows_nothing_the_loop_is_seen_to_turn() {
+    story(None, false, |world| async move {
+        for minute in 0..60 {
+            if minute == 20 {
+                world.shows(Sight::Online, None).await;
+            }
+            world.clock.sleep(SECOND * 60).await;
+            assert_eq!(world.board.stuck(), [""; 0], "in minute {minute}");
+        }
     })
     .await;
 }

@@ -7,11 +7,17 @@ mod disk;
 mod fake;
 #[path = "../masakari/false_api.rs"]
 mod false_api;
+#[path = "../guests/late.rs"]
+mod guests_late;
+#[path = "../guests/lines.rs"]
+mod guests_lines;
 #[path = "../guests/machine.rs"]
 mod guests_machine;
 #[path = "../guests/rounds.rs"]
 mod guests_rounds;
 mod histories;
+mod late;
+mod lines;
 mod recorded;
 mod roll;
 mod suite;

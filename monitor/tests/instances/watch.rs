@@ -15,16 +15,16 @@ use ports::{Clock, Entropy, SeededEntropy};
 use std::{sync::Arc, time::Duration};
 
 /// A host and its monitor's folder.
-struct Host {
-    fake: Fake,
-    api: Api,
+pub(crate) struct Host {
+    pub(crate) fake: Fake,
+    pub(crate) api: Api,
     folder: tempfile::TempDir,
     boot_id: &'static str,
     board: Board,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::new());
         let board = Board::new(fake.clock());
         Self { api: Api::new(fake.sim_clock()), fake, folder, boot_id: "boot-1", board }
@@ -37,7 +37,7 @@ impl Host {
     }
 
     /// What the API took: `VM1 LIFECYCLE STOPPED_FAILED`.
-    fn taken(&self) -> Vec<String> {
+    pub(crate) fn taken(&self) -> Vec<String> {
         let taken = self.api.taken();
         let told = |taken: &Taken| {
             let vm = if taken.word("instance_uuid") == VM1 { "VM1" } else { "VM2" };
@@ -46,12 +46,12 @@ impl Host {
         taken.iter().map(told).collect()
     }
 
-    async fn sleep(&self, seconds: u64) {
+    pub(crate) async fn sleep(&self, seconds: u64) {
         self.fake.clock().sleep(Duration::from_secs(seconds)).await;
     }
 
     /// Runs a monitor while `story` is told, and kills it.
-    async fn watched(&self, story: impl AsyncFnOnce()) {
+    pub(crate) async fn watched(&self, story: impl AsyncFnOnce()) {
         let clock: Arc<dyn Clock> = Arc::new(self.fake.sim_clock());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let folder: Arc<dyn Folder> = Arc::new(SystemFolder::open(self.folder.path()).unwrap());

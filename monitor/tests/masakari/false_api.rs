@@ -1,6 +1,9 @@
 //! A Masakari in memory: it takes reports, or behaves as it is told to, and remembers what it took.
 #![allow(dead_code, reason = "each suite wants a part of it")]
 
+#[path = "log.rs"]
+pub(crate) mod log;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use openstack::{Session, instance_ha::Client};
@@ -58,6 +61,7 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(clock: SimClock) -> Self {
+        log::listen();
         let (asked_at, taken, guests) = (Vec::new(), Vec::new(), Vec::new());
         let state = State { mood: Mood::Well, chokes_on: None, asked_at, taken, guests };
         Self { state: Arc::new(Mutex::new(state)), clock }

@@ -260,6 +260,8 @@ pub(crate) enum Does {
     Nothing,
     /// It writes a warning, and starts it.
     Warns(&'static str),
+    /// It says that it did, and starts it.
+    Says(&'static str),
     Fails,
     Hangs,
 }
@@ -310,16 +312,20 @@ impl Exec for Commands {
         let at = self.fake.clock.boot().0 / 1000;
         self.begun.lock().unwrap().push((at, command.clone()));
         self.fake.clock.sleep(Duration::from_millis(100)).await;
-        let (code, stderr) = match self.next(&command) {
-            Does::Nothing => (0, ""),
-            Does::Fails => (1, "no"),
+        let (code, stdout, stderr) = match self.next(&command) {
+            Does::Nothing => (0, "", ""),
+            Does::Fails => (1, "", "no"),
             Does::Starts(name) => {
                 self.starts(name).await;
-                (0, "")
+                (0, "", "")
             }
             Does::Warns(name) => {
                 self.starts(name).await;
-                (0, "careful")
+                (0, "", "careful")
+            }
+            Does::Says(name) => {
+                self.starts(name).await;
+                (0, "done", "")
             }
             Does::Hangs => {
                 self.fake.clock.sleep(deadline).await;
@@ -327,7 +333,7 @@ impl Exec for Commands {
                 return Err(ExecError::TimedOut { program: command, deadline_ms });
             }
         };
-        Ok(Finished { code: Some(code), stdout: Vec::new(), stderr: stderr.into() })
+        Ok(Finished { code: Some(code), stdout: stdout.into(), stderr: stderr.into() })
     }
 }
 

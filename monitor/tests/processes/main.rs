@@ -8,6 +8,7 @@ mod fake;
 #[path = "../masakari/false_api.rs"]
 mod false_api;
 mod histories;
+mod lines;
 mod machine;
 mod reload;
 mod suite;

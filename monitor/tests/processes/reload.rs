@@ -7,6 +7,7 @@ use crate::{
 };
 
 const RESTART: &str = "sudo -n systemctl restart nova-compute";
+const SSHD: &str = "- {process_name: sshd, restart_command: restart sshd}\n";
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_has_changed_counts_and_what_is_new_is_restarted_but_not_started() {
@@ -72,4 +73,26 @@ async fn what_stays_in_the_list_is_not_begun_anew() {
     .await;
     assert_eq!(host.count(RESTART), 4, "it was given up before");
     assert_eq!(host.taken()[0], "PROCESS STOPPED nova-compute of cmp1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_report_of_what_left_the_list_is_withdrawn_and_of_what_stays_is_not() {
+    let host = with_nova().await;
+    host.writes(&format!("{LIST}{SSHD}"));
+    host.fake.processes().start("sshd").await;
+    host.commands.does(RESTART, &[Does::Fails]);
+    host.commands.does("restart sshd", &[Does::Fails]);
+    host.watched(async || {
+        host.api.is_away(true);
+        host.fake.processes().kill(NOVA).await;
+        host.fake.processes().kill("sshd").await;
+        host.sleep(60).await;
+        assert_eq!((host.count(RESTART), host.count("restart sshd")), (4, 4), "both are given up");
+        host.writes(SSHD);
+        host.sleep(12).await;
+        host.api.is_away(false);
+        host.sleep(60).await;
+    })
+    .await;
+    assert_eq!(host.taken(), ["PROCESS STOPPED sshd of cmp1"]);
 }

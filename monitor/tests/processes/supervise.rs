@@ -187,6 +187,21 @@ fn what_does_not_appear_is_restarted_again() {
     assert_eq!(it.saw(&Seen::Gone, s(105)), [RESTART]);
 }
 
+#[test]
+fn a_try_that_failed_before_a_restart_that_went_well_is_not_counted_after_it() {
+    let mut it = here(process());
+    it.saw(&Seen::Gone, s(100));
+    it.ended(false, s(100));
+    assert_eq!(it.saw(&Seen::Gone, s(105)), [RESTART]);
+    it.ended(true, s(105));
+    // It does not appear: four tries again.
+    for tried in [110, 115, 120, 125] {
+        assert_eq!(it.saw(&Seen::Gone, s(tried)), [RESTART]);
+        assert_eq!(it.ended(false, s(tried)), []);
+    }
+    assert_eq!(it.saw(&Seen::Gone, s(125)), [Report(Why::NoRestart)]);
+}
+
 /// Dies a second after each restart; the acts of 1,000 s without the news.
 fn flaps(it: &mut Supervised, from: u64) -> Vec<(u64, Act)> {
     let (mut acts, mut dies_at) = (Vec::new(), from);

@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) commands: Commands,
     pub(crate) api: Api,
     pub(crate) reread: Arc<Notify>,
+    pub(crate) board: Board,
+    pub(crate) check_interval: Duration,
     folder: tempfile::TempDir,
 }
 
@@ -49,7 +51,9 @@ impl Host {
         let fake = Fake::new();
         let (commands, folder) = (Commands::new(&fake), tempfile::tempdir().unwrap());
         let (api, reread) = (Api::new(fake.sim_clock()), Arc::default());
-        let host = Self { fake, commands, api, reread, folder };
+        let (board, check_interval) =
+            (Board::new(fake.processes().clock()), Duration::from_secs(5));
+        let host = Self { fake, commands, api, reread, board, check_interval, folder };
         host.writes(list);
         host
     }
@@ -103,7 +107,8 @@ impl Host {
             Arc::clone(&clock),
             Arc::clone(&entropy),
         );
-        let config = config(self.list_path());
+        let check_interval = self.check_interval;
+        let config = ProcessesConfig { check_interval, ..config(self.list_path()) };
         let watch = WatchProcesses {
             list: ProcessList::read(&config.list_path, &config.systemctl).unwrap(),
             config,
@@ -112,7 +117,7 @@ impl Host {
             exec: Arc::new(self.commands.clone()),
             standing,
             reporter,
-            mark: Board::new(clock.clone()).mark("processes", None, TURN_MOST),
+            mark: self.board.mark("processes", None, TURN_MOST),
             reread: Arc::clone(&self.reread),
             clock,
         };
@@ -332,4 +337,23 @@ async fn while_it_cannot_be_looked_nothing_is_restarted() {
     })
     .await;
     assert_eq!(host.count(RESTART), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_long_nothing_happens_or_nothing_is_seen_both_loops_are_seen_to_turn() {
+    for check_interval in [5, 600].map(Duration::from_secs) {
+        let host = Host { check_interval, ..with_nova().await };
+        host.commands.does(RESTART, &[Does::Hangs]);
+        host.watched(async || {
+            for nth in 0..1000 {
+                host.sleep(10).await;
+                assert_eq!(host.board.stuck(), [""; 0], "at {} s", host.seconds());
+                if nth == 600 {
+                    host.fake.processes().kill(NOVA).await;
+                }
+                host.fake.is_blind((300..600).contains(&nth));
+            }
+        })
+        .await;
+    }
 }

@@ -5,6 +5,7 @@
 mod disk;
 #[path = "../masakari/false_api.rs"]
 mod false_api;
+mod lines;
 mod queue;
 mod sender;
 mod spool;

@@ -19,43 +19,61 @@ use std::{
     time::Duration,
 };
 
+/// What becomes of a question.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Asked {
+    #[default]
+    Answers,
+    KnowsNothing,
+    NeverAnswers,
+}
+
 /// Knows which VMs run again, and whether it knows.
 #[derive(Clone, Default, Debug)]
-struct Vms(Arc<Mutex<(BTreeSet<String>, bool)>>);
+pub(crate) struct Vms(Arc<Mutex<(BTreeSet<String>, Asked)>>);
 
 impl Vms {
-    fn runs(&self, vm: &str) {
+    pub(crate) fn runs(&self, vm: &str) {
         self.0.lock().unwrap().0.insert(format!("VM {vm}"));
     }
 
-    fn knows_nothing(&self, nothing: bool) {
-        self.0.lock().unwrap().1 = nothing;
+    /// From now on; a question that is under way stays what it is.
+    fn when_asked(&self, asked: Asked) {
+        self.0.lock().unwrap().1 = asked;
+    }
+
+    fn look_now(&self, subject: &str) -> Option<Look> {
+        let state = self.0.lock().unwrap();
+        match (state.1, state.0.contains(subject)) {
+            (Asked::NeverAnswers, _) => None,
+            (Asked::KnowsNothing, _) => Some(Look::Unknown("libvirt is away".into())),
+            (Asked::Answers, true) => Some(Look::Gone("the VM runs".into())),
+            (Asked::Answers, false) => Some(Look::Holds),
+        }
     }
 }
 
 #[async_trait]
 impl Source for Vms {
     async fn look(&self, report: &Report) -> Look {
-        let state = self.0.lock().unwrap();
-        match (state.1, state.0.contains(&report.subject)) {
-            (true, _) => Look::Unknown("libvirt is away".into()),
-            (false, true) => Look::Gone("the VM runs".into()),
-            (false, false) => Look::Holds,
+        match self.look_now(&report.subject) {
+            Some(look) => look,
+            None => std::future::pending().await,
         }
     }
 }
 
 /// A host with a monitor on it.
-struct Host {
-    clock: SimClock,
-    api: Api,
-    vms: Vms,
+pub(crate) struct Host {
+    pub(crate) clock: SimClock,
+    pub(crate) api: Api,
+    pub(crate) vms: Vms,
     disk: Disk,
     seed: u64,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = SimClock::new();
         Self { clock, api: Api::new(clock), vms: Vms::default(), disk: Disk::default(), seed: 1 }
     }
@@ -72,7 +90,7 @@ impl Host {
     }
 
     /// Runs a monitor for `seconds` while `happens`, and kills it.
-    async fn run_for(&self, seconds: u64, happens: impl AsyncFnOnce(&Reporter)) {
+    pub(crate) async fn run_for(&self, seconds: u64, happens: impl AsyncFnOnce(&Reporter)) {
         let (reporter, sender) = self.monitor();
         let end = self.clock.sleep(Duration::from_secs(seconds));
         let story = async {
@@ -87,7 +105,7 @@ impl Host {
     }
 
     /// Of whom and what the API took: `vm1 STOPPED_FAILED`.
-    fn taken(&self) -> Vec<String> {
+    pub(crate) fn taken(&self) -> Vec<String> {
         let taken = self.api.taken();
         let told = |taken: &Taken| {
             format!("{} {}", taken.word("instance_uuid"), taken.word("vir_domain_event"))
@@ -96,7 +114,7 @@ impl Host {
     }
 
     /// What waits on the disk.
-    fn waits(&self) -> usize {
+    pub(crate) fn waits(&self) -> usize {
         self.disk.names().unwrap().len()
     }
 }
@@ -257,14 +275,43 @@ async fn a_source_that_cannot_tell_is_waited_for() {
     host.api.is(Mood::Away);
     host.run_for(60, async |monitor| monitor.report(failed("vm1")).await).await;
     host.api.is(Mood::Well);
-    host.vms.knows_nothing(true);
+    host.vms.when_asked(Asked::KnowsNothing);
     let story = async |_: &Reporter| {
         host.clock.sleep(Duration::from_secs(600)).await;
         assert_eq!(host.taken(), Vec::<String>::new());
-        host.vms.knows_nothing(false);
+        host.vms.when_asked(Asked::Answers);
     };
     host.run_for(660, story).await;
     assert_eq!(host.taken(), ["vm1 STOPPED_FAILED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_never_answered_is_asked_again_and_keeps_no_report_waiting_for_ever() {
+    let host = Host::new();
+    host.api.is(Mood::Away);
+    // More than may be under way at once.
+    let vms: Vec<_> = (0..10).map(|vm| format!("vm{vm}")).collect();
+    let story = async |monitor: &Reporter| {
+        for vm in &vms {
+            monitor.report(failed(vm)).await;
+        }
+    };
+    host.run_for(60, story).await;
+    host.api.is(Mood::Well);
+    host.vms.when_asked(Asked::NeverAnswers);
+    let story = async |monitor: &Reporter| {
+        host.clock.sleep(Duration::from_secs(5)).await;
+        host.vms.when_asked(Asked::Answers);
+        monitor.report(failed("vm10")).await;
+        host.clock.sleep(Duration::from_secs(20)).await;
+        assert_eq!(host.taken(), Vec::<String>::new(), "all places are taken");
+    };
+    host.run_for(60, story).await;
+    let mut taken = host.taken();
+    taken.sort();
+    let mut expected: Vec<_> = (0..=10).map(|vm| format!("vm{vm} STOPPED_FAILED")).collect();
+    expected.sort();
+    assert_eq!((taken, host.waits()), (expected, 0));
 }
 
 #[tokio::test(start_paused = true)]
