@@ -23,7 +23,12 @@ use recovery::{
     state::Subject,
     stops::{Kind, Stop as Planned},
 };
-use std::{collections::BTreeMap, future::pending, pin::pin, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+    pin::pin,
+    time::Duration,
+};
 
 /// How often the host is looked at.
 const EVERY: Duration = Duration::from_secs(2);
@@ -40,6 +45,8 @@ struct Walk<'e> {
     journal: Journal<'e, State>,
     /// Why its servers could not move, by the plan; made once if it is needed.
     plan: Option<Option<Forecast>>,
+    /// What Nova was asked to confirm in this walk.
+    confirming: BTreeSet<ServerId>,
 }
 
 impl Engine {
@@ -75,7 +82,8 @@ impl Engine {
         let host_id = row.map_or_else(|| HostId::new(""), |row| row.uuid);
         let subject = Subject { notification: id, host_id, host: planned.host.clone() };
         let journal = Journal::open(self, lease, subject, &lines)?;
-        let mut walk = Walk { engine: self, planned, cold, journal, plan: None };
+        let mut walk =
+            Walk { engine: self, planned, cold, journal, plan: None, confirming: BTreeSet::new() };
         if walk.journal.state.host.is_none() {
             walk.note(Event::Began { host: planned.host.clone() }).await?;
         }
@@ -137,6 +145,7 @@ impl Walk<'_> {
             elsewhere: &seen.elsewhere,
             coming: seen.coming,
             lost,
+            confirming: &self.confirming,
             cold: self.cold,
             now: engine.now(),
         };
@@ -144,6 +153,9 @@ impl Walk<'_> {
             Due::Wait if seen.coming > 0 => {
                 let why = format!("servers that Nova is moving to it: {}", seen.coming);
                 return self.wait(why).await;
+            }
+            Due::Wait if !self.confirming.is_empty() => {
+                return self.wait("Nova has not confirmed yet what it has moved".into()).await;
             }
             // What it waited for before is over.
             Due::Wait if self.journal.state.common.waiting.is_some() => {
@@ -258,17 +270,19 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    /// `false`: a later look tells; it may be done twice.
+    /// `false`: a later look tells; it may be done twice. Nova confirms on the host that is drained, after it has answered:
+    /// that host may not be switched off before, so the server has moved when Nova shows it confirmed. While Nova is at it
+    /// it refuses to be asked again.
     async fn confirm(&mut self, server: ServerId) -> Result<bool, Stop> {
         let lease = self.journal.lease.clone();
         let call = self.engine.confirm_move(&lease, &server);
         match self.journal.act(call, pin!(pending())).await? {
-            // It is on another host, whatever its owner does about it.
-            Outcome::Taken | Outcome::Refused { .. } => {}
-            Outcome::NotAsked { .. } | Outcome::Unknown => return Ok(false),
+            Outcome::Taken | Outcome::Refused { .. } => {
+                self.confirming.insert(server);
+                Ok(true)
+            }
+            Outcome::NotAsked { .. } | Outcome::Unknown => Ok(false),
         }
-        self.note(Event::Moved { server }).await?;
-        Ok(true)
     }
 
     /// Why Nova took it and did not do it.

@@ -16,7 +16,13 @@ use crate::log::{Line, Summary};
 use crate::seen::{ComputeService, Server, Task, VmState};
 use crate::state::{Once, Subject};
 use crate::{HostName, Millis, NotificationId, ServerId, ServiceId};
-use alloc::{borrow::ToOwned, collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{
+    borrow::ToOwned,
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
 use serde::{Deserialize, Serialize};
 
 pub use told::Told;
@@ -202,6 +208,8 @@ pub struct Look<'a> {
     pub coming: usize,
     /// A recovery of the host is open.
     pub lost: bool,
+    /// Of those away: what Nova was just asked to confirm.
+    pub confirming: &'a BTreeSet<ServerId>,
     /// Servers that are off are moved, too.
     pub cold: bool,
     pub now: Millis,
@@ -278,7 +286,7 @@ pub fn judge(state: &State, look: &Look<'_>) -> Due {
 fn followed(id: &ServerId, of: &Move, look: &Look<'_>) -> Option<Due> {
     let (server, name) = (id.clone(), of.name.clone());
     let Some(here) = look.servers.iter().find(|server| server.id == *id) else {
-        return arrived(id, look.elsewhere.get(id)?.as_ref());
+        return arrived(id, look.elsewhere.get(id)?.as_ref(), look.confirming.contains(id));
     };
     let idle = here.task == Task::None;
     match of.stage {
@@ -294,11 +302,14 @@ fn followed(id: &ServerId, of: &Move, look: &Look<'_>) -> Option<Due> {
     }
 }
 
-fn arrived(id: &ServerId, there: Option<&Server>) -> Option<Due> {
+/// The server has moved when Nova shows it confirmed: it does that on the host that is drained, after it has answered.
+fn arrived(id: &ServerId, there: Option<&Server>, was_asked: bool) -> Option<Due> {
     let server = id.clone();
     match there {
         Some(there) if there.task != Task::None => None,
-        Some(there) if there.vm_state == VmState::Resized => Some(Due::Confirm(server)),
+        Some(there) if there.vm_state == VmState::Resized => {
+            (!was_asked).then_some(Due::Confirm(server))
+        }
         Some(_) | None => Some(Due::Note(Event::Moved { server })),
     }
 }

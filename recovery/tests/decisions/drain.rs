@@ -9,7 +9,7 @@ use recovery::{
     seen::{ComputeService, Server, Task, VmState},
     state::Once,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: Millis = Millis(1_000_000);
 
@@ -54,20 +54,31 @@ struct Scene {
     elsewhere: BTreeMap<ServerId, Option<Server>>,
     coming: usize,
     lost: bool,
+    confirming: BTreeSet<ServerId>,
     cold: bool,
     later_ms: i64,
 }
 
 fn scene(servers: Vec<Server>) -> Scene {
     let (service, elsewhere) = (Some(service()), BTreeMap::new());
-    Scene { service, servers, elsewhere, coming: 0, lost: false, cold: false, later_ms: 0 }
+    let confirming = BTreeSet::new();
+    Scene {
+        service,
+        servers,
+        elsewhere,
+        coming: 0,
+        lost: false,
+        confirming,
+        cold: false,
+        later_ms: 0,
+    }
 }
 
 fn due(state: &State, scene: &Scene) -> Due {
-    let Scene { service, servers, elsewhere, coming, lost, cold, later_ms } = scene;
+    let Scene { service, servers, elsewhere, coming, lost, confirming, cold, later_ms } = scene;
     let (service, now) = (service.as_ref(), NOW.plus(*later_ms));
     let (coming, lost, cold) = (*coming, *lost, *cold);
-    judge(state, &Look { service, servers, elsewhere, coming, lost, cold, now })
+    judge(state, &Look { service, servers, elsewhere, coming, lost, confirming, cold, now })
 }
 
 #[test]
@@ -180,6 +191,11 @@ fn one_that_was_off_is_confirmed_where_it_arrived() {
     let finishing = Task::Other("resize_finish".into());
     assert_eq!(at(VmState::Stopped, finishing), Due::Wait);
     assert_eq!(at(VmState::Resized, Task::None), Due::Confirm(id("a")));
+    // Nova has taken that, and does it on the host that is drained: it is not over before.
+    let mut asked = scene(vec![]);
+    asked.elsewhere = [(id("a"), Some(shown("a", "two", VmState::Resized, Task::None)))].into();
+    asked.confirming = [id("a")].into();
+    assert_eq!(due(&sent, &asked), Due::Wait);
     assert_eq!(at(VmState::Stopped, Task::None), Due::Note(Event::Moved { server: id("a") }));
 }
 
